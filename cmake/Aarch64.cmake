@@ -1,0 +1,11 @@
+# Cross build of the kernels for 64-bit Arm; tests run under qemu-user.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-static")
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64)
+find_program(MALMOI_CCACHE ccache)
+if(MALMOI_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${MALMOI_CCACHE})
+endif()
