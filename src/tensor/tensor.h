@@ -23,8 +23,8 @@ std::string ShapeString(const Shape& shape);
 struct Tensor {
   DType dtype = DType::kF32;
   Shape shape;
-  std::span<const std::byte> data;     // row-major, blocks along the last axis
-  std::shared_ptr<const void> owner;   // keeps `data` alive
+  std::span<const std::byte> data;    // row-major, blocks along the last axis
+  std::shared_ptr<const void> owner;  // keeps `data` alive
 
   int64_t elements() const {
     int64_t count = 1;

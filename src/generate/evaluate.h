@@ -1,0 +1,61 @@
+// Measuring a model: perplexity of a text, agreement with reference values,
+// and speed as a share of what the machine can do.
+#ifndef MALMOI_GENERATE_EVALUATE_H_
+#define MALMOI_GENERATE_EVALUATE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "generate/language_model.h"
+
+namespace malmoi::generate {
+
+using EvalProgress = std::function<void(int64_t done, int64_t total)>;
+
+struct Perplexity {
+  double perplexity = 0;  // exp(nll / tokens)
+  int64_t tokens = 0;     // that were predicted
+  double nll = 0;         // nats, summed
+};
+// `text` in windows of `context` tokens (0: the model's) that overlap by
+// half: each token after the first is scored once with at least half a
+// window before it, except in the first window.
+Perplexity EvaluatePerplexity(std::shared_ptr<const LanguageModel> model,
+                              std::string_view text, int64_t context,
+                              const EvalProgress& progress = {});
+
+struct VerifyCheck {
+  std::string name;  // "tokens", "logits fast", "logits exact", "greedy"
+  bool passed = false;
+  std::string measured;  // "max |difference| 0.031 over 2,143 positions"
+  std::string allowed;
+};
+struct VerifyReport {
+  bool passed = false;
+  std::vector<VerifyCheck> checks;
+};
+// Re-checks the reference outputs that ship with malmoi for this model (found
+// by the sha256 of its file). No reference for it: kUnsupported.
+VerifyReport VerifyModel(const std::filesystem::path& path, int threads,
+                         const EvalProgress& progress = {});
+
+struct BenchResult {
+  std::string work;         // "prompt 512", "decode 128"
+  double tokens_per_s = 0;  // median
+  double share_of_roof = 0;
+  std::string roof;  // "int8 arithmetic" or "memory bandwidth"
+};
+// Runs each work `repetitions` times after one warm-up.
+std::vector<BenchResult> BenchModel(std::shared_ptr<const LanguageModel> model,
+                                    int64_t prompt_tokens,
+                                    int64_t decode_tokens, int repetitions,
+                                    const EvalProgress& progress = {});
+
+}  // namespace malmoi::generate
+
+#endif  // MALMOI_GENERATE_EVALUATE_H_

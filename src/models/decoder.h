@@ -1,0 +1,63 @@
+// A decoder-only language model: tokens in, logits out, for any number of
+// sequences at once. Loading packs weights into the panels of this machine.
+#ifndef MALMOI_MODELS_DECODER_H_
+#define MALMOI_MODELS_DECODER_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "models/checkpoint.h"
+#include "models/kv_cache.h"
+#include "models/spec.h"
+#include "ops/exec.h"
+
+namespace malmoi::models {
+
+enum class Precision {
+  kFast,   // int8 activations for quantized weights
+  kExact,  // weights dequantized to f32, activations f32: slow, for checking
+};
+
+enum class LogitsFor { kNone, kLast, kAll };
+
+// Tokens to append to one sequence, and which of them need logits.
+struct SequenceInput {
+  Sequence* sequence = nullptr;
+  std::span<const int32_t> tokens;
+  LogitsFor logits = LogitsFor::kLast;
+};
+
+class Decoder {
+ public:
+  virtual ~Decoder() = default;
+
+  // Reads Spec and tensors. `pool` serves the packing only. Throws kCorrupt
+  // or kUnsupported, naming every missing, unused and misshapen tensor.
+  static std::unique_ptr<Decoder> Load(const Checkpoint& checkpoint,
+                                       Precision precision, ThreadPool& pool);
+
+  virtual const Spec& spec() const = 0;
+  virtual int64_t parameters() const = 0;
+  virtual size_t weight_bytes() const = 0;  // of the panels in memory
+
+  // An empty sequence that grows up to `max_tokens` positions.
+  virtual std::unique_ptr<Sequence> NewSequence(int64_t max_tokens) const = 0;
+
+  // Appends each input's tokens to its sequence and returns the wanted
+  // logits, f32 [wanted rows, vocab_size], in input order; they live in
+  // exec.arena until its next Reset (which Forward itself does on entry).
+  // The result of a row does not depend on what else is in the batch, how a
+  // prompt is cut into calls, or the number of threads. Throws
+  // kContextOverflow when a sequence would outgrow its capacity, kLimit for
+  // a token outside the vocabulary; the sequences are then unchanged.
+  // Callers feed long prompts in pieces (512 tokens) to bound memory.
+  virtual std::span<const float> Forward(
+      Exec& exec, std::span<const SequenceInput> inputs) const = 0;
+};
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_DECODER_H_

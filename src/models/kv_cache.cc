@@ -1,0 +1,37 @@
+#include "models/kv_cache.h"
+
+#include <cstring>
+
+#include "base/check.h"
+
+namespace malmoi::models {
+
+void Sequence::Truncate(int64_t length) {
+  MALMOI_CHECK(length >= 0 && length <= length_);
+  length_ = length;
+  pages_.resize(
+      static_cast<size_t>((length + kPagePositions - 1) / kPagePositions));
+}
+
+std::unique_ptr<Sequence> Sequence::Fork() const {
+  return std::make_unique<Sequence>(*this);
+}
+
+void Sequence::Reserve(int64_t length) {
+  MALMOI_CHECK(length <= max_tokens_);
+  const size_t bytes = shape_.page_bytes();
+  const size_t last_shared = static_cast<size_t>(length_ / kPagePositions);
+  if (length_ % kPagePositions != 0 && length > length_ &&
+      pages_[last_shared].use_count() > 1) {
+    auto copy = std::make_shared<AlignedBytes>(AllocateAligned(bytes));
+    std::memcpy(copy->get(), pages_[last_shared]->get(), bytes);
+    pages_[last_shared] = std::move(copy);
+  }
+  const size_t wanted =
+      static_cast<size_t>((length + kPagePositions - 1) / kPagePositions);
+  while (pages_.size() < wanted) {
+    pages_.push_back(std::make_shared<AlignedBytes>(AllocateAligned(bytes)));
+  }
+}
+
+}  // namespace malmoi::models

@@ -1,0 +1,73 @@
+#include "tensor/arena.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "base/error.h"
+
+namespace malmoi {
+
+namespace {
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kMinBlock = size_t{1} << 20;
+
+size_t RoundUp(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+}  // namespace
+
+void AlignedFree::operator()(void* memory) const { std::free(memory); }
+
+AlignedBytes AllocateAligned(size_t bytes) {
+  const bool large = bytes >= kHugePage;
+  const size_t alignment = large ? kHugePage : 64;
+  const size_t rounded = RoundUp(bytes == 0 ? 1 : bytes, alignment);
+  void* memory = std::aligned_alloc(alignment, rounded);
+  if (memory == nullptr) {
+    throw Error(ErrorCode::kLimit,
+                {.where = "memory",
+                 .what = "not enough memory",
+                 .expected = std::to_string(rounded) + " bytes",
+                 .hint = "a smaller model or a shorter context"});
+  }
+  if (large) madvise(memory, rounded, MADV_HUGEPAGE);
+  std::memset(memory, 0, rounded);
+  return AlignedBytes(static_cast<std::byte*>(memory));
+}
+
+void Arena::Reset() {
+  if (blocks_.size() > 1) {  // one block next time: fewer, larger
+    const size_t total = capacity_bytes();
+    blocks_.clear();
+    blocks_.push_back({AllocateAligned(total), total});
+  }
+  block_ = 0;
+  used_ = 0;
+}
+
+size_t Arena::capacity_bytes() const {
+  size_t total = 0;
+  for (const Block& block : blocks_) total += block.bytes;
+  return total;
+}
+
+void* Arena::Allocate(size_t bytes) {
+  const size_t rounded = RoundUp(bytes == 0 ? 1 : bytes, 64);
+  while (block_ < blocks_.size() && used_ + rounded > blocks_[block_].bytes) {
+    ++block_;
+    used_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    const size_t size = RoundUp(rounded > kMinBlock ? rounded : kMinBlock, 64);
+    blocks_.push_back({AllocateAligned(size), size});
+    used_ = 0;
+  }
+  void* result = blocks_[block_].memory.get() + used_;
+  used_ += rounded;
+  return result;
+}
+
+}  // namespace malmoi
