@@ -1,0 +1,103 @@
+// The compute kernels: raw pointers in, raw pointers out; no allocation, no
+// exceptions, no threads. One table per instruction set, chosen at run time;
+// the scalar table is the plain twin that tests compare the others against.
+#ifndef MALMOI_KERNELS_KERNELS_H_
+#define MALMOI_KERNELS_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "kernels/panel.h"
+
+namespace malmoi::kernels {
+
+// Rows of activations quantized to int8, a scale per block of 32 columns:
+// value = scale·code. The sums serve the weights' mins. `tokens` rows,
+// each array row-major.
+struct Int8Rows {
+  int64_t columns = 0;
+  int8_t* codes = nullptr;    // [tokens][columns]
+  float* scales = nullptr;    // [tokens][columns/32]
+  float* sums32 = nullptr;    // [tokens][columns/32]: scale·Σcodes
+  float* sums16 = nullptr;    // [tokens][columns/16]
+};
+
+// One attention query of a kv head.
+struct AttentionQuery {
+  const float* query = nullptr;  // [head_dim_padded], already scaled
+  int64_t visible = 0;           // it sees positions [0, visible), > 0
+  float* out = nullptr;          // [head_dim_padded]
+};
+
+inline constexpr int kMaxAttentionQueries = 8;
+inline constexpr int64_t kAttentionPage = 64;    // positions
+inline constexpr int64_t kAttentionChunk = 512;  // positions summed apart
+inline constexpr int kMaxHeadDim = 256;
+
+struct KernelTable {
+  std::string_view name;  // "AVX2"
+  int lanes = 4;          // rows of a panel
+  bool fused = true;      // multiply-adds round once
+
+  // out[t·out_stride + p·lanes + r] = Σ_k weight[p][r][k]·row[first+t][k] for
+  // `panels` panels and `tokens` rows. Integer formats only; columns are the
+  // rows'. Per output, blocks are summed in ascending order:
+  //   sum = fma(float(Σ code·code), scale_w·scale_a, sum), then
+  //   sum = fma(min_w, sums_a, sum).
+  void (*matmul_int8)(const PanelFormat& format, const std::byte* panels,
+                      int64_t panel_count, const Int8Rows& rows, int64_t first,
+                      int64_t tokens, float* out, int64_t out_stride);
+
+  // The same for float formats and f32 rows [tokens][columns], `stride`
+  // apart. Columns k ≡ j (mod 4) are summed in accumulator j; the result is
+  // (s0 + s1) + (s2 + s3).
+  void (*matmul_float)(const PanelFormat& format, const std::byte* panels,
+                       int64_t panel_count, const float* rows, int64_t stride,
+                       int64_t columns, int64_t tokens, float* out,
+                       int64_t out_stride);
+
+  // Quantizes one row, columns % 32 == 0, into row `index` of `out`.
+  // scale = max|x|/127, code = round-to-even(x·(127/max|x|)).
+  void (*quantize_row)(const float* values, const Int8Rows& out,
+                       int64_t index);
+
+  // out = x/sqrt(mean(x²)+epsilon)·weight (Zhang & Sennrich 2019).
+  void (*rms_norm)(const float* x, const float* weight, int64_t columns,
+                   float epsilon, float* out);
+
+  // gate = activation(gate)·up, elementwise; silu: x/(1+exp(-x)).
+  void (*silu_mul)(float* gate, const float* up, int64_t count);
+  void (*add)(float* to, const float* from, int64_t count);
+
+  // Softmax attention of up to kMaxAttentionQueries queries over pages of
+  // 64 positions: keys [head_dim_padded][64] and values
+  // [64][head_dim_padded], f16. Each chunk of 512 positions is summed on its
+  // own and chunks merge in order (Dao 2023, FlashAttention-2), so that the
+  // result never depends on how the work was divided.
+  void (*attention)(const AttentionQuery* queries, int count,
+                    const uint16_t* const* keys, const uint16_t* const* values,
+                    int64_t head_dim_padded);
+
+  // Arithmetic roofs: runs about `iterations` inner steps on registers and
+  // returns the operations done (multiply and add counted apart).
+  double (*int8_roof)(int64_t iterations);
+  double (*f32_roof)(int64_t iterations);
+  uint64_t (*read_sum)(const std::byte* data, size_t bytes);
+};
+
+// The table for this machine: the best, or the one MALMOI_TARGET names.
+const KernelTable& Kernels();
+// Every table this machine can run, best first, the scalar one last.
+std::span<const KernelTable* const> AllKernels();
+// Makes Kernels() return another table; for tests. Panels packed for a table
+// with other lanes cannot be used with it.
+void UseKernels(const KernelTable& table);
+
+const KernelTable& ScalarKernels();
+
+}  // namespace malmoi::kernels
+
+#endif  // MALMOI_KERNELS_KERNELS_H_

@@ -1,0 +1,201 @@
+// Row-wise kernels: quantizing activations, RMSNorm, the gated activation.
+#if defined(MALMOI_KERNELS_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef MALMOI_KERNELS_ROWS_INL_H_
+#undef MALMOI_KERNELS_ROWS_INL_H_
+#else
+#define MALMOI_KERNELS_ROWS_INL_H_
+#endif
+
+#include <cmath>
+
+#include "hwy/contrib/math/math-inl.h"
+#include "kernels/dot-inl.h"
+#include "kernels/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace malmoi::kernels {
+namespace HWY_NAMESPACE {
+
+HWY_INLINE float LanesInOrder(VF v) {
+  constexpr size_t kLanes = kF32Lanes;
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(v, DF(), lanes);
+  float sum = lanes[0];
+  for (size_t i = 1; i < kLanes; ++i) sum += lanes[i];
+  return sum;
+}
+
+void QuantizeRow(const float* HWY_RESTRICT values, const Int8Rows& out,
+                 int64_t index) {
+  const DF df;
+  const DI di;
+  constexpr int kLanes = kF32Lanes;
+  constexpr int kVectors = 32 / kLanes;
+  const hn::Rebind<int8_t, DI> d8;
+  const int64_t blocks = out.columns / 32;
+  for (int64_t b = 0; b < blocks; ++b) {
+    VF x[kVectors];
+    VF largest = hn::Zero(df);
+    HWY_UNROLL(8)
+    for (int v = 0; v < kVectors; ++v) {
+      x[v] = hn::LoadU(df, values + b * 32 + v * kLanes);
+      largest = hn::Max(largest, hn::Abs(x[v]));
+    }
+    const float maximum = hn::GetLane(hn::MaxOfLanes(df, largest));
+    const float scale = maximum / 127.0f;
+    const VF inverse = hn::Set(df, maximum > 0 ? 127.0f / maximum : 0.0f);
+    int8_t* codes = out.codes + index * out.columns + b * 32;
+    VI sums[2] = {hn::Zero(di), hn::Zero(di)};
+    HWY_UNROLL(8)
+    for (int v = 0; v < kVectors; ++v) {
+      const VI code = hn::NearestInt(hn::Mul(x[v], inverse));
+      VI& sum = sums[v * kLanes / 16];
+      sum = hn::Add(sum, code);
+      hn::StoreU(hn::DemoteTo(d8, code), d8, codes + v * kLanes);
+    }
+    const int low = hn::GetLane(hn::SumOfLanes(di, sums[0]));
+    const int high = hn::GetLane(hn::SumOfLanes(di, sums[1]));
+    const int64_t block = index * blocks + b;
+    out.scales[block] = scale;
+    out.sums32[block] = scale * static_cast<float>(low + high);
+    out.sums16[block * 2] = scale * static_cast<float>(low);
+    out.sums16[block * 2 + 1] = scale * static_cast<float>(high);
+  }
+}
+
+void RmsNorm(const float* HWY_RESTRICT x, const float* HWY_RESTRICT weight,
+             int64_t columns, float epsilon, float* HWY_RESTRICT out) {
+  const DF df;
+  constexpr int64_t kLanes = kF32Lanes;
+  VF sums[2] = {hn::Zero(df), hn::Zero(df)};
+  int64_t k = 0;
+  for (; k + 2 * kLanes <= columns; k += 2 * kLanes) {
+    const VF a = hn::LoadU(df, x + k);
+    const VF b = hn::LoadU(df, x + k + kLanes);
+    sums[0] = hn::MulAdd(a, a, sums[0]);
+    sums[1] = hn::MulAdd(b, b, sums[1]);
+  }
+  float sum = LanesInOrder(hn::Add(sums[0], sums[1]));
+  for (; k < columns; ++k) sum += x[k] * x[k];
+  const float scale =
+      1.0f / std::sqrt(sum / static_cast<float>(columns) + epsilon);
+  const VF factor = hn::Set(df, scale);
+  for (k = 0; k + kLanes <= columns; k += kLanes) {
+    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(df, x + k), factor),
+                       hn::LoadU(df, weight + k)),
+               df, out + k);
+  }
+  for (; k < columns; ++k) out[k] = x[k] * scale * weight[k];
+}
+
+HWY_INLINE VF Silu(VF x) {
+  const DF df;
+  const VF one = hn::Set(df, 1.0f);
+  return hn::Div(x, hn::Add(one, hn::Exp(df, hn::Neg(x))));
+}
+
+void SiluMul(float* HWY_RESTRICT gate, const float* HWY_RESTRICT up,
+             int64_t count) {
+  const DF df;
+  constexpr int64_t kLanes = kF32Lanes;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const VF g = hn::LoadU(df, gate + i);
+    hn::StoreU(hn::Mul(Silu(g), hn::LoadU(df, up + i)), df, gate + i);
+  }
+  for (; i < count; ++i) {
+    const float g = hn::GetLane(Silu(hn::Set(df, gate[i])));
+    gate[i] = g * up[i];
+  }
+}
+
+void AddRows(float* HWY_RESTRICT to, const float* HWY_RESTRICT from,
+             int64_t count) {
+  const DF df;
+  constexpr int64_t kLanes = kF32Lanes;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    hn::StoreU(hn::Add(hn::LoadU(df, to + i), hn::LoadU(df, from + i)), df,
+               to + i);
+  }
+  for (; i < count; ++i) to[i] += from[i];
+}
+
+double Int8Roof(int64_t iterations) {
+  constexpr int kChains = 8;  // more than latency times throughput
+  Dots dots[kChains];
+  HWY_UNROLL(8)
+  for (int c = 0; c < kChains; ++c) dots[c] = ZeroDots();
+  VU8 weights = hn::Set(DU8(), uint8_t{1});
+  VI four = hn::Set(DI(), 0x01000100);
+  for (int64_t i = 0; i < iterations; ++i) {
+#if HWY_ARCH_X86
+    // Opaque to the optimizer, which would fold the sums of constants.
+    asm volatile("" : "+x"(weights.raw), "+x"(four.raw));
+#else
+    asm volatile("" : "+w"(weights.raw), "+w"(four.raw));
+#endif
+    HWY_UNROLL(8)
+    for (int c = 0; c < kChains; ++c) dots[c] = Dot(dots[c], weights, four);
+  }
+  VI sum = hn::Zero(DI());
+  for (int c = 0; c < kChains; ++c) sum = hn::Add(sum, Total(dots[c]));
+  volatile int sink = hn::GetLane(sum);
+  (void)sink;
+  return static_cast<double>(iterations) * kChains * 2.0 *
+         static_cast<double>(kByteLanes);
+}
+
+double F32Roof(int64_t iterations) {
+  constexpr int kChains = 10;
+  const DF df;
+  VF sums[kChains];
+  HWY_UNROLL(10)
+  for (int c = 0; c < kChains; ++c) sums[c] = hn::Set(df, 1.0f);
+  VF a = hn::Set(df, 1.0f / 1024);
+  for (int64_t i = 0; i < iterations; ++i) {
+#if HWY_ARCH_X86
+    asm volatile("" : "+x"(a.raw));
+#else
+    asm volatile("" : "+w"(a.raw));
+#endif
+    HWY_UNROLL(10)
+    for (int c = 0; c < kChains; ++c) sums[c] = hn::MulAdd(a, a, sums[c]);
+  }
+  VF sum = hn::Zero(df);
+  for (int c = 0; c < kChains; ++c) sum = hn::Add(sum, sums[c]);
+  volatile float sink = hn::GetLane(sum);
+  (void)sink;
+  return static_cast<double>(iterations) * kChains * 2.0 *
+         static_cast<double>(kF32Lanes);
+}
+
+uint64_t ReadSum(const std::byte* data, size_t bytes) {
+  const hn::Repartition<uint64_t, DF> d64;
+  constexpr size_t kVector = kByteLanes;
+  auto a = hn::Zero(d64), b = a, c = a, d = a;
+  const auto load = [&](size_t at) {
+    return hn::LoadU(d64, reinterpret_cast<const uint64_t*>(data + at));
+  };
+  size_t i = 0;
+  for (; i + 4 * kVector <= bytes; i += 4 * kVector) {
+    a = hn::Add(a, load(i));
+    b = hn::Add(b, load(i + kVector));
+    c = hn::Add(c, load(i + 2 * kVector));
+    d = hn::Add(d, load(i + 3 * kVector));
+  }
+  uint64_t sum = hn::GetLane(
+      hn::SumOfLanes(d64, hn::Add(hn::Add(a, b), hn::Add(c, d))));
+  for (; i + 8 <= bytes; i += 8) {
+    uint64_t word;
+    std::memcpy(&word, data + i, 8);
+    sum += word;
+  }
+  return sum;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace malmoi::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // toggle

@@ -1,0 +1,110 @@
+// The vector kernels, compiled once per instruction set by Highway, and the
+// choice among them.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/simd.cc"
+#define HWY_WANT_SSE4 1
+#define HWY_WANT_AVX3_DL 1
+// From SSE4.1 upward; SSSE3 and the emulations are left to the scalar table.
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_EMU128 | HWY_SVE | HWY_SVE2)
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+
+#if HWY_TARGET == HWY_AVX3_DL
+// Highway 1.0.3 checks for VNNI when it chooses this target but leaves it out
+// of the function attribute.
+#undef HWY_TARGET_STR
+#define HWY_TARGET_STR                                            \
+  HWY_TARGET_STR_AVX3                                             \
+  ",vpclmulqdq,avx512vbmi,avx512vbmi2,vaes,avxvnni,avx512bitalg," \
+  "avx512vpopcntdq,avx512vnni"
+#endif
+
+#include "kernels/matmul-inl.h"
+#include "kernels/rows-inl.h"
+#include "kernels/attention-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace malmoi::kernels {
+namespace HWY_NAMESPACE {
+
+const KernelTable* Table() {
+  static constexpr KernelTable kTable = {
+      .name = HWY_TARGET == HWY_SSE4      ? "SSE4"
+              : HWY_TARGET == HWY_AVX2    ? "AVX2"
+              : HWY_TARGET == HWY_AVX3    ? "AVX512"
+              : HWY_TARGET == HWY_AVX3_DL ? "AVX512_VNNI"
+                                          : "NEON",
+      .lanes = kF32Lanes,
+      .fused = HWY_NATIVE_FMA != 0,
+      .matmul_int8 = MatmulInt8,
+      .matmul_float = MatmulFloat,
+      .quantize_row = QuantizeRow,
+      .rms_norm = RmsNorm,
+      .silu_mul = SiluMul,
+      .add = AddRows,
+      .attention = Attention,
+      .int8_roof = Int8Roof,
+      .f32_roof = F32Roof,
+      .read_sum = ReadSum,
+  };
+  return &kTable;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace malmoi::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <atomic>
+#include <cstdlib>
+
+namespace malmoi::kernels {
+
+HWY_EXPORT(Table);
+
+namespace {
+
+std::vector<const KernelTable*> FindKernels() {
+  std::vector<const KernelTable*> tables;
+#if defined(HWY_COMPILE_ONLY_STATIC)
+  tables.push_back(HWY_STATIC_DISPATCH(Table)());
+#else
+  int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
+  while (targets != 0) {  // the lowest bit is the best target
+    const int64_t best = targets & -targets;
+    hwy::SetSupportedTargetsForTest(best);
+    tables.push_back(HWY_DYNAMIC_DISPATCH(Table)());
+    targets &= targets - 1;
+  }
+  hwy::SetSupportedTargetsForTest(0);
+#endif
+  tables.push_back(&ScalarKernels());
+  return tables;
+}
+
+std::atomic<const KernelTable*>& Chosen() {
+  static std::atomic<const KernelTable*> chosen = [] {
+    const char* wanted = std::getenv("MALMOI_TARGET");
+    for (const KernelTable* table : AllKernels()) {
+      if (wanted != nullptr && table->name == wanted) return table;
+    }
+    return AllKernels().front();
+  }();
+  return chosen;
+}
+
+}  // namespace
+
+std::span<const KernelTable* const> AllKernels() {
+  static const std::vector<const KernelTable*> tables = FindKernels();
+  return tables;
+}
+
+const KernelTable& Kernels() {
+  return *Chosen().load(std::memory_order_relaxed);
+}
+
+void UseKernels(const KernelTable& table) { Chosen().store(&table); }
+
+}  // namespace malmoi::kernels
+#endif  // HWY_ONCE
