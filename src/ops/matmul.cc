@@ -1,0 +1,123 @@
+#include "ops/matmul.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "base/check.h"
+#include "kernels/kernels.h"
+
+namespace malmoi::ops {
+
+namespace {
+
+// Activation rows of a tile: with 64 output rows, 32 KiB of results.
+constexpr int64_t kTokensPerTile = 128;
+
+struct Plan {
+  const Product* product;
+  int64_t unit;        // panels per step, a whole number of row units
+  int64_t step;        // panels per task
+  int64_t row_tasks;   // tasks along the rows
+  int64_t token_step;  // activation rows per task
+  int64_t token_tasks;
+};
+
+Plan MakePlan(const Product& product, int64_t tokens, int64_t tasks_wanted) {
+  const PackedMatrix& weights = *product.weights;
+  const int64_t lanes = weights.lanes;
+  Plan plan;
+  plan.product = &product;
+  plan.unit = std::lcm(product.row_unit, lanes) / lanes;
+  const int64_t units = (weights.panels() + plan.unit - 1) / plan.unit;
+  plan.token_step = std::min(tokens, kTokensPerTile);
+  plan.token_tasks = (tokens + plan.token_step - 1) / plan.token_step;
+  // Few rows: as many tasks as the threads can share evenly. Many rows: tiles
+  // of about 64 output rows, so that results stay in the first-level cache.
+  int64_t units_per_task =
+      tokens < 16 ? (units + tasks_wanted - 1) / tasks_wanted
+                  : 64 / (lanes * plan.unit);
+  units_per_task = std::clamp<int64_t>(units_per_task, 1, units);
+  plan.step = units_per_task * plan.unit;
+  plan.row_tasks = (units + units_per_task - 1) / units_per_task;
+  return plan;
+}
+
+void Compute(const PackedMatrix& weights, const Activations& x,
+             int64_t first_panel, int64_t panels, int64_t first_token,
+             int64_t tokens, float* out, int64_t stride) {
+  const kernels::KernelTable& table = kernels::Kernels();
+  MALMOI_DCHECK(weights.lanes == table.lanes);
+  if (weights.format.integer()) {
+    table.matmul_int8(weights.format, weights.panel(first_panel), panels,
+                      x.int8, first_token, tokens, out, stride);
+  } else {
+    table.matmul_float(weights.format, weights.panel(first_panel), panels,
+                       x.values + first_token * x.columns, x.columns,
+                       x.columns, tokens, out, stride);
+  }
+}
+
+}  // namespace
+
+void Matmul(Exec& exec, const Activations& x,
+            std::span<const Product> products) {
+  if (x.rows == 0) return;
+  const int threads = exec.pool.threads();
+  int64_t total_rows = 0;
+  for (const Product& product : products) {
+    MALMOI_CHECK(product.weights->columns == x.columns);
+    total_rows += product.weights->rows;
+  }
+  std::vector<Plan> plans;
+  plans.reserve(products.size());
+  int64_t tasks = 0;
+  int64_t tile_floats = 0;
+  for (const Product& product : products) {
+    const int64_t share = std::max<int64_t>(
+        1, (threads == 1 ? 1 : threads * 6) * product.weights->rows /
+               total_rows);
+    const Plan plan = MakePlan(product, x.rows, share);
+    tasks += plan.row_tasks * plan.token_tasks;
+    tile_floats = std::max(
+        tile_floats, plan.step * product.weights->lanes * plan.token_step *
+                         (product.beside != nullptr ? 2 : 1));
+    plans.push_back(plan);
+  }
+  Arena::Scope scope(exec.arena);
+  const int64_t padded = (tile_floats + 15) / 16 * 16;
+  float* scratch = exec.arena.New<float>(
+      static_cast<size_t>(padded * exec.pool.threads()));
+  exec.pool.Run(static_cast<int>(tasks), [&](int task, int thread) {
+    int64_t index = task;
+    size_t which = 0;
+    while (index >= plans[which].row_tasks * plans[which].token_tasks) {
+      index -= plans[which].row_tasks * plans[which].token_tasks;
+      ++which;
+    }
+    const Plan& plan = plans[which];
+    const Product& product = *plan.product;
+    const PackedMatrix& weights = *product.weights;
+    const int64_t first_panel = index % plan.row_tasks * plan.step;
+    const int64_t panels =
+        std::min(plan.step, weights.panels() - first_panel);
+    Tile tile;
+    tile.values = scratch + padded * thread;
+    tile.stride = panels * weights.lanes;
+    tile.first_row = first_panel * weights.lanes;
+    tile.rows = std::min(tile.stride, weights.rows - tile.first_row);
+    tile.first_token = index / plan.row_tasks * plan.token_step;
+    tile.tokens = std::min(plan.token_step, x.rows - tile.first_token);
+    tile.beside = nullptr;
+    Compute(weights, x, first_panel, panels, tile.first_token, tile.tokens,
+            tile.values, tile.stride);
+    if (product.beside != nullptr) {
+      tile.beside = tile.values + tile.stride * tile.tokens;
+      Compute(*product.beside, x, first_panel, panels, tile.first_token,
+              tile.tokens, tile.beside, tile.stride);
+    }
+    product.epilogue(tile);
+  });
+}
+
+}  // namespace malmoi::ops

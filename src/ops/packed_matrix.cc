@@ -1,0 +1,72 @@
+#include "ops/packed_matrix.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "base/check.h"
+#include "kernels/kernels.h"
+
+namespace malmoi::ops {
+
+namespace {
+// Panels per task: enough bytes to be worth handing out.
+int64_t PanelsPerTask(const PackedMatrix& matrix) {
+  constexpr size_t kTaskBytes = size_t{512} << 10;
+  return std::max<int64_t>(
+      1, static_cast<int64_t>(kTaskBytes / std::max<size_t>(
+                                               1, matrix.panel_bytes)));
+}
+}  // namespace
+
+void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
+  const int lanes = kernels::Kernels().lanes;
+  struct Piece {
+    const PackJob* job;
+    int64_t first_panel, panels;
+  };
+  std::vector<Piece> pieces;
+  size_t scratch_bytes = 0;
+  for (const PackJob& job : jobs) {
+    PackedMatrix& matrix = *job.matrix;
+    const Tensor& tensor = *job.tensor;
+    matrix.format = job.as_f32
+                        ? kernels::PanelFormat{.codes = kernels::Codes::kF32}
+                        : kernels::FormatFor(tensor.dtype);
+    matrix.rows = tensor.rows();
+    matrix.columns = tensor.columns();
+    matrix.lanes = lanes;
+    matrix.panel_bytes =
+        kernels::PanelBytes(matrix.format, lanes, matrix.columns);
+    matrix.data = AllocateAligned(matrix.bytes());
+    scratch_bytes =
+        std::max(scratch_bytes, kernels::PackScratchBytes(matrix.columns));
+    const int64_t step = PanelsPerTask(matrix);
+    for (int64_t p = 0; p < matrix.panels(); p += step) {
+      pieces.push_back({&job, p, std::min(step, matrix.panels() - p)});
+    }
+  }
+  std::vector<std::vector<std::byte>> scratch(
+      static_cast<size_t>(pool.threads()));
+  for (auto& bytes : scratch) bytes.resize(scratch_bytes);
+  pool.Run(static_cast<int>(pieces.size()), [&](int task, int thread) {
+    const Piece& piece = pieces[static_cast<size_t>(task)];
+    const Tensor& tensor = *piece.job->tensor;
+    PackedMatrix& matrix = *piece.job->matrix;
+    const size_t row_bytes = tensor.row_bytes();
+    for (int64_t i = 0; i < piece.panels; ++i) {
+      const int64_t panel = piece.first_panel + i;
+      const int64_t row = panel * lanes;
+      const int rows =
+          static_cast<int>(std::min<int64_t>(lanes, matrix.rows - row));
+      kernels::PackPanel(
+          matrix.format, tensor.dtype,
+          tensor.data.data() + static_cast<size_t>(row) * row_bytes, row_bytes,
+          rows, matrix.columns, lanes,
+          matrix.data.get() + static_cast<size_t>(panel) * matrix.panel_bytes,
+          scratch[static_cast<size_t>(thread)].data());
+    }
+  });
+}
+
+}  // namespace malmoi::ops

@@ -1,0 +1,45 @@
+// A weight matrix in the panels of this machine: packed once at load, read by
+// every product, whatever the number of rows.
+#ifndef MALMOI_OPS_PACKED_MATRIX_H_
+#define MALMOI_OPS_PACKED_MATRIX_H_
+
+#include <cstdint>
+#include <span>
+
+#include "base/thread_pool.h"
+#include "kernels/panel.h"
+#include "tensor/arena.h"
+#include "tensor/tensor.h"
+
+namespace malmoi::ops {
+
+struct PackedMatrix {
+  kernels::PanelFormat format;
+  int64_t rows = 0;     // output features
+  int64_t columns = 0;  // input features
+  int lanes = 0;        // of the kernels it was packed for
+  size_t panel_bytes = 0;
+  AlignedBytes data;
+
+  int64_t panels() const { return (rows + lanes - 1) / lanes; }
+  size_t bytes() const { return static_cast<size_t>(panels()) * panel_bytes; }
+  const std::byte* panel(int64_t index) const {
+    return data.get() + static_cast<size_t>(index) * panel_bytes;
+  }
+};
+
+// One matrix to pack: `tensor` is [rows, columns], of any float or block
+// type. With `as_f32` quantized weights are dequantized.
+struct PackJob {
+  const Tensor* tensor = nullptr;
+  PackedMatrix* matrix = nullptr;
+  bool as_f32 = false;
+};
+
+// Packs all of them in one parallel region. Exact: every weight keeps its
+// value.
+void Pack(ThreadPool& pool, std::span<const PackJob> jobs);
+
+}  // namespace malmoi::ops
+
+#endif  // MALMOI_OPS_PACKED_MATRIX_H_

@@ -1,0 +1,101 @@
+#include "ops/rows.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "kernels/kernels.h"
+
+namespace malmoi::ops {
+
+namespace {
+constexpr int64_t kSerialRows = 4;  // fewer cost less than a region
+constexpr int64_t kRowsPerTask = 16;
+
+template <typename F>
+void ForRows(Exec& exec, int64_t rows, F&& body) {
+  if (rows <= kSerialRows) {
+    for (int64_t r = 0; r < rows; ++r) body(r, 0);
+    return;
+  }
+  const int64_t step = std::clamp<int64_t>(
+      rows / (exec.pool.threads() * 2), 1, kRowsPerTask);
+  const int tasks = static_cast<int>((rows + step - 1) / step);
+  exec.pool.Run(tasks, [&](int task, int thread) {
+    const int64_t end = std::min(rows, (task + 1) * step);
+    for (int64_t r = task * step; r < end; ++r) body(r, thread);
+  });
+}
+}  // namespace
+
+void RmsNorm(Exec& exec, const float* x, std::span<const float> weight,
+             double epsilon, const Activations& out) {
+  const int64_t columns = out.columns;
+  MALMOI_CHECK(static_cast<int64_t>(weight.size()) == columns);
+  Arena::Scope scope(exec.arena);
+  float* scratch = exec.arena.New<float>(
+      static_cast<size_t>(columns * exec.pool.threads()));
+  ForRows(exec, out.rows, [&](int64_t row, int thread) {
+    float* to = out.values != nullptr ? out.values + row * columns
+                                      : scratch + thread * columns;
+    kernels::Kernels().rms_norm(x + row * columns, weight.data(), columns,
+                                static_cast<float>(epsilon), to);
+    PutRow(out, row, to);
+  });
+}
+
+void PutRows(Exec& exec, const float* x, const Activations& out) {
+  ForRows(exec, out.rows, [&](int64_t row, int) {
+    PutRow(out, row, x + row * out.columns);
+  });
+}
+
+Rotation MakeRotation(Exec& exec, std::span<const int64_t> positions,
+                      std::span<const float> frequencies) {
+  Rotation rotation;
+  rotation.half = static_cast<int64_t>(frequencies.size());
+  const size_t count = positions.size() * frequencies.size();
+  float* cosines = exec.arena.New<float>(count);
+  float* sines = exec.arena.New<float>(count);
+  ForRows(exec, static_cast<int64_t>(positions.size()),
+          [&](int64_t row, int) {
+            const float position =
+                static_cast<float>(positions[static_cast<size_t>(row)]);
+            for (int64_t i = 0; i < rotation.half; ++i) {
+              const float angle =
+                  position * frequencies[static_cast<size_t>(i)];
+              cosines[row * rotation.half + i] = static_cast<float>(
+                  std::cos(static_cast<double>(angle)));
+              sines[row * rotation.half + i] = static_cast<float>(
+                  std::sin(static_cast<double>(angle)));
+            }
+          });
+  rotation.cosines = cosines;
+  rotation.sines = sines;
+  return rotation;
+}
+
+void RotateAdjacent(float* head, const Rotation& rotation, int64_t row) {
+  const float* cosines = rotation.cosines + row * rotation.half;
+  const float* sines = rotation.sines + row * rotation.half;
+  for (int64_t i = 0; i < rotation.half; ++i) {
+    const float a = head[2 * i];
+    const float b = head[2 * i + 1];
+    head[2 * i] = a * cosines[i] - b * sines[i];
+    head[2 * i + 1] = a * sines[i] + b * cosines[i];
+  }
+}
+
+void RotateHalves(float* head, const Rotation& rotation, int64_t row) {
+  const float* cosines = rotation.cosines + row * rotation.half;
+  const float* sines = rotation.sines + row * rotation.half;
+  const int64_t half = rotation.half;
+  for (int64_t i = 0; i < half; ++i) {
+    const float a = head[i];
+    const float b = head[half + i];
+    head[i] = a * cosines[i] - b * sines[i];
+    head[half + i] = a * sines[i] + b * cosines[i];
+  }
+}
+
+}  // namespace malmoi::ops

@@ -1,0 +1,43 @@
+// Operations on rows: normalization that leaves its result in the forms its
+// consumers read, and rotary positions.
+#ifndef MALMOI_OPS_ROWS_H_
+#define MALMOI_OPS_ROWS_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "ops/activations.h"
+#include "ops/exec.h"
+
+namespace malmoi::ops {
+
+// out[r] = x[r]/rms(x[r])·weight for rows of x, [out.rows, columns], f32;
+// weight [columns]. Zhang & Sennrich 2019, "Root Mean Square Layer
+// Normalization". A region of its own only for many rows.
+void RmsNorm(Exec& exec, const float* x, std::span<const float> weight,
+             double epsilon, const Activations& out);
+
+// Quantizes rows of x, [out.rows, columns], into out.
+void PutRows(Exec& exec, const float* x, const Activations& out);
+
+// Cosines and sines of rotary positions (Su et al. 2021, RoFormer), for each
+// of `positions` and each of dim/2 frequencies.
+struct Rotation {
+  int64_t half = 0;  // dim/2
+  const float* cosines = nullptr;  // [positions][half]
+  const float* sines = nullptr;
+};
+// `frequencies` [dim/2], radians per position. Angles are computed in f32, as
+// the reference does, their sines in double.
+Rotation MakeRotation(Exec& exec, std::span<const int64_t> positions,
+                      std::span<const float> frequencies);
+
+// Rotates the first 2·half components of a head, in place. Neighbours
+// (2i, 2i+1) or halves (i, i+half) turn together.
+void RotateAdjacent(float* head, const Rotation& rotation, int64_t row);
+void RotateHalves(float* head, const Rotation& rotation, int64_t row);
+
+}  // namespace malmoi::ops
+
+#endif  // MALMOI_OPS_ROWS_H_
