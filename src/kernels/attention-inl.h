@@ -144,8 +144,7 @@ HWY_INLINE void PageSoftmax(float* scores, int64_t visible, int q,
   const VF base = hn::Set(df, largest);
   VF total = hn::Zero(df);
   for (int j = 0; j < kAttentionPage; j += kLanes) {
-    const VF weight =
-        hn::Exp(df, hn::Sub(hn::LoadU(df, scores + j), base));
+    const VF weight = hn::Exp(df, hn::Sub(hn::LoadU(df, scores + j), base));
     hn::StoreU(weight, df, scores + j);
     total = hn::Add(total, weight);
   }
@@ -167,8 +166,8 @@ void AttendPage(const AttentionQuery* queries, int first_query,
   PageScores<kQueries>(queries + first_query, keys, head_dim, scores);
   int64_t positions = 0;
   for (int q = 0; q < kQueries; ++q) {
-    const int64_t visible = std::min(
-        queries[first_query + q].visible - page_start, kAttentionPage);
+    const int64_t visible =
+        std::min(queries[first_query + q].visible - page_start, kAttentionPage);
     positions = std::max(positions, visible);
     PageSoftmax(scores[q], visible, first_query + q, head_dim, partial);
   }

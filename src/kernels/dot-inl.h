@@ -75,14 +75,13 @@ using Dots = VI16;
 HWY_INLINE Dots ZeroDots() { return hn::Zero(DI16()); }
 HWY_INLINE Dots Dot(Dots sum, VU8 weights, VI four) {
 #if HWY_TARGET == HWY_AVX3
-  return VI16{_mm512_add_epi16(
-      sum.raw, _mm512_maddubs_epi16(weights.raw, four.raw))};
-#elif HWY_TARGET == HWY_AVX2
-  return VI16{_mm256_add_epi16(
-      sum.raw, _mm256_maddubs_epi16(weights.raw, four.raw))};
-#else
   return VI16{
-      _mm_add_epi16(sum.raw, _mm_maddubs_epi16(weights.raw, four.raw))};
+      _mm512_add_epi16(sum.raw, _mm512_maddubs_epi16(weights.raw, four.raw))};
+#elif HWY_TARGET == HWY_AVX2
+  return VI16{
+      _mm256_add_epi16(sum.raw, _mm256_maddubs_epi16(weights.raw, four.raw))};
+#else
+  return VI16{_mm_add_epi16(sum.raw, _mm_maddubs_epi16(weights.raw, four.raw))};
 #endif
 }
 HWY_INLINE VI PairsTimes(VI16 pairs, VI16 factor) {

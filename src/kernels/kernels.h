@@ -19,10 +19,10 @@ namespace malmoi::kernels {
 // each array row-major.
 struct Int8Rows {
   int64_t columns = 0;
-  int8_t* codes = nullptr;    // [tokens][columns]
-  float* scales = nullptr;    // [tokens][columns/32]
-  float* sums32 = nullptr;    // [tokens][columns/32]: scale·Σcodes
-  float* sums16 = nullptr;    // [tokens][columns/16]
+  int8_t* codes = nullptr;  // [tokens][columns]
+  float* scales = nullptr;  // [tokens][columns/32]
+  float* sums32 = nullptr;  // [tokens][columns/32]: scale·Σcodes
+  float* sums16 = nullptr;  // [tokens][columns/16]
 };
 
 // One attention query of a kv head.
@@ -61,8 +61,7 @@ struct KernelTable {
 
   // Quantizes one row, columns % 32 == 0, into row `index` of `out`.
   // scale = max|x|/127, code = round-to-even(x·(127/max|x|)).
-  void (*quantize_row)(const float* values, const Int8Rows& out,
-                       int64_t index);
+  void (*quantize_row)(const float* values, const Int8Rows& out, int64_t index);
 
   // out = x/sqrt(mean(x²)+epsilon)·weight (Zhang & Sennrich 2019).
   void (*rms_norm)(const float* x, const float* weight, int64_t columns,

@@ -88,18 +88,18 @@ void Int8Tile(const std::byte* HWY_RESTRICT panel, int64_t blocks,
             const VU8 nibbles = LowNibbles(both);
             HWY_UNROLL(8)
             for (int t = 0; t < kTokens; ++t) {
-              low[t] = Dot(low[t], nibbles,
-                           BroadcastFour(row_codes + t * rows.code_stride +
-                                         i * 4));
+              low[t] =
+                  Dot(low[t], nibbles,
+                      BroadcastFour(row_codes + t * rows.code_stride + i * 4));
             }
           }
           if (kGroups == 1 || g == 1) {
             const VU8 nibbles = HighNibbles(both);
             HWY_UNROLL(8)
             for (int t = 0; t < kTokens; ++t) {
-              low[t] = Dot(low[t], nibbles,
-                           BroadcastFour(row_codes + t * rows.code_stride +
-                                         16 + i * 4));
+              low[t] = Dot(
+                  low[t], nibbles,
+                  BroadcastFour(row_codes + t * rows.code_stride + 16 + i * 4));
             }
           }
         }
@@ -120,10 +120,11 @@ void Int8Tile(const std::byte* HWY_RESTRICT panel, int64_t blocks,
           }
         }
       }
-      const VF scale = LoadScale<kHalf>(scales + static_cast<size_t>(g) * kScale);
-      const VF min = stored_min
-                         ? LoadScale<kHalf>(mins + static_cast<size_t>(g) * kScale)
-                         : hn::Mul(minus_zero, scale);
+      const VF scale =
+          LoadScale<kHalf>(scales + static_cast<size_t>(g) * kScale);
+      const VF min =
+          stored_min ? LoadScale<kHalf>(mins + static_cast<size_t>(g) * kScale)
+                     : hn::Mul(minus_zero, scale);
       HWY_UNROLL(8)
       for (int t = 0; t < kTokens; ++t) {
         VI dot;
@@ -161,12 +162,13 @@ void Int8Panels(const PanelFormat& format, const std::byte* panels,
     int64_t t = 0;
     const auto tile = [&](auto count) {
       const int64_t row = first + t;
-      const TileRows tile_rows = {
-          rows.codes + row * rows.columns,
-          rows.scales + row * blocks,
-          kGroup == 32 ? rows.sums32 + row * blocks
-                       : rows.sums16 + row * blocks * 2,
-          rows.columns, blocks, blocks * (32 / kGroup)};
+      const TileRows tile_rows = {rows.codes + row * rows.columns,
+                                  rows.scales + row * blocks,
+                                  kGroup == 32 ? rows.sums32 + row * blocks
+                                               : rows.sums16 + row * blocks * 2,
+                                  rows.columns,
+                                  blocks,
+                                  blocks * (32 / kGroup)};
       Int8Tile<kBits, kGroup, kHalf, count.value>(
           panel, blocks, format.stored_min, zero, tile_rows,
           panel_out + t * out_stride, out_stride);
@@ -179,10 +181,17 @@ void Int8Panels(const PanelFormat& format, const std::byte* panels,
       if (tokens - t >= 4) tile(std::integral_constant<int, 4>());
     }
     switch (tokens - t) {
-      case 3: tile(std::integral_constant<int, 3>()); break;
-      case 2: tile(std::integral_constant<int, 2>()); break;
-      case 1: tile(std::integral_constant<int, 1>()); break;
-      default: break;
+      case 3:
+        tile(std::integral_constant<int, 3>());
+        break;
+      case 2:
+        tile(std::integral_constant<int, 2>());
+        break;
+      case 1:
+        tile(std::integral_constant<int, 1>());
+        break;
+      default:
+        break;
     }
   }
 }
@@ -191,8 +200,7 @@ void MatmulInt8(const PanelFormat& format, const std::byte* panels,
                 int64_t panel_count, const Int8Rows& rows, int64_t first,
                 int64_t tokens, float* out, int64_t out_stride) {
   const auto run = [&](auto function) {
-    function(format, panels, panel_count, rows, first, tokens, out,
-             out_stride);
+    function(format, panels, panel_count, rows, first, tokens, out, out_stride);
   };
   const bool half = format.half_scales;
   if (format.codes == Codes::kU4) {
@@ -231,8 +239,8 @@ void FloatTile(const T* HWY_RESTRICT panel, const float* HWY_RESTRICT rows,
       const VF weight = LoadWeights(panel + (k + j) * kLanes);
       HWY_UNROLL(4)
       for (int t = 0; t < kTokens; ++t) {
-        sums[t][j] = hn::MulAdd(
-            weight, hn::Set(df, rows[t * stride + k + j]), sums[t][j]);
+        sums[t][j] = hn::MulAdd(weight, hn::Set(df, rows[t * stride + k + j]),
+                                sums[t][j]);
       }
     }
   }
@@ -277,16 +285,18 @@ void MatmulFloat(const PanelFormat& format, const std::byte* panels,
                  int64_t panel_count, const float* rows, int64_t stride,
                  int64_t columns, int64_t tokens, float* out,
                  int64_t out_stride) {
-  const size_t bytes =
-      PanelBytes(format, static_cast<int>(kF32Lanes), columns);
+  const size_t bytes = PanelBytes(format, static_cast<int>(kF32Lanes), columns);
   const auto run = [&](auto function) {
     function(panels, bytes, panel_count, rows, stride, columns, tokens, out,
              out_stride);
   };
   switch (format.codes) {
-    case Codes::kF16: return run(FloatPanels<hwy::float16_t>);
-    case Codes::kBF16: return run(FloatPanels<hwy::bfloat16_t>);
-    default: return run(FloatPanels<float>);
+    case Codes::kF16:
+      return run(FloatPanels<hwy::float16_t>);
+    case Codes::kBF16:
+      return run(FloatPanels<hwy::bfloat16_t>);
+    default:
+      return run(FloatPanels<float>);
   }
 }
 

@@ -72,23 +72,34 @@ void PackFloats(const PanelFormat& format, DType dtype, const std::byte* row,
 }  // namespace
 
 PanelFormat FormatFor(DType dtype) {
+  if (dtype == DType::kF32) return {.codes = Codes::kF32};
+  if (dtype == DType::kF16) return {.codes = Codes::kF16};
+  if (dtype == DType::kBF16) return {.codes = Codes::kBF16};
+  PanelFormat format;
+  format.group = GroupSize(dtype);
+  format.stored_min = ZeroPoint(dtype) < 0;
+  format.zero = format.stored_min ? 0 : ZeroPoint(dtype);
+  // Scales of the simple types are f16; K types multiply two numbers.
+  format.half_scales = Info(dtype).block_elements == 32;
   switch (dtype) {
-    case DType::kF32: return {.codes = Codes::kF32};
-    case DType::kF16: return {.codes = Codes::kF16};
-    case DType::kBF16: return {.codes = Codes::kBF16};
-    case DType::kQ4_0: return {Codes::kU4, 32, true, false, 8};
-    case DType::kQ4_1: return {Codes::kU4, 32, true, true, 0};
-    case DType::kQ5_0: return {Codes::kU8, 32, true, false, 16};
-    case DType::kQ5_1: return {Codes::kU8, 32, true, true, 0};
-    case DType::kQ8_0: return {Codes::kU8, 32, true, false, 128};
+    case DType::kQ4_0:
+    case DType::kQ4_1:
     case DType::kQ2_K:
-    case DType::kQ3_K: return {Codes::kU4, 16, false, true, 0};
-    case DType::kQ4_K: return {Codes::kU4, 32, false, true, 0};
-    case DType::kQ5_K: return {Codes::kU8, 32, false, true, 0};
-    case DType::kQ6_K: return {Codes::kU8, 16, false, true, 0};
+    case DType::kQ3_K:
+    case DType::kQ4_K:
+      format.codes = Codes::kU4;
+      return format;
+    case DType::kQ5_0:
+    case DType::kQ5_1:
+    case DType::kQ8_0:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
     case DType::kIQ4_NL:
-    case DType::kIQ4_XS: return {Codes::kU8, 32, false, true, 0};
-    default: break;
+    case DType::kIQ4_XS:
+      format.codes = Codes::kU8;
+      return format;
+    default:
+      break;
   }
   MALMOI_CHECK(!"a weight type without a panel format");
   return {};
@@ -107,17 +118,16 @@ size_t PackScratchBytes(int64_t columns) {
   return static_cast<size_t>(columns) * 4 + 256;
 }
 
-void PackPanel(const PanelFormat& format, DType dtype,
-               const std::byte* rows_in, size_t row_bytes, int rows,
-               int64_t columns, int lanes, std::byte* panel,
-               std::byte* scratch) {
+void PackPanel(const PanelFormat& format, DType dtype, const std::byte* rows_in,
+               size_t row_bytes, int rows, int64_t columns, int lanes,
+               std::byte* panel, std::byte* scratch) {
   if (rows < lanes) {
     std::memset(panel, 0, PanelBytes(format, lanes, columns));
   }
   if (!format.integer()) {
     for (int r = 0; r < rows; ++r) {
-      PackFloats(format, dtype, rows_in + static_cast<size_t>(r) * row_bytes,
-                 r, columns, lanes, panel, scratch);
+      PackFloats(format, dtype, rows_in + static_cast<size_t>(r) * row_bytes, r,
+                 columns, lanes, panel, scratch);
     }
     return;
   }
@@ -176,8 +186,7 @@ float PanelWeight(const PanelFormat& format, int lanes, int64_t columns,
       return value;
     }
     std::memcpy(&half, at, 2);
-    return format.codes == Codes::kF16 ? HalfToFloat(half)
-                                       : BF16ToFloat(half);
+    return format.codes == Codes::kF16 ? HalfToFloat(half) : BF16ToFloat(half);
   }
   const std::byte* block =
       panel + static_cast<size_t>(column / 32) * BlockBytes(format, lanes);
@@ -185,7 +194,8 @@ float PanelWeight(const PanelFormat& format, int lanes, int64_t columns,
   int code;
   if (format.codes == Codes::kU4) {
     const int j = k % 16;
-    const int both = static_cast<int>(block[(j / 4 * lanes + lane) * 4 + j % 4]);
+    const int both =
+        static_cast<int>(block[(j / 4 * lanes + lane) * 4 + j % 4]);
     code = k < 16 ? both & 15 : both >> 4;
   } else {
     code = static_cast<int>(block[(k / 4 * lanes + lane) * 4 + k % 4]);

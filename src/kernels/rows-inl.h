@@ -184,8 +184,8 @@ uint64_t ReadSum(const std::byte* data, size_t bytes) {
     c = hn::Add(c, load(i + 2 * kVector));
     d = hn::Add(d, load(i + 3 * kVector));
   }
-  uint64_t sum = hn::GetLane(
-      hn::SumOfLanes(d64, hn::Add(hn::Add(a, b), hn::Add(c, d))));
+  uint64_t sum =
+      hn::GetLane(hn::SumOfLanes(d64, hn::Add(hn::Add(a, b), hn::Add(c, d))));
   for (; i + 8 <= bytes; i += 8) {
     uint64_t word;
     std::memcpy(&word, data + i, 8);

@@ -19,8 +19,7 @@ int Code(const PanelFormat& format, const std::byte* block, int lane, int k) {
     return static_cast<int>(block[(k / 4 * kLanes + lane) * 4 + k % 4]);
   }
   const int j = k % 16;
-  const int both =
-      static_cast<int>(block[(j / 4 * kLanes + lane) * 4 + j % 4]);
+  const int both = static_cast<int>(block[(j / 4 * kLanes + lane) * 4 + j % 4]);
   return k < 16 ? both & 15 : both >> 4;
 }
 
@@ -90,9 +89,9 @@ void MatmulFloat(const PanelFormat& format, const std::byte* panels,
       for (int r = 0; r < kLanes; ++r) {
         float sums[4] = {};
         for (int64_t k = 0; k < columns; ++k) {
-          sums[k % 4] = std::fma(
-              PanelWeight(format, kLanes, columns, panel, r, k),
-              rows[t * stride + k], sums[k % 4]);
+          sums[k % 4] =
+              std::fma(PanelWeight(format, kLanes, columns, panel, r, k),
+                       rows[t * stride + k], sums[k % 4]);
         }
         out[t * out_stride + p * kLanes + r] =
             (sums[0] + sums[1]) + (sums[2] + sums[3]);
@@ -181,7 +180,8 @@ void Attention(const AttentionQuery* queries, int count,
 
 double Int8Roof(int64_t iterations) {
   volatile int sink = 0;
-  for (int64_t i = 0; i < iterations; ++i) sink = sink + static_cast<int>(i) * 3;
+  for (int64_t i = 0; i < iterations; ++i)
+    sink = sink + static_cast<int>(i) * 3;
   return 2.0 * static_cast<double>(iterations);
 }
 

@@ -19,9 +19,9 @@
   "avx512vpopcntdq,avx512vnni"
 #endif
 
+#include "kernels/attention-inl.h"
 #include "kernels/matmul-inl.h"
 #include "kernels/rows-inl.h"
-#include "kernels/attention-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {

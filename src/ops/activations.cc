@@ -34,4 +34,21 @@ void PutRow(const Activations& out, int64_t row, const float* values) {
   }
 }
 
+void PutPart(const Activations& out, int64_t row, int64_t first, int64_t count,
+             const float* values) {
+  if (out.values != nullptr) {
+    std::copy(values, values + count, out.values + row * out.columns + first);
+  }
+  if (out.int8.codes == nullptr) return;
+  // The same row, seen from its first column of interest.
+  const int64_t block = (row * out.columns + first) / 32;
+  kernels::Int8Rows part;
+  part.columns = count;
+  part.codes = out.int8.codes + row * out.columns + first;
+  part.scales = out.int8.scales + block;
+  part.sums32 = out.int8.sums32 + block;
+  part.sums16 = out.int8.sums16 + block * 2;
+  kernels::Kernels().quantize_row(values, part, 0);
+}
+
 }  // namespace malmoi::ops

@@ -36,6 +36,11 @@ Activations NewActivations(Arena& arena, int64_t rows, int64_t columns,
 // Stores one finished row in the forms that `out` has.
 void PutRow(const Activations& out, int64_t row, const float* values);
 
+// Stores columns [first, first + count) of a row. With int8, `first` is a
+// multiple of 32 and so is `count`.
+void PutPart(const Activations& out, int64_t row, int64_t first, int64_t count,
+             const float* values);
+
 }  // namespace malmoi::ops
 
 #endif  // MALMOI_OPS_ACTIVATIONS_H_

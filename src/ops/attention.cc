@@ -20,8 +20,7 @@ struct Unit {
 }  // namespace
 
 void Attention(Exec& exec, const AttentionShape& shape, const float* queries,
-               std::span<const AttentionSlice> slices,
-               const Activations& out) {
+               std::span<const AttentionSlice> slices, const Activations& out) {
   MALMOI_CHECK(shape.head_dim_padded <= kernels::kMaxHeadDim);
   const int64_t group = shape.heads / shape.kv_heads;
   // Rows per unit: a few tiles of queries, so that a page is read from the
@@ -43,8 +42,8 @@ void Attention(Exec& exec, const AttentionShape& shape, const float* queries,
       static_cast<size_t>(out.rows * shape.heads * shape.head_dim_padded));
   const size_t threads = static_cast<size_t>(exec.pool.threads());
   auto** pages = exec.arena.New<const uint16_t*>(threads * 2 * max_pages);
-  const int tasks = static_cast<int>(static_cast<int64_t>(units.size()) *
-                                     shape.kv_heads);
+  const int tasks =
+      static_cast<int>(static_cast<int64_t>(units.size()) * shape.kv_heads);
   const size_t head_page =
       static_cast<size_t>(shape.head_dim_padded * kernels::kAttentionPage);
 

@@ -38,15 +38,13 @@ uint64_t KibField(std::string_view key) {
 double Seconds(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() -
-                                       start)
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
       .count();
 }
 
 // Best rate of several runs of work(task) on every thread; work returns what
 // it did.
-double BestRate(ThreadPool& pool,
-                const std::function<double(int task)>& work) {
+double BestRate(ThreadPool& pool, const std::function<double(int task)>& work) {
   double best = 0;
   for (int i = 0; i < 8; ++i) {
     std::vector<double> done(static_cast<size_t>(pool.threads()));
@@ -88,14 +86,15 @@ Roofs MeasureRoofs(ThreadPool& pool) {
   const kernels::KernelTable& table = kernels::Kernels();
   Roofs roofs;
   // Larger than last-level caches; every page is written first.
-  const size_t share = (size_t{256} << 20) / static_cast<size_t>(pool.threads());
+  const size_t share =
+      (size_t{256} << 20) / static_cast<size_t>(pool.threads());
   const size_t bytes = share * static_cast<size_t>(pool.threads());
   const AlignedBytes memory = AllocateAligned(bytes);
   std::memset(memory.get(), 1, bytes);
   volatile uint64_t sink = 0;
   roofs.read_bytes_per_s = BestRate(pool, [&](int task) {
-    sink = table.read_sum(memory.get() + share * static_cast<size_t>(task),
-                          share);
+    sink =
+        table.read_sum(memory.get() + share * static_cast<size_t>(task), share);
     return static_cast<double>(share);
   });
   (void)sink;

@@ -34,9 +34,9 @@ Plan MakePlan(const Product& product, int64_t tokens, int64_t tasks_wanted) {
   plan.token_tasks = (tokens + plan.token_step - 1) / plan.token_step;
   // Few rows: as many tasks as the threads can share evenly. Many rows: tiles
   // of about 64 output rows, so that results stay in the first-level cache.
-  int64_t units_per_task =
-      tokens < 16 ? (units + tasks_wanted - 1) / tasks_wanted
-                  : 64 / (lanes * plan.unit);
+  int64_t units_per_task = tokens < 16
+                               ? (units + tasks_wanted - 1) / tasks_wanted
+                               : 64 / (lanes * plan.unit);
   units_per_task = std::clamp<int64_t>(units_per_task, 1, units);
   plan.step = units_per_task * plan.unit;
   plan.row_tasks = (units + units_per_task - 1) / units_per_task;
@@ -53,8 +53,8 @@ void Compute(const PackedMatrix& weights, const Activations& x,
                       x.int8, first_token, tokens, out, stride);
   } else {
     table.matmul_float(weights.format, weights.panel(first_panel), panels,
-                       x.values + first_token * x.columns, x.columns,
-                       x.columns, tokens, out, stride);
+                       x.values + first_token * x.columns, x.columns, x.columns,
+                       tokens, out, stride);
   }
 }
 
@@ -74,9 +74,9 @@ void Matmul(Exec& exec, const Activations& x,
   int64_t tasks = 0;
   int64_t tile_floats = 0;
   for (const Product& product : products) {
-    const int64_t share = std::max<int64_t>(
-        1, (threads == 1 ? 1 : threads * 6) * product.weights->rows /
-               total_rows);
+    const int64_t share =
+        std::max<int64_t>(1, (threads == 1 ? 1 : threads * 6) *
+                                 product.weights->rows / total_rows);
     const Plan plan = MakePlan(product, x.rows, share);
     tasks += plan.row_tasks * plan.token_tasks;
     tile_floats = std::max(
@@ -86,8 +86,8 @@ void Matmul(Exec& exec, const Activations& x,
   }
   Arena::Scope scope(exec.arena);
   const int64_t padded = (tile_floats + 15) / 16 * 16;
-  float* scratch = exec.arena.New<float>(
-      static_cast<size_t>(padded * exec.pool.threads()));
+  float* scratch =
+      exec.arena.New<float>(static_cast<size_t>(padded * exec.pool.threads()));
   exec.pool.Run(static_cast<int>(tasks), [&](int task, int thread) {
     int64_t index = task;
     size_t which = 0;
@@ -99,8 +99,7 @@ void Matmul(Exec& exec, const Activations& x,
     const Product& product = *plan.product;
     const PackedMatrix& weights = *product.weights;
     const int64_t first_panel = index % plan.row_tasks * plan.step;
-    const int64_t panels =
-        std::min(plan.step, weights.panels() - first_panel);
+    const int64_t panels = std::min(plan.step, weights.panels() - first_panel);
     Tile tile;
     tile.values = scratch + padded * thread;
     tile.stride = panels * weights.lanes;

@@ -14,8 +14,8 @@ namespace {
 int64_t PanelsPerTask(const PackedMatrix& matrix) {
   constexpr size_t kTaskBytes = size_t{512} << 10;
   return std::max<int64_t>(
-      1, static_cast<int64_t>(kTaskBytes / std::max<size_t>(
-                                               1, matrix.panel_bytes)));
+      1, static_cast<int64_t>(kTaskBytes /
+                              std::max<size_t>(1, matrix.panel_bytes)));
 }
 }  // namespace
 

@@ -18,8 +18,8 @@ void ForRows(Exec& exec, int64_t rows, F&& body) {
     for (int64_t r = 0; r < rows; ++r) body(r, 0);
     return;
   }
-  const int64_t step = std::clamp<int64_t>(
-      rows / (exec.pool.threads() * 2), 1, kRowsPerTask);
+  const int64_t step =
+      std::clamp<int64_t>(rows / (exec.pool.threads() * 2), 1, kRowsPerTask);
   const int tasks = static_cast<int>((rows + step - 1) / step);
   exec.pool.Run(tasks, [&](int task, int thread) {
     const int64_t end = std::min(rows, (task + 1) * step);
@@ -33,8 +33,8 @@ void RmsNorm(Exec& exec, const float* x, std::span<const float> weight,
   const int64_t columns = out.columns;
   MALMOI_CHECK(static_cast<int64_t>(weight.size()) == columns);
   Arena::Scope scope(exec.arena);
-  float* scratch = exec.arena.New<float>(
-      static_cast<size_t>(columns * exec.pool.threads()));
+  float* scratch =
+      exec.arena.New<float>(static_cast<size_t>(columns * exec.pool.threads()));
   ForRows(exec, out.rows, [&](int64_t row, int thread) {
     float* to = out.values != nullptr ? out.values + row * columns
                                       : scratch + thread * columns;
@@ -45,9 +45,8 @@ void RmsNorm(Exec& exec, const float* x, std::span<const float> weight,
 }
 
 void PutRows(Exec& exec, const float* x, const Activations& out) {
-  ForRows(exec, out.rows, [&](int64_t row, int) {
-    PutRow(out, row, x + row * out.columns);
-  });
+  ForRows(exec, out.rows,
+          [&](int64_t row, int) { PutRow(out, row, x + row * out.columns); });
 }
 
 Rotation MakeRotation(Exec& exec, std::span<const int64_t> positions,
@@ -57,19 +56,17 @@ Rotation MakeRotation(Exec& exec, std::span<const int64_t> positions,
   const size_t count = positions.size() * frequencies.size();
   float* cosines = exec.arena.New<float>(count);
   float* sines = exec.arena.New<float>(count);
-  ForRows(exec, static_cast<int64_t>(positions.size()),
-          [&](int64_t row, int) {
-            const float position =
-                static_cast<float>(positions[static_cast<size_t>(row)]);
-            for (int64_t i = 0; i < rotation.half; ++i) {
-              const float angle =
-                  position * frequencies[static_cast<size_t>(i)];
-              cosines[row * rotation.half + i] = static_cast<float>(
-                  std::cos(static_cast<double>(angle)));
-              sines[row * rotation.half + i] = static_cast<float>(
-                  std::sin(static_cast<double>(angle)));
-            }
-          });
+  ForRows(exec, static_cast<int64_t>(positions.size()), [&](int64_t row, int) {
+    const float position =
+        static_cast<float>(positions[static_cast<size_t>(row)]);
+    for (int64_t i = 0; i < rotation.half; ++i) {
+      const float angle = position * frequencies[static_cast<size_t>(i)];
+      cosines[row * rotation.half + i] =
+          static_cast<float>(std::cos(static_cast<double>(angle)));
+      sines[row * rotation.half + i] =
+          static_cast<float>(std::sin(static_cast<double>(angle)));
+    }
+  });
   rotation.cosines = cosines;
   rotation.sines = sines;
   return rotation;

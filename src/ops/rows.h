@@ -24,7 +24,7 @@ void PutRows(Exec& exec, const float* x, const Activations& out);
 // Cosines and sines of rotary positions (Su et al. 2021, RoFormer), for each
 // of `positions` and each of dim/2 frequencies.
 struct Rotation {
-  int64_t half = 0;  // dim/2
+  int64_t half = 0;                // dim/2
   const float* cosines = nullptr;  // [positions][half]
   const float* sines = nullptr;
 };

@@ -1,0 +1,116 @@
+#include "models/arch/llama.h"
+
+#include <cmath>
+
+#include "models/config.h"
+
+namespace malmoi::models {
+
+namespace {
+
+constexpr TensorName kTensors[] = {
+    {Role::kEmbedding, "token_embd.weight", "model.embed_tokens.weight"},
+    {Role::kOutputNorm, "output_norm.weight", "model.norm.weight"},
+    {Role::kHead, "output.weight", "lm_head.weight"},
+    {Role::kAttentionNorm, "blk.{}.attn_norm.weight",
+     "model.layers.{}.input_layernorm.weight"},
+    {Role::kQuery, "blk.{}.attn_q.weight",
+     "model.layers.{}.self_attn.q_proj.weight"},
+    {Role::kKey, "blk.{}.attn_k.weight",
+     "model.layers.{}.self_attn.k_proj.weight"},
+    {Role::kValue, "blk.{}.attn_v.weight",
+     "model.layers.{}.self_attn.v_proj.weight"},
+    {Role::kAttentionOutput, "blk.{}.attn_output.weight",
+     "model.layers.{}.self_attn.o_proj.weight"},
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
+     "model.layers.{}.post_attention_layernorm.weight"},
+    {Role::kGate, "blk.{}.ffn_gate.weight",
+     "model.layers.{}.mlp.gate_proj.weight"},
+    {Role::kUp, "blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight"},
+    {Role::kDown, "blk.{}.ffn_down.weight",
+     "model.layers.{}.mlp.down_proj.weight"},
+};
+
+// Precomputed frequencies that old converters stored; ours are computed.
+constexpr std::string_view kIgnored[] = {"rope_freqs.weight",
+                                         "model.rotary_emb."};
+
+// Llama 3's divisors of the rotary frequencies (Grattafiori et al. 2024,
+// section 3.2; the formula is that of its published configuration).
+std::vector<float> Llama3Divisors(const Config& config, const RopeSpec& rope) {
+  const double factor = config.Number("rope_scaling.factor");
+  const double low = config.Number("rope_scaling.low_freq_factor");
+  const double high = config.Number("rope_scaling.high_freq_factor");
+  const double old_context =
+      config.Number("rope_scaling.original_max_position_embeddings");
+  std::vector<float> divisors;
+  for (int64_t i = 0; i < rope.dim / 2; ++i) {
+    const double exponent =
+        2.0 * static_cast<double>(i) / static_cast<double>(rope.dim);
+    const double wavelength = 2.0 * M_PI * std::pow(rope.theta, exponent);
+    const double smooth = (old_context / wavelength - low) / (high - low);
+    double divisor = factor;
+    if (wavelength < old_context / high) {
+      divisor = 1.0;
+    } else if (wavelength <= old_context / low) {
+      divisor = 1.0 / ((1.0 - smooth) / factor + smooth);
+    }
+    divisors.push_back(static_cast<float>(divisor));
+  }
+  return divisors;
+}
+
+}  // namespace
+
+const std::span<const TensorName> kLlamaTensors = kTensors;
+const std::span<const std::string_view> kLlamaIgnored = kIgnored;
+
+Spec DescribeLlama(const Checkpoint& checkpoint) {
+  const Config config(checkpoint);
+  Spec spec;
+  spec.layers = config.Count("block_count", "num_hidden_layers");
+  spec.width = config.Count("embedding_length", "hidden_size");
+  spec.context = config.Count("context_length", "max_position_embeddings");
+  spec.norm_epsilon =
+      config.Number("attention.layer_norm_rms_epsilon", "rms_norm_eps");
+  AttentionSpec& attention = spec.attention;
+  attention.heads = config.Count("attention.head_count", "num_attention_heads");
+  attention.kv_heads = config.Count("attention.head_count_kv",
+                                    "num_key_value_heads", attention.heads);
+  attention.head_dim = config.Count("attention.key_length", "head_dim",
+                                    spec.width / attention.heads);
+  attention.scale = 1.0 / std::sqrt(static_cast<double>(attention.head_dim));
+  RopeSpec& rope = attention.rope;
+  rope.dim = config.Count("rope.dimension_count", "", attention.head_dim);
+  rope.theta = config.Number("rope.freq_base", "rope_theta", 10000.0);
+  // GGUF converters permute query and key rows for neighbouring pairs.
+  rope.pairs = checkpoint.gguf ? RopePairs::kAdjacent : RopePairs::kHalves;
+  const std::string scaling =
+      config.Text("rope.scaling.type", "rope_scaling.rope_type", "none");
+  if (scaling == "linear") {
+    rope.linear_factor =
+        config.Number("rope.scaling.factor", "rope_scaling.factor");
+  } else if (scaling == "llama3") {
+    rope.frequency_divisors = Llama3Divisors(config, rope);
+  } else if (scaling != "none" && scaling != "default") {
+    config.Refuse("rope scaling of this type", scaling);
+  }
+  if (const Tensor* stored = config.FindTensor("rope_freqs.weight")) {
+    const auto* values = reinterpret_cast<const float*>(stored->data.data());
+    if (stored->dtype != DType::kF32 || stored->elements() != rope.dim / 2) {
+      config.Refuse("rope_freqs.weight of this shape",
+                    ShapeString(stored->shape));
+    }
+    rope.frequency_divisors.assign(values, values + stored->elements());
+  }
+  spec.feed_forward.hidden =
+      config.Count("feed_forward_length", "intermediate_size");
+  const std::string activation = config.Text("", "hidden_act", "silu");
+  if (activation != "silu") config.Refuse("activation", activation);
+  if (config.Flag("attention_bias") || config.Flag("mlp_bias")) {
+    config.Refuse("bias in projections", "true");
+  }
+  return spec;
+}
+
+}  // namespace malmoi::models

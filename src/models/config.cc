@@ -1,0 +1,111 @@
+#include "models/config.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/format.h"
+
+namespace malmoi::models {
+
+Config::Config(const Checkpoint& checkpoint)
+    : checkpoint_(checkpoint), prefix_(checkpoint.Architecture() + ".") {}
+
+const Json* Config::Find(std::string_view hf) const {
+  if (!checkpoint_.folder || hf.empty()) return nullptr;
+  const Json* at = &checkpoint_.folder->config;
+  while (true) {
+    const size_t dot = hf.find('.');
+    const std::string key(hf.substr(0, dot));
+    if (!at->is_object() || !at->contains(key)) return nullptr;
+    at = &(*at)[key];
+    if (dot == std::string_view::npos) break;
+    hf.remove_prefix(dot + 1);
+  }
+  return at->is_null() ? nullptr : at;
+}
+
+void Config::Missing(std::string_view gguf, std::string_view hf) const {
+  throw Error(ErrorCode::kCorrupt,
+              {.where = checkpoint_.path.string(),
+               .what = "a required setting is missing",
+               .expected = checkpoint_.gguf ? prefix_ + std::string(gguf)
+                                            : std::string(hf)});
+}
+
+void Config::Refuse(std::string_view what, std::string_view got) const {
+  throw Error(ErrorCode::kUnsupported, {.where = checkpoint_.path.string(),
+                                        .what = Format("unsupported {}", what),
+                                        .got = std::string(got)});
+}
+
+int64_t Config::Count(std::string_view gguf, std::string_view hf,
+                      std::optional<int64_t> fallback) const {
+  std::optional<int64_t> value;
+  if (checkpoint_.gguf) {
+    if (!gguf.empty()) {
+      value = checkpoint_.gguf->GetInt(prefix_ + std::string(gguf));
+    }
+  } else if (const Json* json = Find(hf)) {
+    if (json->is_number_integer()) value = json->get<int64_t>();
+  }
+  if (!value) value = fallback;
+  if (!value) Missing(gguf, hf);
+  if (*value < 1 || *value > INT32_MAX) {
+    throw Error(
+        ErrorCode::kCorrupt,
+        {.where = checkpoint_.path.string(),
+         .what = Format("senseless value of {}", checkpoint_.gguf ? gguf : hf),
+         .expected = "1 to 2147483647",
+         .got = std::to_string(*value)});
+  }
+  return *value;
+}
+
+double Config::Number(std::string_view gguf, std::string_view hf,
+                      std::optional<double> fallback) const {
+  std::optional<double> value;
+  if (checkpoint_.gguf) {
+    if (!gguf.empty()) {
+      value = checkpoint_.gguf->GetFloat(prefix_ + std::string(gguf));
+    }
+  } else if (const Json* json = Find(hf)) {
+    if (json->is_number()) value = json->get<double>();
+  }
+  if (!value) value = fallback;
+  if (!value) Missing(gguf, hf);
+  if (!std::isfinite(*value) || *value <= 0) {
+    throw Error(
+        ErrorCode::kCorrupt,
+        {.where = checkpoint_.path.string(),
+         .what = Format("senseless value of {}", checkpoint_.gguf ? gguf : hf),
+         .expected = "a positive number",
+         .got = Format("{}", *value)});
+  }
+  return *value;
+}
+
+std::string Config::Text(std::string_view gguf, std::string_view hf,
+                         std::string_view fallback) const {
+  std::optional<std::string> value;
+  if (checkpoint_.gguf) {
+    if (!gguf.empty()) {
+      value = checkpoint_.gguf->GetString(prefix_ + std::string(gguf));
+    }
+  } else if (const Json* json = Find(hf)) {
+    if (json->is_string()) value = json->get<std::string>();
+  }
+  return value ? *value : std::string(fallback);
+}
+
+bool Config::Flag(std::string_view hf) const {
+  const Json* json = Find(hf);
+  return json != nullptr && json->is_boolean() && json->get<bool>();
+}
+
+const Tensor* Config::FindTensor(std::string_view name) const {
+  const auto& tensors = checkpoint_.tensors();
+  const auto it = tensors.find(name);
+  return it == tensors.end() ? nullptr : &it->second;
+}
+
+}  // namespace malmoi::models

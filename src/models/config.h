@@ -1,0 +1,45 @@
+// One view of a model's configuration, whether it stands in GGUF metadata
+// ("<architecture>.block_count") or in config.json ("num_hidden_layers").
+#ifndef MALMOI_MODELS_CONFIG_H_
+#define MALMOI_MODELS_CONFIG_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "models/checkpoint.h"
+
+namespace malmoi::models {
+
+class Config {
+ public:
+  explicit Config(const Checkpoint& checkpoint);
+
+  // GGUF keys are prefixed by the architecture; dots in `hf` descend into
+  // objects. An empty key is absent. Without a fallback, absence is
+  // kCorrupt. Counts are 1 to 2^31-1.
+  int64_t Count(std::string_view gguf, std::string_view hf,
+                std::optional<int64_t> fallback = {}) const;
+  double Number(std::string_view gguf, std::string_view hf,
+                std::optional<double> fallback = {}) const;
+  std::string Text(std::string_view gguf, std::string_view hf,
+                   std::string_view fallback) const;
+  // config.json only.
+  double Number(std::string_view hf) const { return Number("", hf); }
+  bool Flag(std::string_view hf) const;
+
+  const Tensor* FindTensor(std::string_view name) const;
+  [[noreturn]] void Refuse(std::string_view what, std::string_view got) const;
+
+ private:
+  const Json* Find(std::string_view hf) const;
+  [[noreturn]] void Missing(std::string_view gguf, std::string_view hf) const;
+
+  const Checkpoint& checkpoint_;
+  std::string prefix_;
+};
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_CONFIG_H_

@@ -1,0 +1,42 @@
+// Finds the tensors of a checkpoint by role and checks all shapes before
+// anything is computed; reports every problem at once.
+#ifndef MALMOI_MODELS_LOADER_H_
+#define MALMOI_MODELS_LOADER_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/checkpoint.h"
+#include "models/registry.h"
+#include "models/spec.h"
+
+namespace malmoi::models {
+
+class TensorFinder {
+ public:
+  TensorFinder(const Checkpoint& checkpoint, const Architecture& architecture)
+      : checkpoint_(checkpoint), architecture_(architecture) {}
+
+  // The tensor of a role with this shape, null (and a noted problem) where it
+  // is missing or misshapen. `layer` is ignored for roles without layers.
+  const Tensor* Find(Role role, int64_t layer, const Shape& shape);
+  // Null without a problem where it is missing.
+  const Tensor* FindOptional(Role role, int64_t layer, const Shape& shape);
+
+  // Notes tensors no role has claimed and throws kCorrupt if there was any
+  // problem.
+  void Finish();
+
+ private:
+  std::string Name(Role role, int64_t layer) const;
+
+  const Checkpoint& checkpoint_;
+  const Architecture& architecture_;
+  std::vector<std::string> claimed_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_LOADER_H_

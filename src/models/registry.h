@@ -1,0 +1,55 @@
+// The architectures malmoi knows: one sorted list of descriptions. An
+// architecture describes; the families compute.
+#ifndef MALMOI_MODELS_REGISTRY_H_
+#define MALMOI_MODELS_REGISTRY_H_
+
+#include <span>
+#include <string_view>
+
+#include "models/checkpoint.h"
+#include "models/spec.h"
+
+namespace malmoi::models {
+
+// What a tensor is to the forward. The first three exist once, the others
+// once per layer.
+enum class Role {
+  kEmbedding,
+  kOutputNorm,
+  kHead,
+  kAttentionNorm,
+  kQuery,
+  kKey,
+  kValue,
+  kAttentionOutput,
+  kFeedForwardNorm,
+  kGate,
+  kUp,
+  kDown,
+};
+
+// Where a role is found: "blk.{}.attn_q.weight" in GGUF, "model.layers.{}
+// .self_attn.q_proj.weight" in Hugging Face files; {} is the layer.
+struct TensorName {
+  Role role;
+  std::string_view gguf;
+  std::string_view hf;
+};
+
+struct Architecture {
+  std::string_view name;  // general.architecture and model_type
+  // Throws kCorrupt for missing or senseless values, naming the key.
+  Spec (*describe)(const Checkpoint& checkpoint);
+  std::span<const TensorName> tensors;
+  // Tensors that may be there and are not used, by prefix.
+  std::span<const std::string_view> ignored;
+};
+
+// Throws kUnsupported, listing what is known.
+const Architecture& FindArchitecture(std::string_view name,
+                                     std::string_view where);
+std::span<const Architecture> Architectures();
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_REGISTRY_H_
