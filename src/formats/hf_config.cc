@@ -1,0 +1,39 @@
+#include "formats/hf_config.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "formats/detect.h"
+
+namespace malmoi::formats {
+
+HfFolder HfFolder::Open(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  HfFolder folder;
+  folder.path = path;
+  const fs::path config = path / "config.json";
+  if (!fs::exists(config)) {
+    throw Error(ErrorCode::kNotFound, {.where = path.string(),
+                                       .what = "no model in this folder",
+                                       .expected = "config.json"});
+  }
+  folder.config = ParseJson(ReadFile(config), config.string());
+  const fs::path generation = path / "generation_config.json";
+  if (fs::exists(generation)) {
+    folder.generation_config =
+        ParseJson(ReadFile(generation), generation.string());
+  }
+  if (!fs::exists(path / "model.safetensors") &&
+      !fs::exists(path / "model.safetensors.index.json")) {
+    for (const char* pickled :
+         {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
+      if (fs::exists(path / pickled)) RefuseFile(path / pickled);
+    }
+    throw Error(ErrorCode::kNotFound, {.where = path.string(),
+                                       .what = "no weights in this folder",
+                                       .expected = "model.safetensors"});
+  }
+  folder.tensors = LoadSafetensorsFolder(path);
+  return folder;
+}
+
+}  // namespace malmoi::formats
