@@ -1,0 +1,97 @@
+// Text to token ids and back: a pipeline of normalizer, added tokens,
+// pre-tokenizer, model, post-processor and decoder, built from a
+// tokenizer.json or from GGUF metadata. Ids equal those of the Hugging Face
+// tokenizers library.
+#ifndef MALMOI_TEXT_TOKENIZE_TOKENIZER_H_
+#define MALMOI_TEXT_TOKENIZE_TOKENIZER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "formats/gguf.h"
+
+namespace malmoi::text {
+
+struct Encoding {
+  std::vector<int32_t> ids;
+  // Byte range of the input that each token covers; empty ranges for tokens
+  // that were added (beginning of text). With a normalizer that changed the
+  // text, ranges are those of the surrounding words.
+  std::vector<std::pair<size_t, size_t>> offsets;
+};
+
+struct EncodeOptions {
+  bool add_special_tokens = true;
+  // Spellings of special tokens in the text become those tokens. False for
+  // text from users, who must not forge a turn of the conversation.
+  bool parse_special = true;
+};
+
+struct TokenizerParts;  // the stages, see pipeline.h
+
+class Tokenizer {
+ public:
+  // `config` is tokenizer_config.json, or null. Throws kCorrupt, and
+  // kUnsupported for a kind of stage malmoi does not have, by name.
+  static std::shared_ptr<const Tokenizer> FromJson(const Json& tokenizer,
+                                                   const Json& config,
+                                                   std::string_view where);
+  static std::shared_ptr<const Tokenizer> FromGguf(
+      std::shared_ptr<const formats::GgufFile> file);
+  ~Tokenizer();
+
+  // Throws kInvalidArgument for invalid UTF-8, naming the byte. Thread-safe.
+  Encoding Encode(std::string_view text,
+                  const EncodeOptions& options = {}) const;
+  // The bytes of the tokens. A cut character stays cut.
+  std::string Decode(std::span<const int32_t> ids,
+                     bool skip_special = false) const;
+
+  // Ids outside the vocabulary have empty bytes and text.
+  std::string TokenBytes(int32_t id) const;
+  std::string TokenText(int32_t id) const;  // as the vocabulary spells it
+  std::optional<int32_t> TokenId(std::string_view spelling) const;
+  bool IsSpecial(int32_t id) const;
+  int32_t vocab_size() const;
+
+  std::optional<int32_t> bos_id() const;
+  std::optional<int32_t> eos_id() const;
+  std::vector<int32_t> end_of_generation_ids() const;
+  // Encode() puts the beginning-of-text token first.
+  bool adds_bos() const;
+  // The stages in words: "ByteLevel BPE, 49,152 tokens; ...".
+  std::string Describe() const;
+
+  explicit Tokenizer(std::unique_ptr<TokenizerParts> parts);
+
+ private:
+  std::unique_ptr<TokenizerParts> parts_;
+};
+
+// Tokens to text as they come: only whole characters leave it, what cannot
+// be one becomes U+FFFD.
+class StreamDecoder {
+ public:
+  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer,
+                         bool skip_special = true)
+      : tokenizer_(std::move(tokenizer)), skip_special_(skip_special) {}
+
+  std::string Push(int32_t id);
+  std::string Finish();  // what was held back
+
+ private:
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  bool skip_special_;
+  std::string held_;
+};
+
+}  // namespace malmoi::text
+
+#endif  // MALMOI_TEXT_TOKENIZE_TOKENIZER_H_
