@@ -12,7 +12,8 @@ target_compile_options(malmoi_options INTERFACE
   -ffp-contract=off -fvisibility=hidden)
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(malmoi_options INTERFACE -Wno-psabi
-    -Wno-unused-private-field -Wno-missing-designated-field-initializers)
+    -Wno-unused-private-field
+    -Wno-deprecated-declarations -Wno-missing-designated-field-initializers)
 else()
   target_compile_options(malmoi_options INTERFACE -Wno-psabi)
 endif()

@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "models/checkpoint.h"
 #include "models/decoder.h"
+#include "models/registry.h"
 #include "text/template/chat_template.h"
 #include "text/tokenize/tokenizer.h"
 

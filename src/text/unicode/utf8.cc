@@ -160,6 +160,11 @@ std::string Lowercase(std::string_view text) {
   return out;
 }
 
+char32_t Uppercase(char32_t c) {
+  return static_cast<char32_t>(
+      utf8proc_toupper(static_cast<utf8proc_int32_t>(c)));
+}
+
 int DisplayWidth(std::string_view text) {
   int width = 0;
   for (size_t at = 0; at < text.size();) {

@@ -33,6 +33,7 @@ bool IsWordCharacter(char32_t c);  // letters, marks, digits, connectors
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 std::string Normalize(std::string_view text, NormalForm form);
 std::string Lowercase(std::string_view text);
+char32_t Uppercase(char32_t c);  // simple mapping
 // Terminal columns: 2 for wide characters, 0 for combining ones.
 int DisplayWidth(std::string_view text);
 

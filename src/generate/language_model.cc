@@ -1,0 +1,167 @@
+#include "generate/language_model.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace malmoi::generate {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+Json ReadJsonIfThere(const fs::path& path) {
+  if (!fs::exists(path)) return nullptr;
+  return ParseJson(ReadFile(path), path.string());
+}
+
+std::shared_ptr<const text::Tokenizer> TokenizerOf(
+    const models::Checkpoint& checkpoint) {
+  if (checkpoint.gguf) return text::Tokenizer::FromGguf(checkpoint.gguf);
+  const fs::path path = checkpoint.path / "tokenizer.json";
+  return text::Tokenizer::FromJson(
+      ParseJson(ReadFile(path), path.string()),
+      ReadJsonIfThere(checkpoint.path / "tokenizer_config.json"),
+      path.string());
+}
+
+// The chat template's source; empty where there is none.
+std::string TemplateOf(const models::Checkpoint& checkpoint) {
+  if (checkpoint.gguf) {
+    return checkpoint.gguf->GetString("tokenizer.chat_template").value_or("");
+  }
+  const fs::path file = checkpoint.path / "chat_template.jinja";
+  if (fs::exists(file)) return ReadFile(file, 1 << 20);
+  const Json config =
+      ReadJsonIfThere(checkpoint.path / "tokenizer_config.json");
+  if (!config.is_object() || !config.contains("chat_template")) return "";
+  const Json& stored = config["chat_template"];
+  if (stored.is_string()) return stored.get<std::string>();
+  for (const Json& named : stored) {  // [{name, template}, ...]
+    if (named.is_object() && named.value("name", "") == "default") {
+      return named.value("template", "");
+    }
+  }
+  return "";
+}
+
+ModelInfo InfoOf(const models::Checkpoint& checkpoint) {
+  ModelInfo info;
+  info.path = checkpoint.path;
+  info.architecture = checkpoint.Architecture();
+  info.quantization = checkpoint.Quantization();
+  info.name = checkpoint.path.filename().string();
+  for (const auto& [name, tensor] : checkpoint.tensors()) {
+    info.parameters += tensor.elements();
+  }
+  std::error_code error;
+  if (checkpoint.gguf) {
+    const formats::GgufFile& file = *checkpoint.gguf;
+    info.name = file.GetString("general.name").value_or(info.name);
+    info.license = file.GetString("general.license").value_or("");
+    info.context =
+        file.GetInt(info.architecture + ".context_length").value_or(0);
+    info.file_bytes = fs::file_size(checkpoint.path, error);
+  } else {
+    const Json& config = checkpoint.folder->config;
+    if (config.contains("max_position_embeddings") &&
+        config["max_position_embeddings"].is_number_integer()) {
+      info.context = config["max_position_embeddings"].get<int64_t>();
+    }
+    for (const auto& entry : fs::directory_iterator(checkpoint.path, error)) {
+      if (entry.path().extension() == ".safetensors") {
+        info.file_bytes += entry.file_size(error);
+      }
+    }
+  }
+  for (const models::Architecture& known : models::Architectures()) {
+    if (known.name == info.architecture) info.tasks = {"generate"};
+  }
+  if (!info.tasks.empty() && !TemplateOf(checkpoint).empty()) {
+    info.tasks.push_back("chat");
+  }
+  return info;
+}
+
+void AddEnds(const models::Checkpoint& checkpoint, std::vector<int32_t>& ends) {
+  if (!checkpoint.folder || !checkpoint.folder->generation_config.is_object()) {
+    return;
+  }
+  const Json& config = checkpoint.folder->generation_config;
+  if (!config.contains("eos_token_id")) return;
+  const Json& stored = config["eos_token_id"];
+  const Json list = stored.is_array() ? stored : Json::array({stored});
+  for (const Json& id : list) {
+    if (!id.is_number_integer()) continue;
+    const int32_t token = id.get<int32_t>();
+    if (std::find(ends.begin(), ends.end(), token) == ends.end()) {
+      ends.push_back(token);
+    }
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<LanguageModel> LanguageModel::Load(const fs::path& path,
+                                                   const LoadOptions& options) {
+  const models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+  models::FindArchitecture(checkpoint.Architecture(), path.string());
+  std::shared_ptr<LanguageModel> model(new LanguageModel());
+  model->info_ = InfoOf(checkpoint);
+  model->pool_ = std::make_unique<ThreadPool>(options.threads);
+  // The tokenizer is built on one thread while the others pack weights.
+  model->tokenizer_ = TokenizerOf(checkpoint);
+  model->decoder_ =
+      models::Decoder::Load(checkpoint, options.precision, *model->pool_);
+  const std::string source = TemplateOf(checkpoint);
+  if (!source.empty()) {
+    model->template_ = std::make_unique<text::Template>(
+        source, path.string() + " (chat template)");
+  }
+  model->end_tokens_ = model->tokenizer_->end_of_generation_ids();
+  AddEnds(checkpoint, model->end_tokens_);
+  return model;
+}
+
+ModelInfo LanguageModel::Describe(const fs::path& path) {
+  return InfoOf(models::Checkpoint::Open(path));
+}
+
+std::shared_ptr<const text::Tokenizer> LanguageModel::LoadTokenizer(
+    const fs::path& path) {
+  return TokenizerOf(models::Checkpoint::Open(path));
+}
+
+std::string LanguageModel::RenderChat(
+    const Json& messages, const text::ChatRenderOptions& options) const {
+  if (template_ == nullptr) {
+    throw Error(ErrorCode::kUnsupported,
+                {.where = info_.path.string(),
+                 .what = "the model has no chat template",
+                 .hint = "--raw"});
+  }
+  text::ChatRenderOptions full = options;
+  if (!full.extra.is_object()) full.extra = Json::object();
+  const auto name = [&](const char* key, std::optional<int32_t> id) {
+    if (id && !full.extra.contains(key)) {
+      full.extra[key] = tokenizer_->TokenText(*id);
+    }
+  };
+  name("bos_token", tokenizer_->bos_id());
+  name("eos_token", tokenizer_->eos_id());
+  return text::RenderChat(*template_, messages, full);
+}
+
+std::vector<int32_t> LanguageModel::EncodePrompt(
+    const std::string& prompt) const {
+  text::EncodeOptions options;
+  if (tokenizer_->adds_bos()) {
+    // A template that writes the token itself must not get a second one.
+    const std::string bos = tokenizer_->TokenText(*tokenizer_->bos_id());
+    if (prompt.starts_with(bos)) options.add_special_tokens = false;
+  }
+  return tokenizer_->Encode(prompt, options).ids;
+}
+
+}  // namespace malmoi::generate
