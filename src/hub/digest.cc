@@ -23,6 +23,7 @@ struct Digest::State {
 Digest::Digest(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Digest::~Digest() = default;
 Digest::Digest(Digest&&) noexcept = default;
+Digest& Digest::operator=(Digest&&) noexcept = default;
 
 Digest Digest::Sha256() {
   return Digest(std::make_unique<State>(EVP_sha256()));

@@ -18,6 +18,7 @@ class Digest {
   static Digest GitBlob(uint64_t bytes);
   ~Digest();
   Digest(Digest&&) noexcept;
+  Digest& operator=(Digest&&) noexcept;
 
   void Add(std::string_view bytes);
   std::string Hex();  // ends it
