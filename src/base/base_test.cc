@@ -22,9 +22,9 @@ TEST(Error, MessageHasTheDocumentedForm) {
                                           .hint = "another file"});
   EXPECT_EQ(error.message(),
             "model.gguf: bad magic; expected GGUF, got PK; try another file");
-  EXPECT_EQ(Error(ErrorCode::kIo, {.where = "a", .what = "b", .got = "c"})
-                .message(),
-            "a: b; got c");
+  EXPECT_EQ(
+      Error(ErrorCode::kIo, {.where = "a", .what = "b", .got = "c"}).message(),
+      "a: b; got c");
 }
 
 TEST(Error, ErrnoBecomesACode) {

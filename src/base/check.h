@@ -25,10 +25,10 @@ inline std::optional<uint64_t> CheckedAdd(uint64_t a, uint64_t b) {
 
 }  // namespace malmoi
 
-#define MALMOI_CHECK(condition)                               \
-  do {                                                        \
-    if (!(condition)) [[unlikely]]                            \
-      ::malmoi::CheckFailed(__FILE__, __LINE__, #condition);  \
+#define MALMOI_CHECK(condition)                              \
+  do {                                                       \
+    if (!(condition)) [[unlikely]]                           \
+      ::malmoi::CheckFailed(__FILE__, __LINE__, #condition); \
   } while (false)
 
 #ifdef NDEBUG

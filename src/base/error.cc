@@ -8,20 +8,34 @@ namespace malmoi {
 
 std::string_view ErrorCodeName(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalidArgument: return "invalid_argument";
-    case ErrorCode::kUsage: return "usage";
-    case ErrorCode::kNotFound: return "not_found";
-    case ErrorCode::kCorrupt: return "corrupt";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kContextOverflow: return "context_overflow";
-    case ErrorCode::kNetwork: return "network";
-    case ErrorCode::kAuth: return "auth";
-    case ErrorCode::kDiskFull: return "disk_full";
-    case ErrorCode::kPermission: return "permission";
-    case ErrorCode::kIo: return "io";
-    case ErrorCode::kHashMismatch: return "hash_mismatch";
-    case ErrorCode::kLimit: return "limit";
-    case ErrorCode::kCancelled: return "cancelled";
+    case ErrorCode::kInvalidArgument:
+      return "invalid_argument";
+    case ErrorCode::kUsage:
+      return "usage";
+    case ErrorCode::kNotFound:
+      return "not_found";
+    case ErrorCode::kCorrupt:
+      return "corrupt";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kContextOverflow:
+      return "context_overflow";
+    case ErrorCode::kNetwork:
+      return "network";
+    case ErrorCode::kAuth:
+      return "auth";
+    case ErrorCode::kDiskFull:
+      return "disk_full";
+    case ErrorCode::kPermission:
+      return "permission";
+    case ErrorCode::kIo:
+      return "io";
+    case ErrorCode::kHashMismatch:
+      return "hash_mismatch";
+    case ErrorCode::kLimit:
+      return "limit";
+    case ErrorCode::kCancelled:
+      return "cancelled";
   }
   return "unknown";
 }
@@ -51,7 +65,9 @@ void ThrowErrno(std::string where, std::string what, int error_number) {
   std::string hint;
   switch (error_number) {
     case ENOENT:
-    case ENOTDIR: code = ErrorCode::kNotFound; break;
+    case ENOTDIR:
+      code = ErrorCode::kNotFound;
+      break;
     case EACCES:
     case EPERM:
     case EROFS:
@@ -63,7 +79,8 @@ void ThrowErrno(std::string where, std::string what, int error_number) {
       code = ErrorCode::kDiskFull;
       hint = "freeing space, or a cache on another disk";
       break;
-    default: break;
+    default:
+      break;
   }
   throw Error(code, {.where = std::move(where),
                      .what = std::move(what),

@@ -33,8 +33,9 @@ struct stat OpenedFileStatus(int fd, const std::filesystem::path& path) {
   struct stat status;
   if (fstat(fd, &status) != 0) ThrowErrno(path, "cannot stat file", errno);
   if (S_ISDIR(status.st_mode)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                {.where = path, .what = "is a directory", .expected = "a file"});
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        {.where = path, .what = "is a directory", .expected = "a file"});
   }
   return status;
 }
@@ -106,9 +107,7 @@ std::shared_ptr<const MappedFile> MappedFile::Open(
       new MappedFile(path, static_cast<const std::byte*>(data), size));
 }
 
-MappedFile::~MappedFile() {
-  munmap(const_cast<std::byte*>(data_), size_);
-}
+MappedFile::~MappedFile() { munmap(const_cast<std::byte*>(data_), size_); }
 
 void MappedFile::DropPages(size_t offset, size_t length) const {
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));

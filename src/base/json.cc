@@ -13,8 +13,10 @@ int MaxDepth(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_string) {
-      if (c == '\\') ++i;
-      else if (c == '"') in_string = false;
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        in_string = false;
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
@@ -31,20 +33,20 @@ int MaxDepth(std::string_view text) {
 Json ParseJson(std::string_view text, std::string_view where,
                const JsonLimits& limits) {
   if (text.size() > limits.max_bytes) {
-    throw Error(ErrorCode::kLimit,
-                {.where = std::string(where),
-                 .what = "JSON document is too large",
-                 .expected = std::to_string(limits.max_bytes) +
-                             " bytes at most",
-                 .got = std::to_string(text.size())});
+    throw Error(
+        ErrorCode::kLimit,
+        {.where = std::string(where),
+         .what = "JSON document is too large",
+         .expected = std::to_string(limits.max_bytes) + " bytes at most",
+         .got = std::to_string(text.size())});
   }
   if (const int depth = MaxDepth(text); depth > limits.max_depth) {
-    throw Error(ErrorCode::kLimit,
-                {.where = std::string(where),
-                 .what = "JSON document is nested too deeply",
-                 .expected = std::to_string(limits.max_depth) +
-                             " levels at most",
-                 .got = std::to_string(depth)});
+    throw Error(
+        ErrorCode::kLimit,
+        {.where = std::string(where),
+         .what = "JSON document is nested too deeply",
+         .expected = std::to_string(limits.max_depth) + " levels at most",
+         .got = std::to_string(depth)});
   }
   try {
     return Json::parse(text.begin(), text.end());

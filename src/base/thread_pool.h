@@ -19,8 +19,8 @@ namespace malmoi {
 // A non-owning reference to a callable void(int task, int thread).
 class TaskRef {
  public:
-  template <typename F,
-            typename = std::enable_if_t<!std::is_same_v<std::decay_t<F>, TaskRef>>>
+  template <typename F, typename = std::enable_if_t<
+                            !std::is_same_v<std::decay_t<F>, TaskRef>>>
   TaskRef(F&& f)  // NOLINT: implicit by design
       : object_(const_cast<void*>(static_cast<const void*>(&f))),
         call_([](void* object, int task, int thread) {

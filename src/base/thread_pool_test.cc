@@ -51,9 +51,7 @@ TEST(ThreadPool, RethrowsTheFirstExceptionAndStaysUsable) {
 TEST(ThreadPool, NestedRunsAreSerial) {
   ThreadPool pool(3);
   std::atomic<int> count{0};
-  pool.Run(6, [&](int, int) {
-    pool.Run(5, [&](int, int) { ++count; });
-  });
+  pool.Run(6, [&](int, int) { pool.Run(5, [&](int, int) { ++count; }); });
   EXPECT_EQ(count, 30);
 }
 

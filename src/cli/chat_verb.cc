@@ -1,0 +1,284 @@
+// malmoi chat: a conversation with line editing, history and commands.
+#include <histedit.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/format.h"
+#include "cli/generation.h"
+#include "cli/terminal.h"
+
+namespace malmoi::cli {
+
+namespace {
+
+constexpr char kCommands[] =
+    "/set OPTION VALUE   as on the command line: /set temperature 0.5\n"
+    "/system TEXT        the system message\n"
+    "/save FILE          the conversation, as JSON\n"
+    "/load FILE          a saved conversation\n"
+    "/clear              forget the conversation\n"
+    "/help               this list\n"
+    "/bye                leave (or Ctrl-D)\n"
+    "\"\"\"                 begins and ends a message of several lines\n";
+constexpr char kCommandsKo[] =
+    "/set 옵션 값        명령줄에서처럼: /set temperature 0.5\n"
+    "/system 글          시스템 메시지\n"
+    "/save 파일          대화를 JSON으로 저장\n"
+    "/load 파일          저장한 대화 불러오기\n"
+    "/clear              대화 잊기\n"
+    "/help               이 목록\n"
+    "/bye                나가기 (또는 Ctrl-D)\n"
+    "\"\"\"                 여러 줄 메시지의 시작과 끝\n";
+
+// Lines from a terminal with editing and a history file, or from a pipe.
+class LineReader {
+ public:
+  LineReader() {
+    if (!IsTerminal(STDIN_FILENO) || !IsTerminal(STDOUT_FILENO)) return;
+    editor_ = el_init("malmoi", stdin, stdout, stderr);
+    if (editor_ == nullptr) return;
+    history_ = history_init();
+    HistEvent event;
+    history(history_, &event, H_SETSIZE, 1000);
+    el_set(editor_, EL_PROMPT, &Prompt);
+    el_set(editor_, EL_EDITOR, "emacs");
+    el_set(editor_, EL_HIST, history, history_);
+    el_set(editor_, EL_SIGNAL, 1);
+    const char* state = std::getenv("XDG_STATE_HOME");
+    const char* home = std::getenv("HOME");
+    if (state != nullptr && *state != '\0') {
+      file_ = std::filesystem::path(state) / "malmoi/history";
+    } else if (home != nullptr) {
+      file_ = std::filesystem::path(home) / ".local/state/malmoi/history";
+    }
+    std::error_code ignored;
+    std::filesystem::create_directories(file_.parent_path(), ignored);
+    history(history_, &event, H_LOAD, file_.c_str());
+  }
+  ~LineReader() {
+    if (editor_ == nullptr) return;
+    HistEvent event;
+    history(history_, &event, H_SAVE, file_.c_str());
+    history_end(history_);
+    el_end(editor_);
+  }
+
+  bool Read(std::string& line) {
+    if (editor_ == nullptr) {
+      return static_cast<bool>(std::getline(std::cin, line));
+    }
+    int count = 0;
+    const char* text = el_gets(editor_, &count);
+    if (text == nullptr || count <= 0) return false;
+    line.assign(text, static_cast<size_t>(count));
+    HistEvent event;
+    if (line.find_first_not_of(" \n") != std::string::npos) {
+      history(history_, &event, H_ENTER, line.c_str());
+    }
+    while (line.ends_with('\n')) line.pop_back();
+    return true;
+  }
+
+ private:
+  static char* Prompt(EditLine*) {
+    static char prompt[] = "> ";
+    return prompt;
+  }
+  EditLine* editor_ = nullptr;
+  History* history_ = nullptr;
+  std::filesystem::path file_;
+};
+
+class Chat {
+ public:
+  explicit Chat(Invocation call)
+      : call_(std::move(call)),
+        model_(LoadModel(call_, ModelName(call_))),
+        session_(model_, ContextOption(call_)) {
+    if (!model_->has_chat_template()) {
+      throw Error(ErrorCode::kUnsupported,
+                  {.where = model_->info().path.string(),
+                   .what = "the model has no chat template",
+                   .hint = "malmoi run --raw"});
+    }
+    ReadOptions(call_, *model_);
+    system_ = call_.Text("--system").value_or("");
+  }
+
+  // False: leave.
+  bool Line(const std::string& line) {
+    if (line.starts_with('/')) return Command(line);
+    Answer(line);
+    return true;
+  }
+
+ private:
+  Json Conversation() const {
+    Json all = Json::array();
+    if (!system_.empty()) {
+      all.push_back({{"role", "system"}, {"content", system_}});
+    }
+    for (const Json& turn : turns_) all.push_back(turn);
+    return all;
+  }
+
+  void Answer(const std::string& text) {
+    InterruptGuard::Clear();
+    turns_.push_back({{"role", "user"}, {"content", text}});
+    generate::GenerateOptions options = ReadOptions(call_, *model_);
+    options.on_step = [](const generate::Step& step) {
+      Print(step.text);
+      Flush();
+    };
+    try {
+      const auto completion = session_.Generate(
+          model_->EncodePrompt(model_->RenderChat(Conversation())), options);
+      Print("\n");
+      Flush();
+      // A stopped answer stays in the conversation as far as it came.
+      turns_.push_back({{"role", "assistant"}, {"content", completion.text}});
+      if (completion.finish_reason == generate::FinishReason::kLength &&
+          options.max_tokens < 0) {
+        Note(Korean() ? "문맥이 찼습니다: /clear 또는 --sliding-window"
+                      : "the context is full: /clear or --sliding-window");
+      }
+    } catch (const Error& error) {
+      turns_.erase(turns_.size() - 1);
+      Note(Message(error));
+    }
+  }
+
+  bool Command(const std::string& line) {
+    const size_t space = line.find(' ');
+    const std::string name = line.substr(0, space);
+    const std::string rest =
+        space == std::string::npos ? "" : line.substr(space + 1);
+    try {
+      if (name == "/bye" || name == "/exit" || name == "/quit") return false;
+      if (name == "/help" || name == "/?") {
+        Print(Korean() ? kCommandsKo : kCommands);
+      } else if (name == "/clear") {
+        turns_ = Json::array();
+        session_.Clear();
+      } else if (name == "/system") {
+        system_ = rest;
+      } else if (name == "/set") {
+        Set(rest);
+      } else if (name == "/save") {
+        WriteFileAtomically(RequireFile(rest),
+                            DumpJson(Conversation(), 1) + "\n");
+      } else if (name == "/load") {
+        Load(RequireFile(rest));
+      } else {
+        throw Error(ErrorCode::kUsage,
+                    {.where = name, .what = "unknown verb", .hint = "/help"});
+      }
+    } catch (const Error& error) {
+      Note(Message(error));
+    }
+    Flush();
+    return true;
+  }
+
+  static std::string RequireFile(const std::string& path) {
+    if (path.empty()) {
+      throw Error(ErrorCode::kUsage, {.where = "/save, /load",
+                                      .what = "an argument is missing",
+                                      .expected = "a file"});
+    }
+    return path;
+  }
+
+  void Set(const std::string& text) {
+    const size_t space = text.find(' ');
+    const std::string option = "--" + text.substr(0, space);
+    for (const OptionSpec& known : FindVerb("chat")->more) {
+      if (known.name != option || space == std::string::npos) continue;
+      if (option == "--model" || option == "--context") break;
+      const auto before = call_.values[option];
+      call_.values[option] = {text.substr(space + 1)};
+      try {
+        ReadOptions(call_, *model_);
+      } catch (const Error&) {
+        call_.values[option] = before;
+        throw;
+      }
+      if (option == "--system") system_ = text.substr(space + 1);
+      return;
+    }
+    throw Error(ErrorCode::kUsage, {.where = "/set",
+                                    .what = "unknown option",
+                                    .got = text,
+                                    .hint = "/set temperature 0.5"});
+  }
+
+  void Load(const std::string& path) {
+    const Json saved = ParseJson(ReadFile(path), path);
+    Json turns = Json::array();
+    std::string system;
+    bool good = saved.is_array();
+    for (const Json& turn : saved) {
+      good = good && turn.is_object() && turn.contains("role") &&
+             turn["role"].is_string() && turn.contains("content") &&
+             turn["content"].is_string();
+      if (!good) break;
+      if (turn["role"] == "system") {
+        system = turn["content"].get<std::string>();
+      } else {
+        turns.push_back(turn);
+      }
+    }
+    if (!good) {
+      throw Error(ErrorCode::kCorrupt,
+                  {.where = path, .what = "not a saved conversation"});
+    }
+    turns_ = turns;
+    system_ = system;
+  }
+
+  Invocation call_;
+  std::shared_ptr<generate::LanguageModel> model_;
+  generate::Session session_;
+  std::string system_;
+  Json turns_ = Json::array();
+};
+
+}  // namespace
+
+int ChatVerb(const Invocation& call) {
+  if (call.json()) {
+    throw Error(ErrorCode::kUsage, {.where = "chat --json",
+                                    .what = "options that exclude each other",
+                                    .hint = "malmoi run --json with messages"});
+  }
+  Chat chat(call);
+  const InterruptGuard guard;
+  LineReader reader;
+  if (IsTerminal(STDIN_FILENO)) {
+    Note(Korean() ? "/help는 명령 목록, /bye는 나가기"
+                  : "/help for commands, /bye to leave");
+  }
+  std::string line;
+  while (reader.Read(line)) {
+    if (line.starts_with("\"\"\"")) {
+      std::string message = line.substr(3);
+      while (!message.ends_with("\"\"\"") && reader.Read(line)) {
+        message += "\n" + line;
+      }
+      if (message.ends_with("\"\"\"")) message.resize(message.size() - 3);
+      line = message;
+    }
+    InterruptGuard::Clear();
+    if (line.find_first_not_of(" \t\n") == std::string::npos) continue;
+    if (!chat.Line(line)) break;
+  }
+  return 0;
+}
+
+}  // namespace malmoi::cli

@@ -1,0 +1,113 @@
+#include "cli/generation.h"
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "cli/terminal.h"
+#include "hub/pull.h"
+
+namespace malmoi::cli {
+
+std::filesystem::path LocateModel(const std::string& name) {
+  const InterruptGuard guard;
+  TerminalProgress progress;
+  return hub::Resolve(hub::ParseModelRef(name),
+                      hub::HubOptions::FromEnvironment(), progress)
+      .path;
+}
+
+std::string ModelName(const Invocation& call) {
+  if (const auto name = call.Text("--model")) return *name;
+  const char* chosen = std::getenv("MALMOI_MODEL");
+  return chosen != nullptr && *chosen != '\0' ? chosen : "smollm2";
+}
+
+std::shared_ptr<generate::LanguageModel> LoadModel(const Invocation& call,
+                                                   const std::string& name) {
+  generate::LoadOptions options;
+  const int64_t threads = call.Integer("--threads").value_or(0);
+  if (threads < 0 || threads > 1024) {
+    throw Error(ErrorCode::kInvalidArgument, {.where = "--threads",
+                                              .what = "value out of range",
+                                              .expected = "1 to 1024",
+                                              .got = std::to_string(threads)});
+  }
+  options.threads = static_cast<int>(threads);
+  return generate::LanguageModel::Load(LocateModel(name), options);
+}
+
+generate::GenerateOptions ReadOptions(const Invocation& call,
+                                      const generate::LanguageModel& model) {
+  generate::GenerateOptions options;
+  generate::SamplingOptions& s = options.sampling;
+  const auto number = [&](const char* name, double& value) {
+    value = call.Number(name).value_or(value);
+  };
+  const auto integer = [&](const char* name, int& value) {
+    const int64_t given = call.Integer(name).value_or(value);
+    if (given < INT32_MIN || given > INT32_MAX) {
+      throw Error(ErrorCode::kInvalidArgument, {.where = name,
+                                                .what = "value out of range",
+                                                .got = std::to_string(given)});
+    }
+    value = static_cast<int>(given);
+  };
+  number("--temperature", s.temperature);
+  integer("--top-k", s.top_k);
+  number("--top-p", s.top_p);
+  number("--min-p", s.min_p);
+  number("--typical", s.typical_p);
+  number("--repetition-penalty", s.repetition_penalty);
+  number("--presence-penalty", s.presence_penalty);
+  number("--frequency-penalty", s.frequency_penalty);
+  integer("--penalty-window", s.penalty_window);
+  number("--dry-multiplier", s.dry_multiplier);
+  number("--dry-base", s.dry_base);
+  integer("--dry-allowed-length", s.dry_allowed_length);
+  s.seed = static_cast<uint64_t>(call.Integer("--seed").value_or(0));
+  if (s.dry_multiplier > 0) {
+    // Where a sequence may not go on: the usual sequence breakers.
+    for (const char* text : {"\n", ":", "\"", "*"}) {
+      const auto ids = model.tokenizer().Encode(text, {false, false}).ids;
+      if (ids.size() == 1) s.dry_breakers.push_back(ids[0]);
+    }
+  }
+  options.max_tokens = call.Integer("--max-tokens").value_or(-1);
+  if (call.Text("--max-tokens") && options.max_tokens < 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = "--max-tokens",
+                 .what = "value out of range",
+                 .expected = "0 or more",
+                 .got = std::to_string(options.max_tokens)});
+  }
+  options.stop = call.Texts("--stop");
+  options.sliding_window = call.Integer("--sliding-window").value_or(0);
+  options.ignore_end = call.Flag("--ignore-end");
+  if (call.Text("--logprobs")) {
+    const int64_t count = *call.Integer("--logprobs");
+    if (count < 0 || count > 1000) {
+      throw Error(ErrorCode::kInvalidArgument, {.where = "--logprobs",
+                                                .what = "value out of range",
+                                                .expected = "0 to 1000",
+                                                .got = std::to_string(count)});
+    }
+    options.top_logprobs = static_cast<int>(count);
+  }
+  options.cancelled = [] { return InterruptGuard::Interrupted(); };
+  // Values are checked before a long prompt is read.
+  generate::Sampler check(s);
+  return options;
+}
+
+int64_t ContextOption(const Invocation& call) {
+  const auto context = call.Integer("--context");
+  if (context && *context < 1) {
+    throw Error(ErrorCode::kInvalidArgument, {.where = "--context",
+                                              .what = "value out of range",
+                                              .expected = "1 or more",
+                                              .got = std::to_string(*context)});
+  }
+  return context.value_or(0);
+}
+
+}  // namespace malmoi::cli

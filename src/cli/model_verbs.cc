@@ -1,0 +1,111 @@
+// pull, ls, show, rm: models on this machine.
+#include "base/error.h"
+#include "base/format.h"
+#include "cli/generation.h"
+#include "cli/terminal.h"
+#include "hub/pull.h"
+
+namespace malmoi::cli {
+
+namespace {
+
+Json LocalJson(const hub::LocalModel& model) {
+  return {{"name", model.name},
+          {"path", model.path.string()},
+          {"source", model.source},
+          {"licence", model.licence},
+          {"bytes", model.bytes}};
+}
+
+}  // namespace
+
+int PullVerb(const Invocation& call) {
+  const InterruptGuard guard;
+  TerminalProgress progress;
+  const hub::LocalModel model =
+      hub::Resolve(hub::ParseModelRef(call.positionals[0]),
+                   hub::HubOptions::FromEnvironment(), progress);
+  if (call.json()) {
+    PrintJson(LocalJson(model));
+  } else {
+    Print(model.path.string() + "\n");
+  }
+  return 0;
+}
+
+int ListVerb(const Invocation& call) {
+  const auto models = hub::ListLocal(hub::HubOptions::FromEnvironment());
+  if (call.json()) {
+    Json list = Json::array();
+    for (const auto& model : models) list.push_back(LocalJson(model));
+    PrintJson(list);
+    return 0;
+  }
+  if (models.empty()) {
+    Note(Translate("no models here yet; try: malmoi pull smollm2"));
+    return 0;
+  }
+  for (const auto& model : models) {
+    Print(Format("{:<40} {:>10}  {:<8} {}\n", model.name,
+                 FormatBytes(model.bytes), model.source, model.path.string()));
+  }
+  return 0;
+}
+
+int ShowVerb(const Invocation& call) {
+  const std::string& name = call.positionals[0];
+  const auto local = hub::FindLocal(hub::ParseModelRef(name),
+                                    hub::HubOptions::FromEnvironment());
+  if (!local) {
+    throw Error(ErrorCode::kNotFound,
+                {.where = name,
+                 .what = "the model is not on this machine",
+                 .hint = "malmoi pull " + name});
+  }
+  const generate::ModelInfo info =
+      generate::LanguageModel::Describe(local->path);
+  const std::string licence =
+      local->licence.empty() ? info.license : local->licence;
+  if (call.json()) {
+    PrintJson({{"name", info.name},
+               {"path", info.path.string()},
+               {"architecture", info.architecture},
+               {"parameters", info.parameters},
+               {"quantization", info.quantization},
+               {"context", info.context},
+               {"license", licence},
+               {"tasks", info.tasks}});
+    return 0;
+  }
+  std::string tasks;
+  for (const std::string& task : info.tasks) {
+    tasks += (tasks.empty() ? "" : ", ") + task;
+  }
+  const auto row = [](std::string_view key, const std::string& value) {
+    Print(Format("{:<14} {}\n", Translate(key), value));
+  };
+  row("name", info.name);
+  row("path", info.path.string());
+  row("architecture", info.architecture);
+  row("parameters", std::to_string(info.parameters));
+  row("quantization", info.quantization);
+  row("context", std::to_string(info.context));
+  row("license", licence);
+  row("tasks", tasks.empty() ? "-" : tasks);
+  row("size", FormatBytes(info.file_bytes));
+  return 0;
+}
+
+int RemoveVerb(const Invocation& call) {
+  const uint64_t freed =
+      hub::RemoveLocal(hub::ParseModelRef(call.positionals[0]),
+                       hub::HubOptions::FromEnvironment());
+  if (call.json()) {
+    PrintJson({{"name", call.positionals[0]}, {"bytes", freed}});
+  } else {
+    Note(FormatBytes(freed));
+  }
+  return 0;
+}
+
+}  // namespace malmoi::cli

@@ -1,0 +1,189 @@
+#include "cli/terminal.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/format.h"
+
+namespace malmoi::cli {
+
+bool IsTerminal(int file) { return isatty(file) == 1; }
+
+bool Korean() {
+  for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value != nullptr && *value != '\0') {
+      return std::strncmp(value, "ko", 2) == 0;
+    }
+  }
+  return false;
+}
+
+bool Colour(int file) {
+  const char* off = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  return IsTerminal(file) && (off == nullptr || *off == '\0') &&
+         (terminal == nullptr || std::strcmp(terminal, "dumb") != 0);
+}
+
+std::string Paint(std::string_view code, std::string_view text, int file) {
+  if (!Colour(file)) return std::string(text);
+  return Format("\033[{}m{}\033[0m", code, text);
+}
+
+std::string Message(const Error& error) {
+  if (!Korean()) return error.message();
+  const ErrorParts& parts = error.parts();
+  std::string text = parts.where + ": " + Translate(parts.what);
+  if (!parts.expected.empty()) {
+    text += "; 기대한 것: " + Translate(parts.expected);
+  }
+  if (!parts.got.empty()) text += "; 받은 것: " + Translate(parts.got);
+  if (!parts.hint.empty()) text += "; 해 볼 것: " + Translate(parts.hint);
+  return text;
+}
+
+void Print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
+    const int error = errno;
+    if (error == EPIPE) std::_Exit(141);  // as if by SIGPIPE
+    ThrowErrno("standard output", "cannot write", error);
+  }
+}
+
+void Flush() {
+  if (std::fflush(stdout) != 0) {
+    const int error = errno;
+    if (error == EPIPE) std::_Exit(141);
+    ThrowErrno("standard output", "cannot write", error);
+  }
+}
+
+void PrintJson(const Json& json) {
+  Print(DumpJson(json) + "\n");
+  Flush();
+}
+
+void Note(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fputc('\n', stderr);
+}
+
+int ExitStatus(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kUsage:
+      return 2;
+    case ErrorCode::kNotFound:
+      return 3;
+    case ErrorCode::kNetwork:
+      return 4;
+    case ErrorCode::kAuth:
+      return 5;
+    case ErrorCode::kDiskFull:
+      return 6;
+    case ErrorCode::kCorrupt:
+      return 7;
+    case ErrorCode::kUnsupported:
+      return 8;
+    case ErrorCode::kContextOverflow:
+      return 9;
+    case ErrorCode::kPermission:
+      return 10;
+    case ErrorCode::kHashMismatch:
+      return 11;
+    case ErrorCode::kLimit:
+      return 12;
+    case ErrorCode::kIo:
+      return 13;
+    case ErrorCode::kCancelled:
+      return kInterrupted;
+  }
+  return 1;
+}
+
+namespace {
+volatile sig_atomic_t interrupted = 0;
+struct sigaction previous_action;
+// The first Ctrl-C asks; the second ends.
+void OnInterrupt(int) {
+  if (interrupted) _exit(kInterrupted);
+  interrupted = 1;
+}
+}  // namespace
+
+InterruptGuard::InterruptGuard() {
+  interrupted = 0;
+  struct sigaction action = {};
+  action.sa_handler = OnInterrupt;
+  sigaction(SIGINT, &action, &previous_action);
+}
+InterruptGuard::~InterruptGuard() {
+  sigaction(SIGINT, &previous_action, nullptr);
+}
+bool InterruptGuard::Interrupted() { return interrupted != 0; }
+void InterruptGuard::Clear() { interrupted = 0; }
+
+TerminalProgress::~TerminalProgress() { EndLine(); }
+
+void TerminalProgress::EndLine() {
+  if (drawing_) std::fputc('\n', stderr);
+  drawing_ = false;
+}
+
+void TerminalProgress::Notice(std::string_view text) {
+  if (quiet_) return;
+  EndLine();
+  Note(Format("{}: {}", Translate("notice"), text));
+}
+
+void TerminalProgress::Plan(const hub::DownloadPlan& plan) {
+  if (quiet_) return;
+  EndLine();
+  Note(Format("{} {}: {}, {}, {}", Translate("downloading"), plan.name,
+              plan.source, FormatBytes(plan.total_bytes),
+              plan.licence.empty()
+                  ? Translate("licence not stated")
+                  : Format("{} {}", Translate("licence"), plan.licence)));
+  start_ = last_ = std::chrono::steady_clock::now();
+  first_bytes_ = UINT64_MAX;
+}
+
+void TerminalProgress::Bytes(uint64_t done, uint64_t total) {
+  if (quiet_ || total == 0 || !IsTerminal(STDERR_FILENO)) return;
+  if (first_bytes_ == UINT64_MAX) first_bytes_ = done;
+  const auto now = std::chrono::steady_clock::now();
+  if (drawing_ && done < total &&
+      now - last_ < std::chrono::milliseconds(100)) {
+    return;
+  }
+  last_ = now;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const double rate =
+      seconds > 0.2 ? static_cast<double>(done - first_bytes_) / seconds : 0;
+  const int width = 30;
+  const int filled = static_cast<int>(done * width / total);
+  std::string bar(static_cast<size_t>(filled), '#');
+  bar.resize(width, '.');
+  std::string line =
+      Format("\r[{}] {:3}%  {}", bar, done * 100 / total, FormatBytes(done));
+  if (rate > 0) {
+    const double left = static_cast<double>(total - done) / rate;
+    line +=
+        Format("  {}/s  {:.0f} s {}", FormatBytes(static_cast<uint64_t>(rate)),
+               left, Translate("left"));
+  }
+  line += "\033[K";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
+  drawing_ = true;
+}
+
+bool TerminalProgress::Cancelled() { return InterruptGuard::Interrupted(); }
+
+}  // namespace malmoi::cli

@@ -1,0 +1,71 @@
+// What depends on the terminal: language, colour, progress, Ctrl-C.
+#ifndef MALMOI_CLI_TERMINAL_H_
+#define MALMOI_CLI_TERMINAL_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "hub/progress.h"
+
+namespace malmoi::cli {
+
+bool IsTerminal(int file);
+bool Korean();  // the locale's messages
+// Colour on this file: a terminal, and NO_COLOR unset.
+bool Colour(int file);
+// "\033[31m" and the like, or "" without colour.
+std::string Paint(std::string_view code, std::string_view text, int file);
+
+// Korean where the locale is Korean and a translation is known; the English
+// phrase otherwise.
+std::string Translate(std::string_view english);
+// The whole message of an error in the user's language.
+std::string Message(const Error& error);
+
+// Writes to standard output; throws kIo or kDiskFull where that fails (and
+// ends quietly when the reader has gone).
+void Print(std::string_view text);
+void PrintJson(const Json& json);
+void Flush();
+// A line on standard error.
+void Note(std::string_view text);
+
+// 0 ok, 1 failure, 2 usage, ... : docs/cli.md has the table.
+int ExitStatus(ErrorCode code);
+inline constexpr int kInterrupted = 130;
+
+// While it lives, Ctrl-C sets a flag instead of ending the program.
+class InterruptGuard {
+ public:
+  InterruptGuard();
+  ~InterruptGuard();
+  static bool Interrupted();
+  static void Clear();
+};
+
+// Download progress on standard error: a bar with speed and time left on a
+// terminal, plain lines otherwise.
+class TerminalProgress : public hub::Progress {
+ public:
+  explicit TerminalProgress(bool quiet = false) : quiet_(quiet) {}
+  ~TerminalProgress() override;
+  void Notice(std::string_view text) override;
+  void Plan(const hub::DownloadPlan& plan) override;
+  void Bytes(uint64_t done, uint64_t total) override;
+  bool Cancelled() override;
+
+ private:
+  void EndLine();
+  bool quiet_;
+  bool drawing_ = false;
+  std::chrono::steady_clock::time_point start_, last_;
+  uint64_t first_bytes_ = UINT64_MAX;
+};
+
+}  // namespace malmoi::cli
+
+#endif  // MALMOI_CLI_TERMINAL_H_

@@ -1,0 +1,128 @@
+// tokenize, completion, man, help.
+#include <unistd.h>
+
+#include <iostream>
+
+#include "base/error.h"
+#include "base/format.h"
+#include "cli/generation.h"
+#include "cli/terminal.h"
+#include "text/unicode/utf8.h"
+
+namespace malmoi::cli {
+
+namespace {
+
+Json EncodingJson(const text::Tokenizer& tokenizer,
+                  const text::Encoding& encoding) {
+  Json tokens = Json::array(), offsets = Json::array();
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    tokens.push_back(
+        text::ReplaceInvalidUtf8(tokenizer.TokenBytes(encoding.ids[i])));
+    offsets.push_back({encoding.offsets[i].first, encoding.offsets[i].second});
+  }
+  return {{"ids", encoding.ids}, {"tokens", tokens}, {"offsets", offsets}};
+}
+
+void PrintTokens(const text::Tokenizer& tokenizer,
+                 const text::Encoding& encoding) {
+  static constexpr const char* kColours[] = {"36", "33", "35", "32", "34"};
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const int32_t id = encoding.ids[i];
+    const std::string bytes = tokenizer.TokenBytes(id);
+    std::string hex;
+    for (char c : bytes) {
+      hex += Format("{:02x} ", static_cast<unsigned char>(c));
+    }
+    std::string shown;
+    for (char c : text::ReplaceInvalidUtf8(bytes)) {
+      if (c == '\n') {
+        shown += "\\n";
+      } else if (c == '\t') {
+        shown += "\\t";
+      } else {
+        shown += c;
+      }
+    }
+    const int width = text::DisplayWidth(shown);
+    const std::string pad(width < 16 ? static_cast<size_t>(16 - width) : 1,
+                          ' ');
+    Print(Format("{:>7}  {}{}{}\n", id,
+                 Paint(kColours[i % 5], shown, STDOUT_FILENO), pad, hex));
+  }
+}
+
+}  // namespace
+
+int TokenizeVerb(const Invocation& call) {
+  const auto tokenizer =
+      generate::LanguageModel::LoadTokenizer(LocateModel(ModelName(call)));
+  text::EncodeOptions options;
+  options.parse_special = !call.Flag("--no-special");
+  const auto one = [&](const std::string& text) {
+    const text::Encoding encoding = tokenizer->Encode(text, options);
+    if (call.json()) {
+      PrintJson(EncodingJson(*tokenizer, encoding));
+    } else {
+      PrintTokens(*tokenizer, encoding);
+      Flush();
+    }
+  };
+  if (!call.positionals.empty()) {
+    std::string text;
+    for (const std::string& word : call.positionals) {
+      text += (text.empty() ? "" : " ") + word;
+    }
+    one(text);
+    return 0;
+  }
+  // A JSON string per line is taken as its text, so that any text fits.
+  for (std::string line; std::getline(std::cin, line);) {
+    if (call.json() && line.size() >= 2 && line.front() == '"' &&
+        line.back() == '"') {
+      one(ParseJson(line, "line").get<std::string>());
+    } else {
+      one(line);
+    }
+  }
+  return 0;
+}
+
+int CompletionVerb(const Invocation& call) {
+  const std::string& shell = call.positionals[0];
+  if (shell != "bash" && shell != "zsh" && shell != "fish") {
+    throw Error(ErrorCode::kUsage, {.where = "malmoi completion",
+                                    .what = "unknown verb",
+                                    .expected = "bash, zsh or fish",
+                                    .got = shell});
+  }
+  Print(CompletionScript(shell));
+  return 0;
+}
+
+namespace {
+const VerbSpec* VerbArgument(const Invocation& call) {
+  if (call.positionals.empty()) return nullptr;
+  const VerbSpec* verb = FindVerb(call.positionals[0]);
+  if (verb == nullptr) {
+    throw Error(ErrorCode::kUsage, {.where = "malmoi",
+                                    .what = "unknown verb",
+                                    .got = call.positionals[0],
+                                    .hint = "malmoi --help"});
+  }
+  return verb;
+}
+}  // namespace
+
+int ManVerb(const Invocation& call) {
+  Print(ManPage(VerbArgument(call)));
+  return 0;
+}
+
+int HelpVerb(const Invocation& call) {
+  const VerbSpec* verb = VerbArgument(call);
+  Print(verb == nullptr ? HelpText() : HelpText(*verb));
+  return 0;
+}
+
+}  // namespace malmoi::cli

@@ -1,0 +1,253 @@
+#include "cli/verbs.h"
+
+namespace malmoi::cli {
+
+namespace {
+
+constexpr OptionSpec kCommon[] = {
+    {"--json", "", "", "Print JSON, one object per result",
+     "결과를 JSON으로 출력합니다"},
+    {"--threads", "-t", "N", "Threads to use (default: all processors)",
+     "사용할 스레드 수 (기본값: 모든 프로세서)"},
+    {"--help", "-h", "", "Print this help", "이 도움말을 출력합니다"},
+};
+
+constexpr OptionSpec kGeneration[] = {
+    {"--model", "-m", "MODEL",
+     "Alias, org/repo[:QUANT] or path (default: smollm2, or MALMOI_MODEL)",
+     "별칭, org/repo[:QUANT] 또는 경로 (기본값: smollm2 또는 MALMOI_MODEL)"},
+    {"--system", "-s", "TEXT", "System message of the conversation",
+     "대화의 시스템 메시지"},
+    {"--max-tokens", "-n", "N", "At most N tokens (default: until it ends)",
+     "최대 N개의 토큰 (기본값: 끝날 때까지)"},
+    {"--temperature", "", "T", "0 takes the most probable token (default 0.7)",
+     "0이면 가장 그럴듯한 토큰을 고릅니다 (기본값 0.7)"},
+    {"--top-k", "", "K", "Only the K most probable tokens (default 40, 0: off)",
+     "가장 그럴듯한 K개만 (기본값 40, 0: 끔)"},
+    {"--top-p", "", "P", "Only the most probable with mass P (default 0.95)",
+     "누적 확률 P까지만 (기본값 0.95)"},
+    {"--min-p", "", "P", "Only those with P times the best's probability",
+     "최고 확률의 P배 이상만"},
+    {"--typical", "", "P", "Locally typical sampling with mass P",
+     "국소 전형 표집, 누적 확률 P"},
+    {"--repetition-penalty", "", "X", "Divides the logits of seen tokens",
+     "이미 나온 토큰의 로짓을 나눕니다"},
+    {"--presence-penalty", "", "X", "Subtracted once from seen tokens",
+     "이미 나온 토큰에서 한 번 뺍니다"},
+    {"--frequency-penalty", "", "X", "Subtracted per occurrence",
+     "나온 횟수만큼 뺍니다"},
+    {"--penalty-window", "", "N",
+     "Last tokens that count (default 64; -1: all)",
+     "벌점에 세는 마지막 토큰 수 (기본값 64; -1: 전부)"},
+    {"--dry-multiplier", "", "X", "Penalty on repeated sequences (0: off)",
+     "반복되는 토큰열에 대한 벌점 (0: 끔)"},
+    {"--dry-base", "", "X", "Growth of that penalty (default 1.75)",
+     "그 벌점의 증가율 (기본값 1.75)"},
+    {"--dry-allowed-length", "", "N", "Free length of a repeat (default 2)",
+     "벌점 없는 반복 길이 (기본값 2)"},
+    {"--stop", "", "TEXT", "Stop before this text (may be repeated)",
+     "이 글이 나오면 멈춥니다 (여러 번 가능)"},
+    {"--seed", "", "N", "Same seed, same text (default 0)",
+     "같은 시드는 같은 글 (기본값 0)"},
+    {"--context", "", "N", "Tokens of context (default: the model's)",
+     "문맥의 토큰 수 (기본값: 모델의 것)"},
+    {"--sliding-window", "", "N",
+     "When the context is full, go on with the last N tokens",
+     "문맥이 차면 마지막 N개 토큰으로 계속합니다"},
+};
+
+constexpr OptionSpec kRun[] = {
+    {"--raw", "", "", "Continue the text; no chat template",
+     "대화 틀 없이 글을 이어 씁니다"},
+    {"--logprobs", "", "K", "With --json: log-probabilities and the K best",
+     "--json과 함께: 로그 확률과 상위 K개"},
+    {"--explain", "", "", "Show each step: prompt, tokens, probabilities",
+     "각 단계를 보여 줍니다: 프롬프트, 토큰, 확률"},
+    {"--ignore-end", "", "", "Go on after the end of the answer",
+     "답의 끝에서 멈추지 않습니다"},
+};
+
+constexpr OptionSpec kModel[] = {
+    {"--model", "-m", "MODEL", "Whose tokenizer (default: smollm2)",
+     "어느 모델의 토크나이저인지 (기본값: smollm2)"},
+    {"--no-special", "", "", "Special tokens in the text are plain text",
+     "글 속의 특수 토큰을 보통 글로 봅니다"},
+};
+
+constexpr OptionSpec kBench[] = {
+    {"--prompt", "", "N", "Tokens of the prompt (default 512)",
+     "프롬프트의 토큰 수 (기본값 512)"},
+    {"--decode", "", "N", "Tokens to generate (default 128)",
+     "생성할 토큰 수 (기본값 128)"},
+    {"--repetitions", "-r", "N", "Runs of each; the median counts (default 5)",
+     "반복 횟수; 중앙값을 씁니다 (기본값 5)"},
+};
+
+constexpr OptionSpec kEval[] = {
+    {"--context", "", "N", "Tokens of a window (default: the model's)",
+     "창의 토큰 수 (기본값: 모델의 것)"},
+};
+
+constexpr VerbSpec kVerbs[] = {
+    {"run", "[PROMPT...]", 0, -1, "Write an answer to a prompt",
+     "프롬프트에 답을 씁니다", kRun, kGeneration,
+     "malmoi run \"Create a funny joke about chickens.\"\n"
+     "malmoi run --temperature 0 --max-tokens 50 \"What is a token?\"\n"
+     "cat notes.txt | malmoi run \"Summarize this:\"\n"
+     "malmoi run --explain \"Hello\"\n"
+     "cat prompts.jsonl | malmoi run --json > answers.jsonl",
+     RunVerb},
+    {"chat",
+     "",
+     0,
+     0,
+     "Talk with a model",
+     "모델과 대화합니다",
+     {},
+     kGeneration,
+     "malmoi chat\n"
+     "malmoi chat --system \"You answer in one sentence.\"\n"
+     "malmoi chat -m ./model.gguf",
+     ChatVerb},
+    {"tokenize",
+     "[TEXT...]",
+     0,
+     -1,
+     "Show the tokens of a text",
+     "글의 토큰을 보여 줍니다",
+     kModel,
+     {},
+     "malmoi tokenize \"안녕하세요, tokens!\"\n"
+     "malmoi tokenize --json \"one two\"\n"
+     "cat lines.txt | malmoi tokenize --json",
+     TokenizeVerb},
+    {"pull",
+     "MODEL",
+     1,
+     1,
+     "Download a model",
+     "모델을 내려받습니다",
+     {},
+     {},
+     "malmoi pull smollm2\n"
+     "malmoi pull gemma3-270m\n"
+     "malmoi pull org/repo:Q4_K_M",
+     PullVerb},
+    {"ls",
+     "",
+     0,
+     0,
+     "List the models on this machine",
+     "이 컴퓨터에 있는 모델을 보여 줍니다",
+     {},
+     {},
+     "malmoi ls\nmalmoi ls --json",
+     ListVerb},
+    {"show",
+     "MODEL",
+     1,
+     1,
+     "Describe a model",
+     "모델을 설명합니다",
+     {},
+     {},
+     "malmoi show smollm2\nmalmoi show --json ./model.gguf",
+     ShowVerb},
+    {"rm",
+     "MODEL",
+     1,
+     1,
+     "Remove a downloaded model",
+     "내려받은 모델을 지웁니다",
+     {},
+     {},
+     "malmoi rm minilm",
+     RemoveVerb},
+    {"verify",
+     "MODEL",
+     1,
+     1,
+     "Re-check a model's reference outputs here",
+     "모델의 기준 출력을 이 컴퓨터에서 다시 확인합니다",
+     {},
+     {},
+     "malmoi verify smollm2",
+     VerifyVerb},
+    {"bench",
+     "[MODEL]",
+     0,
+     1,
+     "Measure speed as a share of this machine's",
+     "이 컴퓨터의 한계 대비 속도를 잽니다",
+     kBench,
+     {},
+     "malmoi bench smollm2 --prompt 512 --decode 128\n"
+     "malmoi bench --threads 1 --json",
+     BenchVerb},
+    {"eval",
+     "perplexity MODEL FILE",
+     3,
+     3,
+     "Measure perplexity on a text",
+     "글에 대한 퍼플렉서티를 잽니다",
+     kEval,
+     {},
+     "malmoi eval perplexity smollm2 book.txt\n"
+     "malmoi eval perplexity smollm2 --context 512 --json book.txt",
+     EvalVerb},
+    {"doctor",
+     "",
+     0,
+     0,
+     "What this machine has and where things are",
+     "이 컴퓨터의 사양과 파일 위치",
+     {},
+     {},
+     "malmoi doctor",
+     DoctorVerb},
+    {"completion",
+     "bash|zsh|fish",
+     1,
+     1,
+     "Print a completion script",
+     "자동 완성 스크립트를 출력합니다",
+     {},
+     {},
+     "source <(malmoi completion bash)\n"
+     "malmoi completion fish > ~/.config/fish/completions/malmoi.fish",
+     CompletionVerb},
+    {"man",
+     "[VERB]",
+     0,
+     1,
+     "Print a manual page",
+     "설명서 쪽을 출력합니다",
+     {},
+     {},
+     "malmoi man run | man -l -",
+     ManVerb},
+    {"help",
+     "[VERB]",
+     0,
+     1,
+     "Print help",
+     "도움말을 출력합니다",
+     {},
+     {},
+     "malmoi help run",
+     HelpVerb},
+};
+
+}  // namespace
+
+std::span<const VerbSpec> Verbs() { return kVerbs; }
+std::span<const OptionSpec> CommonOptions() { return kCommon; }
+
+const VerbSpec* FindVerb(std::string_view name) {
+  for (const VerbSpec& verb : kVerbs) {
+    if (verb.name == name) return &verb;
+  }
+  return nullptr;
+}
+
+}  // namespace malmoi::cli

@@ -1,0 +1,205 @@
+// Re-checking the reference outputs that ship inside the program.
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/format.h"
+#include "base/sha256.h"
+#include "generate/evaluate.h"
+#include "generate/session.h"
+
+// tests/golden/smollm2/verify.json, made by tools/make_golden_smollm2.py.
+asm(R"(
+.section .rodata
+.global malmoi_reference_begin
+.global malmoi_reference_end
+malmoi_reference_begin:
+.incbin ")" MALMOI_REFERENCE_FILE R"("
+malmoi_reference_end:
+.byte 0
+.previous
+)");
+extern "C" {
+__attribute__((
+    visibility("hidden"))) extern const char malmoi_reference_begin[];
+__attribute__((visibility("hidden"))) extern const char malmoi_reference_end[];
+}
+
+namespace malmoi::generate {
+
+namespace {
+
+// What the two precisions may differ by, in logits. Exact: f32 sums in
+// another order, and keys and values in f16. Fast: activations in int8.
+constexpr double kExactLogit = 0.05;
+constexpr double kExactKl = 1e-5;
+constexpr double kFastLogit = 2.5;
+constexpr double kFastKl = 0.02;  // mean over positions
+
+struct Difference {
+  double largest = 0;
+  double kl_sum = 0, kl_largest = 0;
+  int64_t rows = 0;
+  int64_t greedy_wrong = 0, greedy_close = 0, greedy_total = 0;
+};
+
+// The divergence of the reference's five best (and the rest as one event)
+// from ours.
+double Divergence(const Json& row, std::span<const float> logits) {
+  const double ours_total = LogSumExp(logits);
+  const double total = row["lse"].get<double>();
+  double reference_rest = 1, ours_rest = 1, kl = 0;
+  for (size_t i = 0; i < row["ids"].size(); ++i) {
+    const double p = std::exp(row["logits"][i].get<double>() - total);
+    const size_t id = row["ids"][i].get<size_t>();
+    const double q = std::exp(static_cast<double>(logits[id]) - ours_total);
+    kl += p * (std::log(p) - std::log(q));
+    reference_rest -= p;
+    ours_rest -= q;
+  }
+  if (reference_rest > 1e-9 && ours_rest > 1e-9) {
+    kl += reference_rest * std::log(reference_rest / ours_rest);
+  }
+  return std::max(0.0, kl);
+}
+
+void CompareRow(const Json& row, std::span<const float> logits,
+                Difference& out) {
+  const auto note = [&](double reference, double ours) {
+    out.largest = std::max(out.largest, std::fabs(reference - ours));
+  };
+  for (size_t i = 0; i < row["ids"].size(); ++i) {
+    note(row["logits"][i].get<double>(),
+         static_cast<double>(logits[row["ids"][i].get<size_t>()]));
+  }
+  note(row["lse"].get<double>(), LogSumExp(logits));
+  double sum = 0, squares = 0;
+  for (float logit : logits) {
+    sum += static_cast<double>(logit);
+    squares += static_cast<double>(logit) * static_cast<double>(logit);
+  }
+  const double count = static_cast<double>(logits.size());
+  note(row["mean"].get<double>(), sum / count);
+  note(row["rms"].get<double>(), std::sqrt(squares / count));
+  const double kl = Divergence(row, logits);
+  out.kl_sum += kl;
+  out.kl_largest = std::max(out.kl_largest, kl);
+  ++out.rows;
+}
+
+// All prompts at one precision. The greedy tokens are checked with the
+// reference's own past, so that one near tie does not decide the rest.
+Difference Compare(const std::filesystem::path& path, const Json& prompts,
+                   models::Precision precision, int threads, double tolerance,
+                   const std::function<void()>& step) {
+  const auto model =
+      LanguageModel::Load(path, {.threads = threads, .precision = precision});
+  Session session(model);
+  Difference out;
+  for (const Json& prompt : prompts) {
+    std::vector<int32_t> ids = prompt["ids"].get<std::vector<int32_t>>();
+    const auto greedy = prompt["greedy"].get<std::vector<int32_t>>();
+    const size_t prompt_size = ids.size();
+    ids.insert(ids.end(), greedy.begin(), greedy.end() - 1);
+    size_t next_row = 0;
+    session.Score(ids, [&](int64_t position, std::span<const float> logits) {
+      const Json& rows = prompt["rows"];
+      if (next_row < rows.size() &&
+          rows[next_row]["p"].get<int64_t>() == position) {
+        CompareRow(rows[next_row], logits, out);
+        ++next_row;
+      }
+      if (position + 1 < static_cast<int64_t>(prompt_size)) return;
+      const size_t i = static_cast<size_t>(position) + 1 - prompt_size;
+      const auto best = std::max_element(logits.begin(), logits.end());
+      ++out.greedy_total;
+      if (best - logits.begin() == greedy[i]) return;
+      // Within twice the tolerance either token may come first.
+      if (prompt["margins"][i].get<double>() <= 2 * tolerance) {
+        ++out.greedy_close;
+      } else {
+        ++out.greedy_wrong;
+      }
+    });
+    step();
+  }
+  return out;
+}
+
+void Report(std::string_view name, const Difference& difference,
+            double logit_allowed, double kl_allowed, VerifyReport& report) {
+  const double mean_kl =
+      difference.kl_sum / static_cast<double>(difference.rows);
+  report.checks.push_back(
+      {Format("logits, {}", name),
+       difference.largest <= logit_allowed && mean_kl <= kl_allowed,
+       Format("largest difference {:.4f}, mean KL {:.2e}, largest KL {:.2e}, "
+              "{} positions",
+              difference.largest, mean_kl, difference.kl_largest,
+              difference.rows),
+       Format("at most {} and mean KL {}", logit_allowed, kl_allowed)});
+  report.checks.push_back(
+      {Format("greedy, {}", name), difference.greedy_wrong == 0,
+       Format("{} of {} tokens equal, {} in near ties",
+              difference.greedy_total - difference.greedy_wrong -
+                  difference.greedy_close,
+              difference.greedy_total, difference.greedy_close),
+       Format("equal where the two best differ by more than {}",
+              2 * logit_allowed)});
+}
+
+}  // namespace
+
+VerifyReport VerifyModel(const std::filesystem::path& path, int threads,
+                         const EvalProgress& progress) {
+  const std::string_view text(
+      malmoi_reference_begin,
+      static_cast<size_t>(malmoi_reference_end - malmoi_reference_begin));
+  const Json reference = ParseJson(text, "reference");
+  VerifyReport report;
+  const auto file =
+      std::filesystem::is_directory(path) ? nullptr : MappedFile::Open(path);
+  const std::string hash = file ? Sha256Hex(file->bytes()) : "";
+  if (hash != reference["sha256"].get<std::string>()) {
+    throw Error(ErrorCode::kUnsupported,
+                {.where = path.string(),
+                 .what = "malmoi ships no reference for this file",
+                 .expected = "smollm2",
+                 .got = hash.empty() ? "a folder" : "sha256 " + hash});
+  }
+  const Json& prompts = reference["prompts"];
+  const int64_t total = static_cast<int64_t>(prompts.size()) * 2 + 1;
+  int64_t done = 0;
+  const auto step = [&] {
+    ++done;
+    if (progress) progress(done, total);
+  };
+  const auto tokenizer = LanguageModel::LoadTokenizer(path);
+  int64_t equal = 0, decoded = 0;
+  for (const Json& prompt : prompts) {
+    const std::string source = prompt["text"].get<std::string>();
+    const auto ids = prompt["ids"].get<std::vector<int32_t>>();
+    equal += tokenizer->Encode(source).ids == ids;
+    decoded += tokenizer->Decode(ids) == source;
+  }
+  const int64_t count = static_cast<int64_t>(prompts.size());
+  report.checks.push_back(
+      {"tokens", equal == count && decoded == count,
+       Format("{} of {} prompts, {} decoded back", equal, count, decoded),
+       "all equal"});
+  step();
+  Report("exact",
+         Compare(path, prompts, models::Precision::kExact, threads, kExactLogit,
+                 step),
+         kExactLogit, kExactKl, report);
+  Report("fast",
+         Compare(path, prompts, models::Precision::kFast, threads, kFastLogit,
+                 step),
+         kFastLogit, kFastKl, report);
+  report.passed = std::all_of(report.checks.begin(), report.checks.end(),
+                              [](const VerifyCheck& c) { return c.passed; });
+  return report;
+}
+
+}  // namespace malmoi::generate
