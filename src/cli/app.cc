@@ -76,8 +76,7 @@ Invocation ParseVerb(const VerbSpec& verb, std::vector<std::string> arguments) {
       app.add_flag(names, call.flags[std::string(option->name)]);
     } else {
       app.add_option(names, call.values[std::string(option->name)])
-          ->expected(1)
-          ->take_all();
+          ->allow_extra_args(false);
     }
   }
   app.add_option("arguments", call.positionals);

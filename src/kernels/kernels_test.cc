@@ -1,0 +1,343 @@
+// Every instruction set that runs here against the scalar twin, and the
+// panels against the formats' own dequantization.
+#include "kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/unpack.h"
+
+namespace malmoi::kernels {
+namespace {
+
+constexpr DType kBlockTypes[] = {DType::kQ4_0, DType::kQ4_1,   DType::kQ5_0,
+                                 DType::kQ5_1, DType::kQ8_0,   DType::kQ2_K,
+                                 DType::kQ3_K, DType::kQ4_K,   DType::kQ5_K,
+                                 DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS};
+constexpr DType kFloatTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+
+float Uniform(Random& random) {
+  return static_cast<float>(random.Uniform() * 2 - 1);
+}
+
+// Random blocks whose f16 scales are small normal numbers.
+std::vector<std::byte> RandomRows(DType dtype, int64_t rows, int64_t columns,
+                                  Random& random) {
+  std::vector<std::byte> bytes(
+      *ByteSize(dtype, static_cast<uint64_t>(rows * columns)));
+  for (std::byte& b : bytes) b = static_cast<std::byte>(random.Next());
+  const DTypeInfo& info = Info(dtype);
+  const auto put = [&](size_t at) {
+    const uint16_t half = FloatToHalf(Uniform(random) * 0.1f);
+    std::memcpy(bytes.data() + at, &half, 2);
+  };
+  if (!IsQuantized(dtype)) {
+    for (size_t i = 0; i < static_cast<size_t>(rows * columns); ++i) {
+      const float value = Uniform(random);
+      const uint16_t bits =
+          dtype == DType::kF16 ? FloatToHalf(value) : FloatToBF16(value);
+      if (dtype == DType::kF32) {
+        std::memcpy(bytes.data() + i * 4, &value, 4);
+      } else {
+        std::memcpy(bytes.data() + i * 2, &bits, 2);
+      }
+    }
+    return bytes;
+  }
+  for (size_t b = 0; b < bytes.size();
+       b += static_cast<size_t>(info.block_bytes)) {
+    const size_t last = b + static_cast<size_t>(info.block_bytes);
+    switch (dtype) {
+      case DType::kQ2_K:
+        put(last - 4);
+        put(last - 2);
+        break;
+      case DType::kQ3_K:
+      case DType::kQ6_K:
+        put(last - 2);
+        break;
+      case DType::kQ4_1:
+      case DType::kQ5_1:
+      case DType::kQ4_K:
+      case DType::kQ5_K:
+        put(b);
+        put(b + 2);
+        break;
+      default:
+        put(b);
+    }
+  }
+  return bytes;
+}
+
+struct Packed {
+  PanelFormat format;
+  size_t panel_bytes;
+  std::vector<std::byte> data;
+};
+
+Packed Pack(DType dtype, const std::vector<std::byte>& rows, int64_t count,
+            int64_t columns, int lanes) {
+  Packed packed;
+  packed.format = FormatFor(dtype);
+  packed.panel_bytes = PanelBytes(packed.format, lanes, columns);
+  const int64_t panels = (count + lanes - 1) / lanes;
+  packed.data.resize(packed.panel_bytes * static_cast<size_t>(panels) + 64);
+  std::vector<std::byte> scratch(PackScratchBytes(columns));
+  const size_t row_bytes = *ByteSize(dtype, static_cast<uint64_t>(columns));
+  for (int64_t p = 0; p < panels; ++p) {
+    PackPanel(
+        packed.format, dtype,
+        rows.data() + static_cast<size_t>(p * lanes) * row_bytes, row_bytes,
+        static_cast<int>(std::min<int64_t>(lanes, count - p * lanes)), columns,
+        lanes, packed.data.data() + packed.panel_bytes * static_cast<size_t>(p),
+        scratch.data());
+  }
+  return packed;
+}
+
+class QuantizedRows {
+ public:
+  QuantizedRows(int64_t tokens, int64_t columns)
+      : codes_(static_cast<size_t>(tokens * columns)),
+        scales_(codes_.size() / 32),
+        sums32_(codes_.size() / 32),
+        sums16_(codes_.size() / 16) {
+    rows = {columns, codes_.data(), scales_.data(), sums32_.data(),
+            sums16_.data()};
+  }
+  Int8Rows rows;
+
+  std::vector<int8_t> codes_;
+  std::vector<float> scales_, sums32_, sums16_;
+};
+
+std::string NameOf(const ::testing::TestParamInfo<const KernelTable*>& info) {
+  return std::string(info.param->name);
+}
+
+class KernelTest : public ::testing::TestWithParam<const KernelTable*> {};
+
+TEST_P(KernelTest, PanelsHoldEveryWeightExactly) {
+  Random random(1);
+  const int lanes = GetParam()->lanes;
+  constexpr int64_t kColumns = 512;
+  for (DType dtype : kBlockTypes) {
+    const int64_t count = lanes + 3;  // the last panel is cut
+    const auto rows = RandomRows(dtype, count, kColumns, random);
+    const Packed packed = Pack(dtype, rows, count, kColumns, lanes);
+    std::vector<float> expected(kColumns);
+    for (int64_t r = 0; r < count; ++r) {
+      DequantizeRow(
+          dtype,
+          rows.data() + static_cast<size_t>(r) * *ByteSize(dtype, kColumns),
+          kColumns, expected.data());
+      for (int64_t k = 0; k < kColumns; ++k) {
+        ASSERT_EQ(
+            PanelWeight(packed.format, lanes, kColumns,
+                        packed.data.data() +
+                            packed.panel_bytes * static_cast<size_t>(r / lanes),
+                        static_cast<int>(r % lanes), k),
+            expected[static_cast<size_t>(k)])
+            << Info(dtype).name << " row " << r << " column " << k;
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, Int8ProductsEqualTheScalarTwins) {
+  Random random(2);
+  const KernelTable& table = *GetParam();
+  const KernelTable& scalar = ScalarKernels();
+  constexpr int64_t kColumns = 256, kTokens = 13;
+  for (DType dtype : kBlockTypes) {
+    const int64_t count = 32;
+    const auto rows = RandomRows(dtype, count, kColumns, random);
+    const Packed fast = Pack(dtype, rows, count, kColumns, table.lanes);
+    const Packed plain = Pack(dtype, rows, count, kColumns, scalar.lanes);
+    QuantizedRows x(kTokens, kColumns);
+    for (int8_t& code : x.codes_) {
+      code = static_cast<int8_t>(static_cast<int>(random.Below(255)) - 127);
+    }
+    // The extremes that a saturating instruction would get wrong.
+    for (int64_t k = 0; k < kColumns; ++k) {
+      x.codes_[static_cast<size_t>(k)] = 127;
+      x.codes_[static_cast<size_t>(kColumns + k)] = -127;
+    }
+    for (float* values : {x.scales_.data(), x.sums32_.data()}) {
+      for (size_t i = 0; i < x.scales_.size(); ++i) values[i] = Uniform(random);
+    }
+    for (float& value : x.sums16_) value = Uniform(random);
+    std::vector<float> a(kTokens * 32), b(kTokens * 32);
+    // All tile widths: 13 rows at once, and one by one.
+    table.matmul_int8(fast.format, fast.data.data(), count / table.lanes,
+                      x.rows, 0, kTokens, a.data(), 32);
+    scalar.matmul_int8(plain.format, plain.data.data(), count / scalar.lanes,
+                       x.rows, 0, kTokens, b.data(), 32);
+    std::vector<float> single(kTokens * 32);
+    for (int64_t t = 0; t < kTokens; ++t) {
+      table.matmul_int8(fast.format, fast.data.data(), count / table.lanes,
+                        x.rows, t, 1, single.data() + t * 32, 32);
+    }
+    for (size_t i = 0; i < a.size(); ++i) {
+      ASSERT_EQ(a[i], single[i]) << Info(dtype).name << " " << i;
+      if (table.fused) {
+        ASSERT_EQ(a[i], b[i]) << Info(dtype).name << " " << i;
+      } else {
+        ASSERT_NEAR(a[i], b[i], 1e-4 * (1 + std::fabs(b[i])));
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, FloatProductsEqualTheScalarTwins) {
+  Random random(3);
+  const KernelTable& table = *GetParam();
+  const KernelTable& scalar = ScalarKernels();
+  constexpr int64_t kColumns = 67, kTokens = 7, kCount = 32;
+  for (DType dtype : kFloatTypes) {
+    const auto rows = RandomRows(dtype, kCount, kColumns, random);
+    const Packed fast = Pack(dtype, rows, kCount, kColumns, table.lanes);
+    const Packed plain = Pack(dtype, rows, kCount, kColumns, scalar.lanes);
+    std::vector<float> x(kTokens * kColumns);
+    for (float& value : x) value = Uniform(random);
+    std::vector<float> a(kTokens * kCount), b(kTokens * kCount);
+    table.matmul_float(fast.format, fast.data.data(), kCount / table.lanes,
+                       x.data(), kColumns, kColumns, kTokens, a.data(), kCount);
+    scalar.matmul_float(plain.format, plain.data.data(), kCount / scalar.lanes,
+                        x.data(), kColumns, kColumns, kTokens, b.data(),
+                        kCount);
+    for (size_t i = 0; i < a.size(); ++i) {
+      if (table.fused) {
+        ASSERT_EQ(a[i], b[i]) << Info(dtype).name << " " << i;
+      } else {
+        ASSERT_NEAR(a[i], b[i], 1e-5);
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, QuantizingEqualsTheScalarTwinAndKeepsHalfAStep) {
+  Random random(4);
+  constexpr int64_t kColumns = 128;
+  std::vector<float> x(kColumns);
+  for (float& value : x) value = Uniform(random) * 3;
+  std::fill(x.begin() + 32, x.begin() + 64, 0.0f);  // a block of zeros
+  QuantizedRows a(2, kColumns), b(2, kColumns);
+  GetParam()->quantize_row(x.data(), a.rows, 1);
+  ScalarKernels().quantize_row(x.data(), b.rows, 1);
+  EXPECT_EQ(a.codes_, b.codes_);
+  EXPECT_EQ(a.scales_, b.scales_);
+  EXPECT_EQ(a.sums32_, b.sums32_);
+  EXPECT_EQ(a.sums16_, b.sums16_);
+  for (size_t k = 0; k < kColumns; ++k) {
+    const float scale = a.scales_[4 + k / 32];
+    EXPECT_LE(std::fabs(scale * a.codes_[kColumns + k] - x[k]),
+              scale * 0.5f * 1.0001f);
+  }
+}
+
+TEST_P(KernelTest, RmsNormHasUnitMeanSquare) {
+  Random random(5);
+  for (int64_t columns : {7, 64, 577}) {
+    std::vector<float> x(static_cast<size_t>(columns)), w(x.size(), 1.0f),
+        out(x.size()), twin(x.size());
+    for (float& value : x) value = Uniform(random) * 5;
+    GetParam()->rms_norm(x.data(), w.data(), columns, 0.0f, out.data());
+    ScalarKernels().rms_norm(x.data(), w.data(), columns, 0.0f, twin.data());
+    double squares = 0;
+    for (size_t k = 0; k < out.size(); ++k) {
+      squares += static_cast<double>(out[k]) * static_cast<double>(out[k]);
+      EXPECT_NEAR(out[k], twin[k], 1e-5);
+    }
+    EXPECT_NEAR(squares / static_cast<double>(columns), 1.0, 1e-5);
+  }
+}
+
+TEST_P(KernelTest, SiluMulFollowsItsFormula) {
+  std::vector<float> gate, up;
+  for (int i = -60; i <= 60; ++i) {
+    gate.push_back(static_cast<float>(i) * 0.5f);
+    up.push_back(2.0f);
+  }
+  std::vector<float> out = gate;
+  GetParam()->silu_mul(out.data(), up.data(), static_cast<int64_t>(out.size()));
+  for (size_t i = 0; i < out.size(); ++i) {
+    const double x = static_cast<double>(gate[i]);
+    EXPECT_NEAR(static_cast<double>(out[i]), x / (1 + std::exp(-x)) * 2,
+                1e-5 * (1 + std::fabs(x)));
+  }
+}
+
+TEST_P(KernelTest, AttentionEqualsTheScalarTwin) {
+  Random random(6);
+  constexpr int64_t kDim = 80, kPages = 18;  // past two chunks of 512
+  std::vector<std::vector<uint16_t>> keys(kPages), values(kPages);
+  std::vector<const uint16_t*> key_pages, value_pages;
+  for (int64_t p = 0; p < kPages; ++p) {
+    for (auto* page :
+         {&keys[static_cast<size_t>(p)], &values[static_cast<size_t>(p)]}) {
+      page->resize(kDim * 64);
+      for (uint16_t& half : *page) half = FloatToHalf(Uniform(random));
+    }
+    key_pages.push_back(keys[static_cast<size_t>(p)].data());
+    value_pages.push_back(values[static_cast<size_t>(p)].data());
+  }
+  std::vector<float> queries(7 * kDim);
+  for (float& value : queries) value = Uniform(random);
+  const int64_t visible[] = {1, 1, 63, 64, 65, 700, 1100};
+  std::vector<float> a(7 * kDim), b(7 * kDim), alone(7 * kDim);
+  std::vector<AttentionQuery> tile, twin;
+  for (int q = 0; q < 7; ++q) {
+    tile.push_back(
+        {queries.data() + q * kDim, visible[q], a.data() + q * kDim});
+    twin.push_back(
+        {queries.data() + q * kDim, visible[q], b.data() + q * kDim});
+    const AttentionQuery one = {queries.data() + q * kDim, visible[q],
+                                alone.data() + q * kDim};
+    GetParam()->attention(&one, 1, key_pages.data(), value_pages.data(), kDim);
+  }
+  GetParam()->attention(tile.data(), 7, key_pages.data(), value_pages.data(),
+                        kDim);
+  ScalarKernels().attention(twin.data(), 7, key_pages.data(),
+                            value_pages.data(), kDim);
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_NEAR(a[i], b[i], 2e-6) << i;
+    EXPECT_EQ(a[i], alone[i]) << i;  // whatever shares the tile
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, KernelTest,
+                         ::testing::ValuesIn(AllKernels().begin(),
+                                             AllKernels().end()),
+                         NameOf);
+
+TEST(Half, RoundTripsEveryValue) {
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const float value = HalfToFloat(static_cast<uint16_t>(bits));
+    if (std::isnan(value)) continue;
+    ASSERT_EQ(FloatToHalf(value), bits);
+  }
+  // IEEE 754: ties to even, overflow, the smallest subnormal and half of it.
+  EXPECT_EQ(FloatToHalf(1.0f + 0x1p-11f), 0x3c00);
+  EXPECT_EQ(FloatToHalf(1.0f + 0x3p-11f), 0x3c02);
+  EXPECT_EQ(FloatToHalf(65519.0f), 0x7bff);
+  EXPECT_EQ(FloatToHalf(65520.0f), 0x7c00);
+  EXPECT_EQ(FloatToHalf(0x1p-24f), 0x0001);
+  EXPECT_EQ(FloatToHalf(0x1p-25f), 0x0000);
+  EXPECT_EQ(FloatToHalf(0x1.8p-25f), 0x0001);
+}
+
+TEST(BFloat16, RoundsToNearestEven) {
+  EXPECT_EQ(FloatToBF16(1.0f), 0x3f80);
+  EXPECT_EQ(FloatToBF16(1.0f + 0x1p-8f), 0x3f80);
+  EXPECT_EQ(FloatToBF16(1.0f + 0x3p-8f), 0x3f82);
+}
+
+}  // namespace
+}  // namespace malmoi::kernels
