@@ -5,6 +5,8 @@ if(NOT DEFINED ENV{CXX})
   find_program(MALMOI_CLANG clang++-19)
   if(MALMOI_CLANG)
     set(CMAKE_CXX_COMPILER ${MALMOI_CLANG})
+    find_program(MALMOI_CLANG_C clang-19)  # for the C API's example
+    set(CMAKE_C_COMPILER ${MALMOI_CLANG_C})
     find_program(MALMOI_LLD ld.lld-19)
     if(MALMOI_LLD)
       set(CMAKE_EXE_LINKER_FLAGS_INIT "-fuse-ld=${MALMOI_LLD}")

@@ -39,6 +39,12 @@ if(MALMOI_TESTS)
   include(GoogleTest)
 endif()
 
+# A test that says [  SKIPPED ] counts as skipped, not as passed.
+function(malmoi_discover_tests NAME)
+  gtest_discover_tests(${NAME} DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 900 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+endfunction()
+
 function(malmoi_folder NAME)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${NAME})
@@ -64,7 +70,6 @@ function(malmoi_folder NAME)
       GTest::gtest_main)
     target_compile_definitions(${NAME}_test PRIVATE
       MALMOI_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    gtest_discover_tests(${NAME}_test PROPERTIES TIMEOUT 900
-      DISCOVERY_TIMEOUT 60)
+    malmoi_discover_tests(${NAME}_test)
   endif()
 endfunction()
