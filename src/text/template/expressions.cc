@@ -218,8 +218,9 @@ Value Binary::Compute(Interpreter& run) const {
     run.Charge(text.size());
     return text;
   }
+  const bool formats = op == "%" && a.IsString();
   for (const Value* operand : {&a, &b}) {
-    if (operand->IsUndefined()) {
+    if (operand->IsUndefined() && !formats) {
       run.Fail(Format("{} is undefined", operand->undefined_name()), op);
     }
   }
@@ -245,7 +246,11 @@ Value Binary::Compute(Interpreter& run) const {
     if (repeatable(a) && b.IsIntegral()) return Repeat(run, a, b.integer());
     if (repeatable(b) && a.IsIntegral()) return Repeat(run, b, a.integer());
   }
-  if (op == "%" && a.IsString()) {
+  if (formats) {
+    // Python takes what can be subscripted for a mapping, which may go unused.
+    const bool mapping =
+        b.IsDict() || b.IsUndefined() || (b.IsSequence() && !b.tuple());
+    if (mapping && a.string().find('%') == std::string::npos) return a;
     Arguments arguments;
     arguments.positional = b.IsSequence() && b.tuple() ? b.list() : List{b};
     return run.Filter("format", a, arguments);

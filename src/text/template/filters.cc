@@ -208,6 +208,7 @@ Value Map(Interpreter& run, const Value& input, Arguments& a) {
 }
 
 Value Join(Interpreter& run, const Value& input, Arguments& a) {
+  if (a.positional.size() > 2) run.Fail("too many arguments of a filter");
   const Value* separator = Argument(a, 0, "d");
   const Value* attribute = Argument(a, 1, "attribute");
   const std::string between = separator ? separator->Text() : "";

@@ -574,10 +574,5 @@ Flow WithStatement::Execute(Interpreter& run) const {
   return body.Execute(run);
 }
 
-Flow DoStatement::Execute(Interpreter& run) const {
-  value->Evaluate(run);
-  return Flow::kNext;
-}
-
 }  // namespace jinja
 }  // namespace malmoi::text

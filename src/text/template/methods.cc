@@ -149,6 +149,32 @@ Value SplitText(Interpreter& run, const Value& self, Arguments& a) {
   return Value::FromList(std::move(out));
 }
 
+// From the right; without a separator only as often as split().
+Value SplitRight(Interpreter& run, const Value& self, Arguments& a) {
+  const Value* separator = Argument(a, 0, "sep");
+  const Value* limit = Argument(a, 1, "maxsplit");
+  if (limit == nullptr || !limit->IsIntegral() || limit->integer() < 0) {
+    return SplitText(run, self, a);
+  }
+  if (separator == nullptr || separator->IsNone()) {
+    run.Fail("rsplit with a limit needs a separator");
+  }
+  const std::string cut = separator->Text();
+  if (cut.empty()) run.Fail("empty separator");
+  std::string text = Text(self);
+  run.Charge(text.size() * 4);
+  List out;
+  for (int64_t left = limit->integer(); left > 0; --left) {
+    const size_t at = text.rfind(cut);
+    if (at == std::string::npos) break;
+    out.emplace_back(text.substr(at + cut.size()));
+    text.resize(at);
+  }
+  out.emplace_back(text);
+  std::reverse(out.begin(), out.end());
+  return Value::FromList(std::move(out));
+}
+
 Value SplitLines(Interpreter& run, const Value& self, Arguments&) {
   run.Charge(Text(self).size() * 4);
   List out;
@@ -463,6 +489,7 @@ const MethodTable& StringMethods() {
        }},
       {"replace", ReplaceText},
       {"rfind", FindText<true, false>},
+      {"rsplit", SplitRight},
       {"rstrip", RightStrip},
       {"split", SplitText},
       {"splitlines", SplitLines},

@@ -128,10 +128,6 @@ struct LoopControl : Statement {
   Flow flow = Flow::kNext;
   Flow Execute(Interpreter&) const override { return flow; }
 };
-struct DoStatement : Statement {
-  ExpressionPtr value;
-  Flow Execute(Interpreter& run) const override;
-};
 struct PassStatement : Statement {  // generation ... endgeneration
   Block body;
   Flow Execute(Interpreter& run) const override { return body.Execute(run); }

@@ -147,12 +147,6 @@ class Parser {
     if (tag == "call") return CallTag();
     if (tag == "filter") return FilterTag();
     if (tag == "with") return With();
-    if (tag == "do") {
-      auto node = New<DoStatement>();
-      node->value = TupleExpression();
-      ExpectBlockEnd();
-      return node;
-    }
     if (tag == "break" || tag == "continue") {
       if (loops_ == 0) Fail(tag + " outside of a loop");
       auto node = New<LoopControl>();
