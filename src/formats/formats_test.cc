@@ -1,0 +1,288 @@
+// GGUF and safetensors: what is read, and what every damage is told.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "base/error.h"
+#include "formats/detect.h"
+#include "formats/gguf.h"
+#include "formats/hf_config.h"
+#include "formats/safetensors.h"
+#include "formats/testing/gguf_writer.h"
+
+namespace malmoi::formats {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Sample() {
+  GgufWriter writer;
+  writer.String("general.architecture", "test");
+  writer.U32("test.count", 42);
+  writer.I32("test.negative", -7);
+  writer.F32("test.pi", 3.25f);
+  writer.U64("test.large", UINT64_MAX);
+  writer.Bool("test.flag", true);
+  writer.Strings("test.words", {"하나", "", "three"});
+  writer.I32s("test.numbers", {1, -2, 3});
+  writer.F32Tensor("a.weight", {2, 3}, {1, 2, 3, 4, 5, 6});
+  writer.Tensor("b.weight", {4, 32}, 8, std::string(4 * 34, '\1'));
+  return writer.Finish();
+}
+
+std::shared_ptr<const GgufFile> Parse(const std::string& bytes) {
+  auto owner = std::make_shared<std::string>(bytes);
+  return GgufFile::Parse(
+      {reinterpret_cast<const std::byte*>(owner->data()), owner->size()}, owner,
+      "sample");
+}
+
+Error ErrorOf(const std::string& bytes) {
+  try {
+    Parse(bytes);
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error(ErrorCode::kCancelled, {});
+}
+
+// A scratch folder that removes itself.
+class Folder {
+ public:
+  Folder()
+      : path_(fs::temp_directory_path() /
+              ("malmoi_formats_" + std::to_string(getpid()) + "_" +
+               std::to_string(++count_))) {
+    fs::create_directories(path_);
+  }
+  ~Folder() { fs::remove_all(path_); }
+  fs::path Write(const std::string& name, const std::string& content) const {
+    std::ofstream(path_ / name, std::ios::binary) << content;
+    return path_ / name;
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  static inline int count_ = 0;
+  fs::path path_;
+};
+
+TEST(Gguf, ReadsEveryKindOfValue) {
+  const auto file = Parse(Sample());
+  EXPECT_EQ(file->version(), 3u);
+  EXPECT_EQ(file->GetString("general.architecture"), "test");
+  EXPECT_EQ(file->GetInt("test.count"), 42);
+  EXPECT_EQ(file->GetInt("test.negative"), -7);
+  EXPECT_EQ(file->GetFloat("test.pi"), 3.25);
+  EXPECT_EQ(file->GetFloat("test.count"), 42.0);
+  EXPECT_EQ(file->GetInt("test.large"), std::nullopt);  // past 2^63
+  EXPECT_EQ(file->GetBool("test.flag"), true);
+  EXPECT_EQ(file->GetStrings("test.words"),
+            (std::vector<std::string>{"하나", "", "three"}));
+  EXPECT_EQ(file->GetInts("test.numbers"), (std::vector<int64_t>{1, -2, 3}));
+  EXPECT_EQ(file->GetString("test.count"), std::nullopt);
+  EXPECT_EQ(file->GetInt("absent"), std::nullopt);
+  EXPECT_EQ(file->TypeName("test.words"), "array of string");
+  EXPECT_EQ(file->MetadataJson(2)["test.words"]["count"], 3);
+  const Tensor& a = file->tensors().at("a.weight");
+  EXPECT_EQ(a.shape, (Shape{2, 3}));
+  float last;
+  std::memcpy(&last, a.data.data() + 5 * 4, 4);
+  EXPECT_EQ(last, 6.0f);
+  EXPECT_EQ(file->tensors().at("b.weight").dtype, DType::kQ8_0);
+  EXPECT_EQ(file->tensors().at("b.weight").data.size(), 4u * 34u);
+}
+
+TEST(Gguf, EveryTruncationIsAnError) {
+  const std::string whole = Sample();
+  // Past the last tensor's bytes there is only padding.
+  const size_t needed = whole.size() - 24;
+  for (size_t size = 0; size < needed; ++size) {
+    const Error error = ErrorOf(whole.substr(0, size));
+    ASSERT_EQ(error.code(), ErrorCode::kCorrupt) << size;
+  }
+}
+
+TEST(Gguf, NoChangedByteDoesMoreThanThrow) {
+  const std::string whole = Sample();
+  int refused = 0;
+  for (size_t at = 0; at < whole.size(); ++at) {
+    for (int change : {1, 0x80, 0xff}) {
+      std::string bytes = whole;
+      bytes[at] = static_cast<char>(bytes[at] ^ change);
+      const ErrorCode code = ErrorOf(bytes).code();
+      EXPECT_TRUE(code == ErrorCode::kCorrupt ||
+                  code == ErrorCode::kUnsupported ||
+                  code == ErrorCode::kCancelled)
+          << at;
+      refused += code != ErrorCode::kCancelled;
+    }
+  }
+  EXPECT_GT(refused, 300);
+}
+
+TEST(Gguf, NamesWhatIsWrong) {
+  EXPECT_EQ(ErrorOf("<html>").parts().what, "not a GGUF file");
+  std::string bytes = Sample();
+  bytes[4] = 9;
+  EXPECT_EQ(ErrorOf(bytes).parts().what, "unsupported version of GGUF");
+  bytes = Sample();
+  bytes[4] = 0, bytes[7] = 3;
+  EXPECT_EQ(ErrorOf(bytes).parts().what, "big-endian GGUF file");
+  bytes = Sample();
+  std::memset(bytes.data() + 8, 0x7f, 8);
+  EXPECT_EQ(ErrorOf(bytes).parts().what, "absurd counts in the header");
+
+  GgufWriter absurd;
+  absurd.Tensor("t", {int64_t{1} << 40, int64_t{1} << 40}, 0, "");
+  EXPECT_NE(ErrorOf(absurd.Finish()).message().find("absurd dimension"),
+            std::string::npos);
+  GgufWriter beyond;
+  beyond.Tensor("t", {1000, 1000}, 0, "short");
+  EXPECT_NE(ErrorOf(beyond.Finish()).message().find("beyond the end"),
+            std::string::npos);
+  GgufWriter unknown;
+  unknown.Tensor("t", {256}, 16, std::string(66, '\0'));
+  const Error error = ErrorOf(unknown.Finish());
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(error.parts().got, "IQ2_XXS");
+  GgufWriter ragged;
+  ragged.Tensor("t", {2, 33}, 8, std::string(100, '\0'));
+  EXPECT_NE(ErrorOf(ragged.Finish()).message().find("no whole blocks"),
+            std::string::npos);
+  GgufWriter twice;
+  twice.U32("k", 1);
+  twice.U32("k", 2);
+  EXPECT_NE(ErrorOf(twice.Finish()).message().find("appears twice"),
+            std::string::npos);
+}
+
+TEST(Gguf, OpensSplitFilesByAnyPart) {
+  const Folder folder;
+  GgufWriter first, second;
+  first.String("general.architecture", "test");
+  first.I32("split.tensors.count", 2);
+  first.F32Tensor("a", {1}, {1});
+  second.F32Tensor("b", {1}, {2});
+  folder.Write("m-00001-of-00002.gguf", first.Finish());
+  const auto path = folder.Write("m-00002-of-00002.gguf", second.Finish());
+  const auto file = GgufFile::Open(path);
+  EXPECT_EQ(file->tensors().size(), 2u);
+  EXPECT_EQ(file->GetString("general.architecture"), "test");
+  fs::remove(folder.path() / "m-00001-of-00002.gguf");
+  try {
+    GgufFile::Open(path);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+  }
+}
+
+std::string Safetensors(const std::string& header, size_t data) {
+  std::string out(8, '\0');
+  const uint64_t size = header.size();
+  std::memcpy(out.data(), &size, 8);
+  return out + header + std::string(data, '\2');
+}
+
+std::string SafetensorsError(const std::string& bytes) {
+  try {
+    SafetensorsFile::Parse(
+        {reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()},
+        nullptr, "sample");
+  } catch (const Error& error) {
+    return error.message();
+  }
+  return "";
+}
+
+TEST(Safetensors, ReadsTensorsAndMetadata) {
+  const std::string bytes = Safetensors(
+      R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,1],)"
+      R"("data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[3],)"
+      R"("data_offsets":[8,14]}})",
+      14);
+  const auto file = SafetensorsFile::Parse(
+      {reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()}, nullptr,
+      "sample");
+  EXPECT_EQ(file.metadata["format"], "pt");
+  EXPECT_EQ(file.tensors.at("a").shape, (Shape{2, 1}));
+  EXPECT_EQ(file.tensors.at("b").dtype, DType::kBF16);
+  EXPECT_EQ(file.tensors.at("b").data.size(), 6u);
+}
+
+TEST(Safetensors, RefusesHolesOverlapsAndWrongSizes) {
+  const auto one = [](const std::string& offsets, size_t data,
+                      const std::string& dtype = "F32") {
+    return SafetensorsError(Safetensors(R"({"a":{"dtype":")" + dtype +
+                                            R"(","shape":[2],"data_offsets":)" +
+                                            offsets + "}}",
+                                        data));
+  };
+  EXPECT_EQ(one("[0,8]", 8), "");
+  EXPECT_NE(one("[0,8]", 4).find("beyond the end"), std::string::npos);
+  EXPECT_NE(one("[0,4]", 4).find("another size"), std::string::npos);
+  EXPECT_NE(one("[4,12]", 12).find("hole"), std::string::npos);
+  EXPECT_NE(one("[0,8]", 9).find("after the last tensor"), std::string::npos);
+  EXPECT_NE(one("[-1,8]", 8).find("senseless number"), std::string::npos);
+  EXPECT_NE(one("[0,2]", 2, "F8_E4M3").find("F8_E4M3"), std::string::npos);
+  EXPECT_NE(SafetensorsError("abc").find("truncated"), std::string::npos);
+  EXPECT_NE(SafetensorsError(std::string(8, '\x7f') + "{}").find("header"),
+            std::string::npos);
+  EXPECT_NE(SafetensorsError(Safetensors("{oops", 0)).find("JSON"),
+            std::string::npos);
+}
+
+TEST(Safetensors, LoadsShardsByTheirIndex) {
+  const Folder folder;
+  const auto shard = [](const std::string& name) {
+    return Safetensors(R"({")" + name +
+                           R"(":{"dtype":"F32","shape":[1],)"
+                           R"("data_offsets":[0,4]}})",
+                       4);
+  };
+  folder.Write("model-00001-of-00002.safetensors", shard("a"));
+  folder.Write("model-00002-of-00002.safetensors", shard("b"));
+  folder.Write("model.safetensors.index.json",
+               R"({"weight_map":{"a":"model-00001-of-00002.safetensors",)"
+               R"("b":"model-00002-of-00002.safetensors"}})");
+  folder.Write("config.json", R"({"model_type":"x"})");
+  const HfFolder opened = HfFolder::Open(folder.path());
+  EXPECT_EQ(opened.tensors.size(), 2u);
+  EXPECT_EQ(opened.config["model_type"], "x");
+  folder.Write("model.safetensors.index.json",
+               R"({"weight_map":{"c":"model-00001-of-00002.safetensors"}})");
+  EXPECT_THROW(LoadSafetensorsFolder(folder.path()), Error);
+}
+
+TEST(DetectFile, KnowsWhatIsNoModel) {
+  const Folder folder;
+  const auto kind = [&](const std::string& content) {
+    return DetectFile(folder.Write("file", content));
+  };
+  EXPECT_EQ(kind(Sample()), FileKind::kGguf);
+  EXPECT_EQ(kind(Safetensors("{}", 0)), FileKind::kSafetensors);
+  EXPECT_EQ(kind(""), FileKind::kEmpty);
+  EXPECT_EQ(kind("\x80\x04\x95"), FileKind::kPickle);
+  EXPECT_EQ(kind("PK\x03\x04"), FileKind::kZip);
+  EXPECT_EQ(kind("<!DOCTYPE html><html>"), FileKind::kHtml);
+  EXPECT_EQ(kind("version https://git-lfs.github.com/spec/v1\n"),
+            FileKind::kLfsPointer);
+  EXPECT_EQ(kind("{\"a\": 1}"), FileKind::kJson);
+  EXPECT_EQ(kind("Dear reader,"), FileKind::kText);
+  EXPECT_EQ(kind(std::string("\x01\x02\x03", 3)), FileKind::kUnknown);
+  EXPECT_EQ(DetectFile(folder.path()), FileKind::kFolder);
+  try {
+    RefuseFile(folder.Write("weights.bin", "\x80\x04\x95"));
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_NE(error.message().find("runs code"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace malmoi::formats
