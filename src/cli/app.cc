@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/format.h"
+#include "base/log.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "text/unicode/utf8.h"
@@ -181,6 +182,11 @@ std::optional<double> Invocation::Number(std::string_view name) const {
 
 int Main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  SetLogSink([](LogLevel level, std::string_view text) {
+    if (level == LogLevel::kWarning) {
+      Note(Format("{}: {}", Translate("notice"), text));
+    }
+  });
   std::vector<std::string> arguments(argv + 1, argv + argc);
   const bool json = std::find(arguments.begin(), arguments.end(), "--json") !=
                     arguments.end();

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "base/log.h"
 #include "text/tokenize/byte_level.h"
 
 namespace malmoi::text {
@@ -123,15 +124,28 @@ const Bpe::Merge* Bpe::FindMerge(int32_t left, int32_t right) const {
   return nullptr;
 }
 
-int32_t Bpe::ByteId(char c) const {
-  const int32_t id = byte_ids_[static_cast<unsigned char>(c)];
-  if (id < 0) {
-    throw Error(ErrorCode::kUnsupported,
-                {.where = "tokenizer",
-                 .what = "the vocabulary has no token for a byte",
-                 .got = Format("0x{:02x}", static_cast<unsigned char>(c))});
+// The bytes of a piece as tokens. A byte without a token is left out, as the
+// reference does where there is no unknown token, and reported to the log; its
+// place counts to the token before it (or after it, at the start).
+std::vector<ModelToken> Bpe::ByteTokens(std::string_view piece) const {
+  std::vector<ModelToken> tokens;
+  tokens.reserve(piece.size());
+  uint32_t left_out = 0;
+  for (char c : piece) {
+    const int32_t id = byte_ids_[static_cast<unsigned char>(c)];
+    if (id >= 0) {
+      tokens.push_back({id, 1 + (tokens.empty() ? left_out : 0)});
+      continue;
+    }
+    ++left_out;
+    if (!tokens.empty()) ++tokens.back().bytes;
   }
-  return id;
+  if (left_out > 0) {
+    Log(LogLevel::kWarning,
+        Format("the vocabulary has no token for {} bytes, which were left out",
+               left_out));
+  }
+  return tokens;
 }
 
 void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out) const {
@@ -145,12 +159,10 @@ void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out) const {
   }
   if (piece.size() > kShort) return EncodeLong(piece, out);
   // Few symbols: look at all pairs for each merge.
-  ModelToken symbols[kShort];
+  std::vector<ModelToken> tokens = ByteTokens(piece);
+  ModelToken* symbols = tokens.data();
   const Merge* found[kShort];
-  size_t count = 0;
-  for (char c : piece) {
-    symbols[count++] = {ByteId(c), 1};
-  }
+  size_t count = tokens.size();
   for (size_t i = 0; i + 1 < count; ++i) {
     found[i] = FindMerge(symbols[i].id, symbols[i + 1].id);
   }
@@ -196,9 +208,9 @@ void Bpe::EncodeLong(std::string_view piece,
   };
   std::vector<Symbol> symbols;
   symbols.reserve(piece.size());
-  for (char c : piece) {
+  for (const ModelToken& token : ByteTokens(piece)) {
     const int32_t index = static_cast<int32_t>(symbols.size());
-    symbols.push_back({ByteId(c), 1, index - 1, index + 1});
+    symbols.push_back({token.id, token.bytes, index - 1, index + 1});
   }
   if (symbols.empty()) return;
   symbols.back().next = -1;

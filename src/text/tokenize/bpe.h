@@ -21,8 +21,7 @@ class Bpe : public TokenModel {
  public:
   // `spellings` by id (empty views are unused ids); `merges` are "left
   // right", by rank. `owner` keeps the views alive. Throws kCorrupt for a
-  // merge whose parts or result are no tokens. Encode throws kUnsupported
-  // for a byte that has no token.
+  // merge whose parts or result are no tokens.
   Bpe(std::vector<std::string_view> spellings,
       const std::vector<std::string_view>& merges,
       std::shared_ptr<const void> owner, BpeOptions options,
@@ -46,7 +45,7 @@ class Bpe : public TokenModel {
   };
   const Merge* FindMerge(int32_t left, int32_t right) const;
   void InsertMerge(const Merge& merge);
-  int32_t ByteId(char c) const;
+  std::vector<ModelToken> ByteTokens(std::string_view piece) const;
   int32_t FindSpelling(std::string_view spelling) const;  // -1: none
   void EncodeLong(std::string_view piece, std::vector<ModelToken>& out) const;
 
