@@ -1,5 +1,6 @@
-// Byte-level byte-pair encoding (Sennrich et al. 2016; Radford et al. 2019):
-// of all neighbouring pairs, the one with the lowest rank merges first.
+// Byte-pair encoding (Sennrich et al. 2016): of all neighbouring pairs of
+// symbols, the one with the lowest rank merges first, leftmost before others.
+// Symbols are characters; with byte-level spelling each of them is a byte.
 #ifndef MALMOI_TEXT_TOKENIZE_BPE_H_
 #define MALMOI_TEXT_TOKENIZE_BPE_H_
 
@@ -7,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "text/tokenize/pipeline.h"
@@ -14,24 +16,30 @@
 namespace malmoi::text {
 
 struct BpeOptions {
-  bool ignore_merges = false;  // a piece that is a token is not cut
+  bool ignore_merges = false;     // a piece that is a token is not cut
+  bool byte_fallback = false;     // unknown characters become tokens "<0xE2>"
+  bool fuse_unknown = false;      // neighbouring unknown characters are one
+  std::string unknown;            // token of unknown characters; "": none
+  std::string continuing_prefix;  // of every symbol of a piece but the first
+  std::string end_suffix;         // of the last symbol of a piece
 };
 
 class Bpe : public TokenModel {
  public:
-  // `spellings` by id (empty views are unused ids); `merges` are "left
-  // right", by rank. `owner` keeps the views alive. Throws kCorrupt for a
-  // merge whose parts or result are no tokens.
-  Bpe(std::vector<std::string_view> spellings,
-      const std::vector<std::string_view>& merges,
+  using Pair = std::pair<std::string_view, std::string_view>;
+
+  // `spellings` by id (empty views are unused ids); `merges` by rank. `owner`
+  // keeps the views alive. Throws kCorrupt for a merge whose parts or result
+  // are no tokens.
+  Bpe(std::vector<std::string_view> spellings, const std::vector<Pair>& merges,
       std::shared_ptr<const void> owner, BpeOptions options,
       std::string_view where);
 
-  void Encode(std::string_view piece,
-              std::vector<ModelToken>& out) const override;
-  std::optional<std::string> Bytes(int32_t id) const override;
+  std::optional<size_t> Encode(std::string_view piece,
+                               std::vector<ModelToken>& out) const override;
   std::optional<std::string> Spelling(int32_t id) const override;
   std::optional<int32_t> Id(std::string_view spelling) const override;
+  std::optional<int32_t> unknown_id() const override;
   int32_t size() const override {
     return static_cast<int32_t>(spellings_.size());
   }
@@ -43,17 +51,28 @@ class Bpe : public TokenModel {
     int32_t rank = 0;
     int32_t result = 0;
   };
-  const Merge* FindMerge(int32_t left, int32_t right) const;
+  void InsertSpellings();
   void InsertMerge(const Merge& merge);
-  std::vector<ModelToken> ByteTokens(std::string_view piece) const;
+  void InsertMerges(const std::vector<Pair>& merges, std::string_view where);
+  const Merge* FindMerge(int32_t left, int32_t right) const;
   int32_t FindSpelling(std::string_view spelling) const;  // -1: none
-  void EncodeLong(std::string_view piece, std::vector<ModelToken>& out) const;
+  int32_t SymbolId(std::string_view piece, size_t begin, size_t end) const;
+  bool AddBytes(std::string_view piece, size_t begin, size_t end,
+                std::vector<ModelToken>& symbols) const;
+  std::optional<size_t> Symbols(std::string_view piece,
+                                std::vector<ModelToken>& symbols) const;
+  void MergeFew(std::vector<ModelToken>& symbols) const;
+  void MergeMany(std::vector<ModelToken>& symbols) const;
+
+  static constexpr size_t kDirect = 0x800;  // characters of 1 or 2 bytes
 
   std::shared_ptr<const void> owner_;
   std::vector<std::string_view> spellings_;
-  std::vector<int32_t> ids_;   // open hash table over spellings
-  std::vector<Merge> merges_;  // open hash table over pairs
+  std::vector<int32_t> ids_;     // open hash table over spellings
+  std::vector<Merge> merges_;    // open hash table over pairs
+  std::vector<int32_t> direct_;  // ids of characters below kDirect
   size_t merge_count_ = 0;
+  int32_t unknown_id_ = -1;
   int32_t byte_ids_[256];
   BpeOptions options_;
 };

@@ -10,8 +10,8 @@ namespace malmoi::text {
 namespace {
 
 struct Tables {
-  std::array<char32_t, 256> character;  // of a byte
-  std::array<int16_t, 512> byte;        // of a character, -1: none
+  std::array<std::string, 256> spelling;
+  std::array<int16_t, 512> byte;  // of a character, -1: none
 
   Tables() {
     byte.fill(-1);
@@ -20,7 +20,7 @@ struct Tables {
       const bool printable =
           (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
       const char32_t c = printable ? static_cast<char32_t>(b) : next++;
-      character[static_cast<size_t>(b)] = c;
+      AppendUtf8(spelling[static_cast<size_t>(b)], c);
       byte[c] = static_cast<int16_t>(b);
     }
   }
@@ -31,6 +31,11 @@ const Tables& GetTables() {
 }
 
 }  // namespace
+
+std::string_view SpellingOf(char byte) {
+  static const Tables& tables = GetTables();
+  return tables.spelling[static_cast<unsigned char>(byte)];
+}
 
 std::optional<std::string> BytesOfSpelling(std::string_view spelling) {
   const Tables& tables = GetTables();
@@ -50,7 +55,7 @@ std::optional<std::string> BytesOfSpelling(std::string_view spelling) {
 std::string SpellingOfBytes(std::string_view bytes) {
   std::string spelling;
   for (char c : bytes) {
-    AppendUtf8(spelling, GetTables().character[static_cast<unsigned char>(c)]);
+    spelling += SpellingOf(c);
   }
   return spelling;
 }

@@ -9,6 +9,8 @@
 
 namespace malmoi::text {
 
+// The one or two bytes of UTF-8 that a byte is spelled with.
+std::string_view SpellingOf(char byte);
 // The bytes that a spelling stands for; nullopt if it is not one.
 std::optional<std::string> BytesOfSpelling(std::string_view spelling);
 std::string SpellingOfBytes(std::string_view bytes);

@@ -1,5 +1,5 @@
-// The stages of a tokenizer. A kind of stage is a class and a line in the
-// factory table (factory.cc); nothing else knows the kinds.
+// The stages of a tokenizer. A kind of stage is a small class and a line in
+// the table of its factory; nothing else knows the kinds.
 #ifndef MALMOI_TEXT_TOKENIZE_PIPELINE_H_
 #define MALMOI_TEXT_TOKENIZE_PIPELINE_H_
 
@@ -9,110 +9,151 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/json.h"
+#include "text/tokenize/added_tokens.h"
+#include "text/tokenize/tokenizer.h"
 
 namespace malmoi::text {
 
-// A stretch of text on its way to the model. `begin` is the offset of its
-// first byte in the text given to the pre-tokenizer; `prefixed` counts bytes
-// at its start that a stage has added.
-struct Piece {
-  std::string_view text;
-  size_t begin = 0;
-  size_t prefixed = 0;
+// Bytes of the text given to Encode(), which is shorter than 2^31.
+struct SourceRange {
+  uint32_t begin, end;
 };
 
-// Pieces and the storage of those that are not views of the input.
+// A text and, for each of its bytes, where it comes from.
+struct AlignedText {
+  std::string text;
+  std::vector<SourceRange> sources;
+
+  void Append(std::string_view bytes, SourceRange source) {
+    text += bytes;
+    sources.insert(sources.end(), bytes.size(), source);
+  }
+};
+
+// A stretch of text on its way to the model.
+struct Piece {
+  std::string_view text;
+  // Of each byte of `text`; null where byte i is byte begin + i of the source.
+  const SourceRange* sources = nullptr;
+  uint32_t begin = 0;
+
+  SourceRange SourceOf(size_t i) const {
+    if (sources != nullptr) return sources[i];
+    const auto at = static_cast<uint32_t>(begin + i);
+    return {at, at + 1};
+  }
+  Piece Part(size_t from, size_t to) const {
+    return {text.substr(from, to - from),
+            sources == nullptr ? nullptr : sources + from,
+            static_cast<uint32_t>(begin + from)};
+  }
+};
+
+// Pieces, and the texts of those that are not views of the input.
 struct Pieces {
   std::vector<Piece> list;
-  std::deque<std::string> storage;
+  std::deque<AlignedText> storage;
 };
 
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  virtual std::string Apply(std::string_view text) const = 0;
+  virtual AlignedText Apply(const AlignedText& text) const = 0;
   virtual std::string Describe() const = 0;
 };
 
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
-  // Replaces each piece by its parts.
+  // Replaces each piece by its parts. No part is empty.
   virtual void Split(Pieces& pieces) const = 0;
   virtual std::string Describe() const = 0;
 };
 
 struct ModelToken {
   int32_t id;
-  uint32_t bytes;  // of the piece
+  uint32_t begin, end;  // bytes of the piece
 };
 
 class TokenModel {
  public:
   virtual ~TokenModel() = default;
-  virtual void Encode(std::string_view piece,
-                      std::vector<ModelToken>& out) const = 0;
-  // Raw bytes of a token; nullopt outside the vocabulary.
-  virtual std::optional<std::string> Bytes(int32_t id) const = 0;
+  // Appends the piece's tokens. Characters that no token can spell are left
+  // out; returns the offset of the first of them.
+  virtual std::optional<size_t> Encode(std::string_view piece,
+                                       std::vector<ModelToken>& out) const = 0;
   virtual std::optional<std::string> Spelling(int32_t id) const = 0;
   virtual std::optional<int32_t> Id(std::string_view spelling) const = 0;
+  virtual std::optional<int32_t> unknown_id() const = 0;
   virtual int32_t size() const = 0;  // ids are below
   virtual std::string Describe() const = 0;
 };
 
-struct AddedToken {
-  std::string content;
-  int32_t id = 0;
-  bool special = false;
-  bool left_strip = false;  // takes the whitespace before it
-  bool right_strip = false;
-  bool single_word = false;  // only between non-word characters
+class PostProcessor {
+ public:
+  struct Context {
+    const TokenModel& model;
+    uint32_t text_bytes;
+    bool add_special_tokens;
+  };
+  virtual ~PostProcessor() = default;
+  virtual void Apply(const Context& context, Encoding& encoding) const = 0;
+  virtual std::string Describe() const = 0;
 };
 
-// Finds added tokens: leftmost first, the longest at a place.
-class AddedTokens {
- public:
-  struct Match {
-    size_t begin, end;
-    const AddedToken* token;
-  };
-  void Add(AddedToken token);
-  std::optional<Match> Find(std::string_view text, size_t from,
-                            bool parse_special) const;
-  const AddedToken* ById(int32_t id) const;
-  const AddedToken* ByContent(std::string_view content) const;
-  size_t size() const { return tokens_.size(); }
+// A token on its way back to text.
+struct DecodedToken {
+  std::string text;
+  bool added = false;  // spelled as it reads, whatever the model's spelling is
+};
 
- private:
-  std::deque<AddedToken> tokens_;
-  std::vector<const AddedToken*> by_first_byte_[256];  // longest first
-  std::unordered_map<int32_t, const AddedToken*> by_id_;
+struct DecodeState {
+  bool first;          // the tokens begin a text
+  bool fused = false;  // the tokens have been joined to one
+};
+
+// Decoding a text token by token gives the same bytes as decoding it at once.
+class Decoder {
+ public:
+  virtual ~Decoder() = default;
+  virtual void Apply(DecodeState& state,
+                     std::vector<DecodedToken>& tokens) const = 0;
+  virtual std::string Describe() const = 0;
+  virtual bool fuses() const { return false; }
+  // Whether it may come after a stage that fuses.
+  virtual bool works_on_fused_text() const { return false; }
 };
 
 struct TokenizerParts {
-  std::unique_ptr<Normalizer> normalizer;       // may be null
-  std::unique_ptr<PreTokenizer> pre_tokenizer;  // may be null
-  std::unique_ptr<TokenModel> model;
+  std::unique_ptr<Normalizer> normalizer;         // may be null
+  std::unique_ptr<PreTokenizer> pre_tokenizer;    // may be null
+  std::unique_ptr<TokenModel> model;              // never null
+  std::unique_ptr<PostProcessor> post_processor;  // may be null
+  std::unique_ptr<Decoder> decoder;               // never null
   AddedTokens added;
-  std::vector<int32_t> prefix, suffix;  // added around an encoded text
-  std::optional<int32_t> bos, eos;
+  std::optional<int32_t> bos, eos, pad, unk;
   std::vector<int32_t> ends;
 };
 
-// The factory: stages by the "type" of a tokenizer.json. Null JSON gives
-// null. Throws kUnsupported for an unknown type, naming it.
+// The factories: stages by the "type" of a tokenizer.json. Null JSON gives
+// null, or the decoder that puts spaces between tokens. Throw kUnsupported for
+// an unknown type, naming it, and kCorrupt.
 std::unique_ptr<Normalizer> MakeNormalizer(const Json& json,
                                            std::string_view where);
 std::unique_ptr<PreTokenizer> MakePreTokenizer(const Json& json,
                                                std::string_view where);
 std::unique_ptr<TokenModel> MakeModel(const Json& json, std::string_view where);
-// Checks that a decoder is the byte-level one (or none), which models of raw
-// bytes have built in.
-void CheckDecoder(const Json& json, std::string_view where);
+std::unique_ptr<PostProcessor> MakePostProcessor(const Json& json,
+                                                 std::string_view where);
+std::unique_ptr<Decoder> MakeDecoder(const Json& json, std::string_view where);
+
+// Collects the ids that end a turn: those given, then the known spellings
+// that are special tokens here.
+void FindEnds(std::initializer_list<std::optional<int32_t>> given,
+              TokenizerParts& parts);
 
 }  // namespace malmoi::text
 

@@ -7,68 +7,57 @@
 
 namespace malmoi::text {
 
+struct Regex::Code {
+  pcre2_code* code = nullptr;
+  ~Code() { pcre2_code_free(code); }
+};
+
 namespace {
 
-// White_Space of Unicode. PCRE2's \s also takes U+180E, which Unicode took
-// off the list in version 6.3.
-constexpr std::string_view kSpaces =
-    R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
+// What a thread needs to match: room for one range, a stack for compiled
+// patterns (the default of 32 KiB is short for alternatives in a loop).
+struct MatchData {
+  pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
+  pcre2_match_context* context = pcre2_match_context_create(nullptr);
+  pcre2_jit_stack* stack = pcre2_jit_stack_create(32 << 10, 8 << 20, nullptr);
 
-std::string WithUnicodeSpaces(std::string_view pattern) {
-  std::string out;
-  bool in_class = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      const char next = pattern[++i];
-      if (next == 's') {
-        out +=
-            in_class ? std::string(kSpaces) : "[" + std::string(kSpaces) + "]";
-      } else if (next == 'S' && !in_class) {
-        out += "[^" + std::string(kSpaces) + "]";
-      } else {
-        out += {c, next};
-      }
-      continue;
-    }
-    if (c == '[') in_class = true;
-    if (c == ']') in_class = false;
-    out += c;
+  MatchData() {
+    pcre2_set_match_limit(context, 100'000'000);
+    pcre2_set_heap_limit(context, 256 << 10);  // KiB
+    if (stack != nullptr) pcre2_jit_stack_assign(context, nullptr, stack);
   }
-  return out;
-}
+  ~MatchData() {
+    pcre2_match_data_free(data);
+    pcre2_match_context_free(context);
+    pcre2_jit_stack_free(stack);
+  }
+  MatchData(const MatchData&) = delete;
+  MatchData& operator=(const MatchData&) = delete;
+};
 
 }  // namespace
 
-struct Regex::Code {
-  pcre2_code* code = nullptr;
-  pcre2_match_context* context = nullptr;
-  ~Code() {
-    pcre2_code_free(code);
-    pcre2_match_context_free(context);
-  }
-};
-
 Regex::Regex(std::string_view pattern, std::string_view where)
     : pattern_(pattern), code_(std::make_unique<Code>()) {
-  const std::string adapted = WithUnicodeSpaces(pattern);
+  const std::string translated = TranslateOniguruma(pattern, where);
   int error = 0;
   PCRE2_SIZE offset = 0;
+  // In Oniguruma ^ and $ are those of every line.
   code_->code = pcre2_compile(
-      reinterpret_cast<PCRE2_SPTR>(adapted.data()), adapted.size(),
-      PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK, &error, &offset, nullptr);
+      reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error,
+      &offset, nullptr);
   if (code_->code == nullptr) {
     PCRE2_UCHAR message[128] = {};
     pcre2_get_error_message(error, message, sizeof(message));
     throw Error(ErrorCode::kUnsupported,
                 {.where = std::string(where),
-                 .what = "unsupported pattern of a pre-tokenizer",
+                 .what = "unsupported pattern of a tokenizer",
                  .expected = reinterpret_cast<const char*>(message),
                  .got = pattern_});
   }
+  // Without JIT (some systems forbid it) matching is slower, not different.
   pcre2_jit_compile(code_->code, PCRE2_JIT_COMPLETE);
-  code_->context = pcre2_match_context_create(nullptr);
-  pcre2_set_match_limit(code_->context, 100'000'000);
 }
 
 Regex::~Regex() = default;
@@ -76,14 +65,10 @@ Regex::Regex(Regex&&) noexcept = default;
 
 std::optional<std::pair<size_t, size_t>> Regex::Find(std::string_view text,
                                                      size_t from) const {
-  struct Data {
-    pcre2_match_data* data = pcre2_match_data_create(64, nullptr);
-    ~Data() { pcre2_match_data_free(data); }
-  };
-  thread_local Data scratch;
+  thread_local MatchData match;
   const int result = pcre2_match(
       code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
-      PCRE2_NO_UTF_CHECK, scratch.data, code_->context);
+      PCRE2_NO_UTF_CHECK, match.data, match.context);
   if (result == PCRE2_ERROR_NOMATCH) return std::nullopt;
   if (result < 0) {
     throw Error(ErrorCode::kLimit,
@@ -91,7 +76,9 @@ std::optional<std::pair<size_t, size_t>> Regex::Find(std::string_view text,
                  .what = "matching takes too many steps",
                  .got = "PCRE2 error " + std::to_string(result)});
   }
-  const PCRE2_SIZE* range = pcre2_get_ovector_pointer(scratch.data);
+  const PCRE2_SIZE* range = pcre2_get_ovector_pointer(match.data);
+  // \K in a look-ahead could give a range that runs backwards.
+  if (range[0] < from || range[1] < range[0]) return std::nullopt;
   return std::pair<size_t, size_t>(range[0], range[1]);
 }
 

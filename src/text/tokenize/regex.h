@@ -1,5 +1,7 @@
 // Regular expressions of tokenizer.json on PCRE2: UTF-8, Unicode classes,
-// JIT, match limits. Safe for use from several threads.
+// JIT, match limits. The files are written for Oniguruma; where the two differ
+// the pattern is translated, and what cannot be is refused. Safe for use from
+// several threads.
 #ifndef MALMOI_TEXT_TOKENIZE_REGEX_H_
 #define MALMOI_TEXT_TOKENIZE_REGEX_H_
 
@@ -13,7 +15,8 @@ namespace malmoi::text {
 
 class Regex {
  public:
-  // Throws kUnsupported for a pattern PCRE2 does not accept.
+  // Throws kUnsupported for a pattern that cannot be translated or that
+  // PCRE2 does not accept.
   Regex(std::string_view pattern, std::string_view where);
   ~Regex();
   Regex(Regex&&) noexcept;
@@ -29,6 +32,11 @@ class Regex {
   std::string pattern_;
   std::unique_ptr<Code> code_;
 };
+
+// The pattern in PCRE2's syntax, with classes of Unicode 16 (the version of
+// Oniguruma in the tokenizers library). Throws kUnsupported.
+std::string TranslateOniguruma(std::string_view pattern,
+                               std::string_view where);
 
 }  // namespace malmoi::text
 

@@ -1,7 +1,5 @@
 #include "text/tokenize/tokenizer.h"
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "base/format.h"
 #include "text/tokenize/pipeline.h"
@@ -9,145 +7,127 @@
 
 namespace malmoi::text {
 
-void AddedTokens::Add(AddedToken token) {
-  if (token.content.empty() || ByContent(token.content) != nullptr) return;
-  tokens_.push_back(std::move(token));
-  const AddedToken* added = &tokens_.back();
-  by_id_.emplace(added->id, added);
-  auto& list = by_first_byte_[static_cast<unsigned char>(added->content[0])];
-  list.push_back(added);
-  std::sort(list.begin(), list.end(),
-            [](const AddedToken* a, const AddedToken* b) {
-              return a->content.size() > b->content.size();
-            });
-}
-
-const AddedToken* AddedTokens::ById(int32_t id) const {
-  const auto it = by_id_.find(id);
-  return it == by_id_.end() ? nullptr : it->second;
-}
-
-const AddedToken* AddedTokens::ByContent(std::string_view content) const {
-  if (content.empty()) return nullptr;
-  for (const AddedToken* token :
-       by_first_byte_[static_cast<unsigned char>(content[0])]) {
-    if (token->content == content) return token;
-  }
-  return nullptr;
-}
-
 namespace {
 
-// Whether the character before or after a place is part of a word.
-bool WordBefore(std::string_view text, size_t at) {
-  while (at > 0) {
-    --at;
-    if ((static_cast<unsigned char>(text[at]) & 0xc0) != 0x80) {
-      const auto point = DecodeAt(text, at);
-      return point && IsWordCharacter(point->value);
-    }
-  }
-  return false;
-}
-bool WordAt(std::string_view text, size_t at) {
-  if (at >= text.size()) return false;
-  const auto point = DecodeAt(text, at);
-  return point && IsWordCharacter(point->value);
-}
+// One call of Encode().
+class Run {
+ public:
+  Run(const TokenizerParts& parts, std::string_view text,
+      const EncodeOptions& options)
+      : parts_(parts), text_(text), options_(options) {}
 
-size_t SkipSpacesBack(std::string_view text, size_t at, size_t least) {
-  while (at > least) {
-    size_t start = at - 1;
-    while (start > least &&
-           (static_cast<unsigned char>(text[start]) & 0xc0) == 0x80) {
-      --start;
+  Encoding Encode() {
+    const Piece whole = {text_, nullptr, 0};
+    CutAdded(whole, parts_.added.raw(), [&](const Piece& piece) {
+      if (!parts_.normalizer && parts_.added.normalized().empty()) {
+        EncodePiece(piece);
+      } else {
+        NormalizePiece(piece);
+      }
+    });
+    if (parts_.post_processor) {
+      parts_.post_processor->Apply(
+          {*parts_.model, static_cast<uint32_t>(text_.size()),
+           options_.add_special_tokens},
+          out_);
     }
-    const auto point = DecodeAt(text, start);
-    if (!point || !IsWhitespace(point->value)) break;
-    at = start;
+    return std::move(out_);
   }
-  return at;
-}
-size_t SkipSpaces(std::string_view text, size_t at) {
-  while (at < text.size()) {
-    const auto point = DecodeAt(text, at);
-    if (!point || !IsWhitespace(point->value)) break;
-    at += static_cast<size_t>(point->bytes);
+
+ private:
+  // Adds the tokens of `trie` in the piece; what is between them goes to
+  // `encode`.
+  template <typename EncodeRest>
+  void CutAdded(const Piece& piece, const TokenTrie& trie,
+                const EncodeRest& encode) {
+    size_t at = 0;
+    while (at < piece.text.size()) {
+      const auto match =
+          trie.empty() ? std::nullopt
+                       : trie.Find(piece.text, at, options_.parse_special);
+      const size_t end = match ? match->begin : piece.text.size();
+      if (end > at) encode(piece.Part(at, end));
+      if (!match) break;
+      Add(match->token->id, piece, match->begin, match->end);
+      at = match->end;
+    }
   }
-  return at;
-}
+
+  void Add(int32_t id, const Piece& piece, size_t begin, size_t end) {
+    out_.ids.push_back(id);
+    out_.offsets.emplace_back(piece.SourceOf(begin).begin,
+                              piece.SourceOf(end - 1).end);
+  }
+
+  void NormalizePiece(const Piece& piece) {
+    AlignedText text;
+    Piece normal = piece;
+    if (parts_.normalizer) {
+      text.text = piece.text;
+      text.sources.reserve(piece.text.size());
+      for (size_t i = 0; i < piece.text.size(); ++i) {
+        text.sources.push_back(piece.SourceOf(i));
+      }
+      text = parts_.normalizer->Apply(text);
+      normal = {text.text, text.sources.data(), 0};
+    }
+    CutAdded(normal, parts_.added.normalized(),
+             [&](const Piece& part) { EncodePiece(part); });
+  }
+
+  void EncodePiece(const Piece& whole) {
+    Pieces pieces;
+    pieces.list.push_back(whole);
+    if (parts_.pre_tokenizer) parts_.pre_tokenizer->Split(pieces);
+    for (const Piece& piece : pieces.list) {
+      tokens_.clear();
+      const auto lost = parts_.model->Encode(piece.text, tokens_);
+      if (lost && !options_.drop_unencodable) {
+        ThrowUnencodable(piece.SourceOf(*lost).begin);
+      }
+      for (const ModelToken& token : tokens_) {
+        Add(token.id, piece, token.begin, token.end);
+      }
+    }
+  }
+
+  [[noreturn]] void ThrowUnencodable(size_t at) const {
+    while (at > 0 && (static_cast<unsigned char>(text_[at]) & 0xc0) == 0x80) {
+      --at;
+    }
+    const auto point = DecodeAt(text_, at);
+    throw Error(
+        ErrorCode::kUnsupported,
+        {.where = "text",
+         .what = "the vocabulary has no token for a character",
+         .got = Format("U+{:04X} at byte {}",
+                       static_cast<uint32_t>(point ? point->value : 0), at),
+         .hint = "removing the character"});
+  }
+
+  const TokenizerParts& parts_;
+  std::string_view text_;
+  const EncodeOptions& options_;
+  std::vector<ModelToken> tokens_;
+  Encoding out_;
+};
 
 }  // namespace
-
-std::optional<AddedTokens::Match> AddedTokens::Find(std::string_view text,
-                                                    size_t from,
-                                                    bool parse_special) const {
-  for (size_t at = from; at < text.size(); ++at) {
-    for (const AddedToken* token :
-         by_first_byte_[static_cast<unsigned char>(text[at])]) {
-      if (token->special && !parse_special) continue;
-      if (text.compare(at, token->content.size(), token->content) != 0) {
-        continue;
-      }
-      size_t begin = at;
-      size_t end = at + token->content.size();
-      if (token->single_word &&
-          (WordBefore(text, begin) || WordAt(text, end))) {
-        continue;
-      }
-      if (token->left_strip) begin = SkipSpacesBack(text, begin, from);
-      if (token->right_strip) end = SkipSpaces(text, end);
-      return Match{begin, end, token};
-    }
-  }
-  return std::nullopt;
-}
 
 Tokenizer::Tokenizer(std::unique_ptr<TokenizerParts> parts)
     : parts_(std::move(parts)) {}
 Tokenizer::~Tokenizer() = default;
 
-namespace {
-
-void EncodePlain(const TokenizerParts& parts, std::string_view text,
-                 size_t begin, Encoding& out) {
-  std::string normalized;
-  bool changed = false;
-  std::string_view input = text;
-  if (parts.normalizer) {
-    normalized = parts.normalizer->Apply(text);
-    changed = normalized != text;
-    input = normalized;
-  }
-  Pieces pieces;
-  pieces.list.push_back({input, 0, 0});
-  if (parts.pre_tokenizer) parts.pre_tokenizer->Split(pieces);
-  std::vector<ModelToken> tokens;
-  for (const Piece& piece : pieces.list) {
-    tokens.clear();
-    parts.model->Encode(piece.text, tokens);
-    size_t at = 0;  // within the piece
-    for (const ModelToken& token : tokens) {
-      const size_t end = at + token.bytes;
-      const auto place = [&](size_t offset) {
-        return piece.begin +
-               (offset > piece.prefixed ? offset - piece.prefixed : 0);
-      };
-      out.ids.push_back(token.id);
-      if (changed) {
-        out.offsets.emplace_back(begin, begin + text.size());
-      } else {
-        out.offsets.emplace_back(begin + place(at), begin + place(end));
-      }
-      at = end;
-    }
-  }
-}
-
-}  // namespace
-
 Encoding Tokenizer::Encode(std::string_view text,
                            const EncodeOptions& options) const {
+  constexpr size_t kMaxBytes = size_t{1} << 31;
+  if (text.size() >= kMaxBytes) {
+    throw Error(ErrorCode::kLimit, {.where = "text",
+                                    .what = "the text is too long",
+                                    .expected = "less than 2 GiB",
+                                    .got = FormatBytes(text.size()),
+                                    .hint = "tokenizing it in parts"});
+  }
   if (const auto bad = FindInvalidUtf8(text)) {
     throw Error(ErrorCode::kInvalidArgument,
                 {.where = "text",
@@ -157,37 +137,21 @@ Encoding Tokenizer::Encode(std::string_view text,
                                static_cast<unsigned char>(text[*bad]), *bad),
                  .hint = "converting it with iconv"});
   }
-  Encoding out;
-  const auto add = [&](const std::vector<int32_t>& ids, size_t at) {
-    if (!options.add_special_tokens) return;
-    for (int32_t id : ids) {
-      out.ids.push_back(id);
-      out.offsets.emplace_back(at, at);
-    }
-  };
-  add(parts_->prefix, 0);
-  size_t at = 0;
-  while (at < text.size()) {
-    const auto match = parts_->added.Find(text, at, options.parse_special);
-    const size_t end = match ? match->begin : text.size();
-    if (end > at) EncodePlain(*parts_, text.substr(at, end - at), at, out);
-    if (!match) break;
-    out.ids.push_back(match->token->id);
-    out.offsets.emplace_back(match->begin, match->end);
-    at = match->end;
-  }
-  add(parts_->suffix, text.size());
-  return out;
-}
-
-std::string Tokenizer::TokenBytes(int32_t id) const {
-  if (const AddedToken* added = parts_->added.ById(id)) return added->content;
-  return parts_->model->Bytes(id).value_or("");
+  return Run(*parts_, text, options).Encode();
 }
 
 std::string Tokenizer::TokenText(int32_t id) const {
   if (const AddedToken* added = parts_->added.ById(id)) return added->content;
   return parts_->model->Spelling(id).value_or("");
+}
+
+std::string Tokenizer::TokenBytes(int32_t id, bool first) const {
+  std::vector<DecodedToken> tokens = {
+      {TokenText(id), parts_->added.ById(id) != nullptr}};
+  if (tokens[0].text.empty()) return "";
+  DecodeState state = {.first = first};
+  parts_->decoder->Apply(state, tokens);
+  return std::move(tokens[0].text);
 }
 
 std::optional<int32_t> Tokenizer::TokenId(std::string_view spelling) const {
@@ -199,11 +163,20 @@ std::optional<int32_t> Tokenizer::TokenId(std::string_view spelling) const {
 
 std::string Tokenizer::Decode(std::span<const int32_t> ids,
                               bool skip_special) const {
-  std::string bytes;
+  std::vector<DecodedToken> tokens;
+  tokens.reserve(ids.size());
   for (int32_t id : ids) {
-    if (skip_special && IsSpecial(id)) continue;
-    bytes += TokenBytes(id);
+    const AddedToken* added = parts_->added.ById(id);
+    if (skip_special && added != nullptr && added->special) continue;
+    std::string text = TokenText(id);
+    if (text.empty()) continue;
+    tokens.push_back({std::move(text), added != nullptr});
   }
+  if (tokens.empty()) return "";
+  DecodeState state = {.first = true};
+  parts_->decoder->Apply(state, tokens);
+  std::string bytes;
+  for (const DecodedToken& token : tokens) bytes += token.text;
   return bytes;
 }
 
@@ -212,28 +185,39 @@ bool Tokenizer::IsSpecial(int32_t id) const {
   return added != nullptr && added->special;
 }
 
-int32_t Tokenizer::vocab_size() const { return parts_->model->size(); }
+int32_t Tokenizer::vocab_size() const {
+  return std::max(parts_->model->size(), parts_->added.id_limit());
+}
 std::optional<int32_t> Tokenizer::bos_id() const { return parts_->bos; }
 std::optional<int32_t> Tokenizer::eos_id() const { return parts_->eos; }
+std::optional<int32_t> Tokenizer::pad_id() const { return parts_->pad; }
+std::optional<int32_t> Tokenizer::unk_id() const { return parts_->unk; }
 std::vector<int32_t> Tokenizer::end_of_generation_ids() const {
   return parts_->ends;
 }
+
 bool Tokenizer::adds_bos() const {
-  return parts_->bos && !parts_->prefix.empty() &&
-         parts_->prefix.front() == *parts_->bos;
+  if (!parts_->bos || !parts_->post_processor) return false;
+  Encoding empty;
+  parts_->post_processor->Apply({*parts_->model, 0, true}, empty);
+  return !empty.ids.empty() && empty.ids.front() == *parts_->bos;
 }
 
 std::string Tokenizer::Describe() const {
   std::string text;
   if (parts_->normalizer) text += parts_->normalizer->Describe() + "; ";
   if (parts_->pre_tokenizer) text += parts_->pre_tokenizer->Describe() + "; ";
-  return text + parts_->model->Describe() +
-         Format("; {} added tokens", parts_->added.size());
+  text += parts_->model->Describe();
+  if (parts_->post_processor) text += "; " + parts_->post_processor->Describe();
+  return text + Format("; {} added tokens; decoded by {}", parts_->added.size(),
+                       parts_->decoder->Describe());
 }
 
 std::string StreamDecoder::Push(int32_t id) {
   if (skip_special_ && tokenizer_->IsSpecial(id)) return "";
-  held_ += tokenizer_->TokenBytes(id);
+  if (tokenizer_->TokenText(id).empty()) return "";
+  held_ += tokenizer_->TokenBytes(id, first_);
+  first_ = false;
   const size_t keep = IncompleteTail(held_);
   std::string ready = ReplaceInvalidUtf8(
       std::string_view(held_).substr(0, held_.size() - keep));
@@ -244,6 +228,7 @@ std::string StreamDecoder::Push(int32_t id) {
 std::string StreamDecoder::Finish() {
   std::string ready = ReplaceInvalidUtf8(held_);
   held_.clear();
+  first_ = true;
   return ready;
 }
 

@@ -21,9 +21,9 @@ namespace malmoi::text {
 
 struct Encoding {
   std::vector<int32_t> ids;
-  // Byte range of the input that each token covers; empty ranges for tokens
-  // that were added (beginning of text). With a normalizer that changed the
-  // text, ranges are those of the surrounding words.
+  // Byte range of the input that each token comes from; empty for tokens that
+  // were added (beginning of text). A token of a part of a character has that
+  // part, unless a normalizer has changed the text: then whole characters.
   std::vector<std::pair<size_t, size_t>> offsets;
 };
 
@@ -32,6 +32,10 @@ struct EncodeOptions {
   // Spellings of special tokens in the text become those tokens. False for
   // text from users, who must not forge a turn of the conversation.
   bool parse_special = true;
+  // Characters that no token can spell (SmolLM2 has six control characters
+  // and some unassigned planes) are an error. True leaves them out without a
+  // word, as the tokenizers library does.
+  bool drop_unencodable = false;
 };
 
 struct TokenizerParts;  // the stages, see pipeline.h
@@ -47,26 +51,32 @@ class Tokenizer {
       std::shared_ptr<const formats::GgufFile> file);
   ~Tokenizer();
 
-  // Throws kInvalidArgument for invalid UTF-8, naming the byte. Thread-safe.
+  // Throws kInvalidArgument for invalid UTF-8, naming the byte; kUnsupported
+  // for a character that no token can spell; kLimit for 2 GiB of text and for
+  // a pattern that takes too many steps. Thread-safe.
   Encoding Encode(std::string_view text,
                   const EncodeOptions& options = {}) const;
-  // The bytes of the tokens. A cut character stays cut.
+  // The bytes of the tokens: those of the encoded text unless a normalizer
+  // changed it. A cut character stays cut.
   std::string Decode(std::span<const int32_t> ids,
                      bool skip_special = false) const;
 
-  // Ids outside the vocabulary have empty bytes and text.
-  std::string TokenBytes(int32_t id) const;
+  // Ids outside the vocabulary have empty bytes and text. `first`: the token
+  // begins a text (some decoders then take a space off).
+  std::string TokenBytes(int32_t id, bool first = false) const;
   std::string TokenText(int32_t id) const;  // as the vocabulary spells it
   std::optional<int32_t> TokenId(std::string_view spelling) const;
   bool IsSpecial(int32_t id) const;
-  int32_t vocab_size() const;
+  int32_t vocab_size() const;  // all ids are below
 
   std::optional<int32_t> bos_id() const;
   std::optional<int32_t> eos_id() const;
+  std::optional<int32_t> pad_id() const;
+  std::optional<int32_t> unk_id() const;
   std::vector<int32_t> end_of_generation_ids() const;
   // Encode() puts the beginning-of-text token first.
   bool adds_bos() const;
-  // The stages in words: "ByteLevel BPE, 49,152 tokens; ...".
+  // The stages in words: "Digits one by one, ByteLevel; BPE, 49152 tokens...".
   std::string Describe() const;
 
   explicit Tokenizer(std::unique_ptr<TokenizerParts> parts);
@@ -89,6 +99,7 @@ class StreamDecoder {
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
   bool skip_special_;
+  bool first_ = true;
   std::string held_;
 };
 

@@ -1,4 +1,4 @@
-// Token ids against the tokenizers library (tools/make_golden_tokenizer.py).
+// Token ids against the tokenizers library (tools/make_golden_tokenizer_small.py).
 #include "text/tokenize/tokenizer.h"
 
 #include <gtest/gtest.h>

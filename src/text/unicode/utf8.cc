@@ -97,16 +97,6 @@ std::string ReplaceInvalidUtf8(std::string_view text) {
 
 bool IsNumeric(char32_t c) {
   if (c < 0x80) return c >= '0' && c <= '9';
-  // Digits that Unicode 16 and 17 added; utf8proc 2.8 knows version 15.
-  struct Range {
-    char32_t first, last;
-  };
-  static constexpr Range kNewDigits[] = {
-      {0x10d40, 0x10d49}, {0x116d0, 0x116e3}, {0x11bf0, 0x11bf9},
-      {0x11de0, 0x11de9}, {0x1ccf0, 0x1ccf9}, {0x1e5f1, 0x1e5fa}};
-  for (const Range& range : kNewDigits) {
-    if (c >= range.first && c <= range.last) return true;
-  }
   const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
   return category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL ||
          category == UTF8PROC_CATEGORY_NO;

@@ -1,0 +1,73 @@
+// Reads JSON strings, one a line, and prints {ids, offsets, bytes} for each:
+// the other side of tools/compare_tokenizer.py. `bytes` is the decoded text
+// in hexadecimal. Usage: compare_tokenizer MODEL.gguf|tokenizer.json
+#include <chrono>
+#include <iostream>
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/format.h"
+#include "text/tokenize/tokenizer.h"
+
+int main(int argc, char** argv) {
+  using malmoi::Json;
+  namespace text = malmoi::text;
+  std::ios::sync_with_stdio(false);
+  try {
+    if (argc < 2) return 2;
+    const std::string path = argv[1];
+    const bool plain = argc > 2 && std::string(argv[2]) == "--no-special";
+    const auto start = std::chrono::steady_clock::now();
+    const auto tokenizer =
+        path.ends_with(".gguf")
+            ? text::Tokenizer::FromGguf(malmoi::formats::GgufFile::Open(path))
+            : text::Tokenizer::FromJson(
+                  malmoi::ParseJson(malmoi::ReadFile(path), path), nullptr,
+                  path);
+    const auto since = [](auto from) {
+      return std::chrono::duration<double, std::milli>(
+                 std::chrono::steady_clock::now() - from)
+          .count();
+    };
+    std::cerr << tokenizer->Describe() << "\nloaded in " << since(start)
+              << " ms\n";
+    std::string line;
+    double encode_ms = 0;
+    size_t bytes = 0;
+    while (std::getline(std::cin, line)) {
+      const auto input = malmoi::ParseJson(line, "input").get<std::string>();
+      Json result;
+      try {
+        const auto begin = std::chrono::steady_clock::now();
+        const text::Encoding encoding =
+            tokenizer->Encode(input, {.parse_special = !plain});
+        encode_ms += since(begin);
+        bytes += input.size();
+        result["ids"] = encoding.ids;
+        result["offsets"] = encoding.offsets;
+        std::string hex;
+        for (unsigned char c : tokenizer->Decode(encoding.ids)) {
+          hex += malmoi::Format("{:02x}", c);
+        }
+        result["bytes"] = hex;
+        text::StreamDecoder stream(tokenizer, false);
+        std::string streamed;
+        for (int32_t id : encoding.ids) streamed += stream.Push(id);
+        result["stream"] = streamed + stream.Finish();
+      } catch (const malmoi::Error& error) {
+        result["error"] = error.message();
+        const auto dropped = tokenizer->Encode(
+            input, {.parse_special = !plain, .drop_unencodable = true});
+        result["ids"] = dropped.ids;
+        result["offsets"] = dropped.offsets;
+      }
+      std::cout << malmoi::DumpJson(result) << "\n";
+    }
+    std::cerr << bytes << " bytes in " << encode_ms << " ms\n";
+  } catch (const malmoi::Error& error) {
+    std::cerr << error.message() << "\n";
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,219 @@
+// The kinds of normalizers. Each keeps, for every byte it writes, the range
+// of the source that the byte comes from.
+#include <algorithm>
+
+#include "text/tokenize/pattern.h"
+#include "text/tokenize/pipeline.h"
+#include "text/tokenize/stage_json.h"
+#include "text/unicode/properties.h"
+
+namespace malmoi::text {
+
+namespace {
+
+// The source of bytes [begin, end) of `text`, which are not none.
+SourceRange SourceOf(const AlignedText& text, size_t begin, size_t end) {
+  return {text.sources[begin].begin, text.sources[end - 1].end};
+}
+
+void AppendCopy(const AlignedText& from, size_t begin, size_t end,
+                AlignedText& out) {
+  out.text.append(from.text, begin, end - begin);
+  const auto first = from.sources.begin();
+  out.sources.insert(out.sources.end(),
+                     first + static_cast<std::ptrdiff_t>(begin),
+                     first + static_cast<std::ptrdiff_t>(end));
+}
+
+size_t BytesAt(std::string_view text, size_t at) {
+  const auto point = DecodeAt(text, at);
+  return point ? static_cast<size_t>(point->bytes) : 1;
+}
+
+// NFC and friends. A cluster (a character and what may combine with it) is
+// normalized by itself and its result comes from all of it.
+class FormNormalizer : public Normalizer {
+ public:
+  explicit FormNormalizer(NormalForm form) : form_(form) {}
+
+  AlignedText Apply(const AlignedText& text) const override {
+    AlignedText out;
+    out.text.reserve(text.text.size());
+    out.sources.reserve(text.text.size());
+    for (size_t at = 0; at < text.text.size();) {
+      size_t end = at + BytesAt(text.text, at);
+      const bool opaque = IsOpaqueAt(text.text, at);
+      while (!opaque && end < text.text.size()) {
+        const auto point = DecodeAt(text.text, end);
+        if (!point || !ContinuesCluster(point->value)) break;
+        end += static_cast<size_t>(point->bytes);
+      }
+      const auto cluster = std::string_view(text.text).substr(at, end - at);
+      if (opaque || (cluster.size() == 1 && cluster[0] >= 0)) {
+        AppendCopy(text, at, end, out);
+      } else {
+        const std::string normal = Normalize(cluster, form_);
+        if (normal == cluster) {
+          AppendCopy(text, at, end, out);
+        } else {
+          out.Append(normal, SourceOf(text, at, end));
+        }
+      }
+      at = end;
+    }
+    return out;
+  }
+  std::string Describe() const override {
+    static constexpr const char* kNames[] = {"NFC", "NFD", "NFKC", "NFKD"};
+    return kNames[static_cast<int>(form_)];
+  }
+
+ private:
+  bool IsOpaqueAt(std::string_view text, size_t at) const {
+    const auto point = DecodeAt(text, at);
+    return !point || IsOpaque(point->value, form_);
+  }
+  NormalForm form_;
+};
+
+template <NormalForm kForm>
+std::unique_ptr<Normalizer> MakeForm(const Json&, std::string_view) {
+  return std::make_unique<FormNormalizer>(kForm);
+}
+
+class LowercaseNormalizer : public Normalizer {
+ public:
+  LowercaseNormalizer(const Json&, std::string_view) {}
+  AlignedText Apply(const AlignedText& text) const override {
+    AlignedText out;
+    std::string lower;
+    for (size_t at = 0; at < text.text.size();) {
+      const auto point = DecodeAt(text.text, at);
+      const size_t end = at + (point ? static_cast<size_t>(point->bytes) : 1);
+      lower.clear();
+      if (point) AppendTokenLowercase(lower, point->value);
+      out.Append(lower, SourceOf(text, at, end));
+      at = end;
+    }
+    return out;
+  }
+  std::string Describe() const override { return "Lowercase"; }
+};
+
+class PrependNormalizer : public Normalizer {
+ public:
+  PrependNormalizer(const Json& json, std::string_view where)
+      : prefix_(Text(json, "prepend", "", where)) {}
+  AlignedText Apply(const AlignedText& text) const override {
+    if (text.text.empty()) return text;
+    AlignedText out;
+    out.Append(prefix_, SourceOf(text, 0, BytesAt(text.text, 0)));
+    AppendCopy(text, 0, text.text.size(), out);
+    return out;
+  }
+  std::string Describe() const override {
+    return Format("'{}' put first", prefix_);
+  }
+
+ private:
+  std::string prefix_;
+};
+
+class ReplaceNormalizer : public Normalizer {
+ public:
+  ReplaceNormalizer(const Json& json, std::string_view where)
+      : pattern_(Pattern::FromJson(json, where)),
+        content_(Text(json, "content", "", where)) {}
+  AlignedText Apply(const AlignedText& text) const override {
+    AlignedText out;
+    size_t at = 0;
+    pattern_.ForEachMatch(text.text, [&](size_t begin, size_t end) {
+      AppendCopy(text, at, begin, out);
+      if (begin < end) {
+        out.Append(content_, SourceOf(text, begin, end));
+      } else if (!text.text.empty()) {  // an empty match: an insertion
+        const size_t beside = begin > 0 ? begin - 1 : 0;
+        out.Append(content_, text.sources[beside]);
+      }
+      at = end;
+    });
+    AppendCopy(text, at, text.text.size(), out);
+    return out;
+  }
+  std::string Describe() const override {
+    return Format("{} replaced by '{}'", pattern_.Describe(), content_);
+  }
+
+ private:
+  Pattern pattern_;
+  std::string content_;
+};
+
+class StripNormalizer : public Normalizer {
+ public:
+  StripNormalizer(const Json& json, std::string_view where)
+      : left_(Flag(json, "strip_left", true, where)),
+        right_(Flag(json, "strip_right", true, where)) {}
+  AlignedText Apply(const AlignedText& text) const override {
+    size_t begin = 0;
+    size_t end = text.text.size();
+    while (left_ && begin < end) {
+      const auto point = DecodeAt(text.text, begin);
+      if (!point || !IsWhitespace(point->value)) break;
+      begin += static_cast<size_t>(point->bytes);
+    }
+    while (right_ && end > begin) {
+      size_t last = end - 1;
+      while (last > begin &&
+             (static_cast<unsigned char>(text.text[last]) & 0xc0) == 0x80) {
+        --last;
+      }
+      const auto point = DecodeAt(text.text, last);
+      if (!point || !IsWhitespace(point->value)) break;
+      end = last;
+    }
+    AlignedText out;
+    AppendCopy(text, begin, end, out);
+    return out;
+  }
+  std::string Describe() const override { return "Strip"; }
+
+ private:
+  bool left_, right_;
+};
+
+class NormalizerSequence : public Normalizer {
+ public:
+  NormalizerSequence(const Json& json, std::string_view where)
+      : parts_(MakeList(json, "normalizers", MakeNormalizer, where)) {}
+  AlignedText Apply(const AlignedText& text) const override {
+    AlignedText result = text;
+    for (const auto& part : parts_) result = part->Apply(result);
+    return result;
+  }
+  std::string Describe() const override { return DescribeList(parts_); }
+
+ private:
+  std::vector<std::unique_ptr<Normalizer>> parts_;
+};
+
+constexpr Kind<Normalizer> kNormalizers[] = {
+    {"Lowercase", MakeFrom<Normalizer, LowercaseNormalizer>},
+    {"NFC", MakeForm<NormalForm::kNfc>},
+    {"NFD", MakeForm<NormalForm::kNfd>},
+    {"NFKC", MakeForm<NormalForm::kNfkc>},
+    {"NFKD", MakeForm<NormalForm::kNfkd>},
+    {"Prepend", MakeFrom<Normalizer, PrependNormalizer>},
+    {"Replace", MakeFrom<Normalizer, ReplaceNormalizer>},
+    {"Sequence", MakeFrom<Normalizer, NormalizerSequence>},
+    {"Strip", MakeFrom<Normalizer, StripNormalizer>},
+};
+
+}  // namespace
+
+std::unique_ptr<Normalizer> MakeNormalizer(const Json& json,
+                                           std::string_view where) {
+  return MakeKind(kNormalizers, "normalizer", json, where);
+}
+
+}  // namespace malmoi::text

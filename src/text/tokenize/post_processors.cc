@@ -1,0 +1,184 @@
+// The kinds of post-processors: special tokens around a text, offsets
+// without the spaces that belong to tokens.
+#include <algorithm>
+
+#include "text/tokenize/byte_level.h"
+#include "text/tokenize/pipeline.h"
+#include "text/tokenize/stage_json.h"
+
+namespace malmoi::text {
+
+namespace {
+
+// Takes the spaces that tokens begin and end with out of their ranges.
+void TrimOffsets(const TokenModel& model, bool prefix_space_added,
+                 Encoding& encoding) {
+  const std::string_view space = SpellingOf(' ');
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const auto spelling = model.Spelling(encoding.ids[i]);
+    if (!spelling) continue;
+    std::string_view text = *spelling;
+    size_t leading = 0;
+    for (; text.starts_with(space); text.remove_prefix(space.size())) {
+      ++leading;
+    }
+    size_t trailing = 0;
+    text = *spelling;
+    for (; text.ends_with(space); text.remove_suffix(space.size())) {
+      ++trailing;
+    }
+    auto& [begin, end] = encoding.offsets[i];
+    // The space that was added is in nobody's range.
+    if (leading > 0 && prefix_space_added && (i == 0 || begin == 0)) --leading;
+    begin = std::min(begin + leading, end);
+    if (end >= trailing) end = std::max(end - trailing, begin);
+  }
+}
+
+class ByteLevelPostProcessor : public PostProcessor {
+ public:
+  ByteLevelPostProcessor(const Json& json, std::string_view where)
+      : prefix_space_(Flag(json, "add_prefix_space", true, where)),
+        trim_(Flag(json, "trim_offsets", true, where)) {}
+  void Apply(const Context& context, Encoding& encoding) const override {
+    if (trim_) TrimOffsets(context.model, prefix_space_, encoding);
+  }
+  std::string Describe() const override {
+    return trim_ ? "offsets without spaces" : "offsets with spaces";
+  }
+
+ private:
+  bool prefix_space_, trim_;
+};
+
+void AddAround(const std::vector<int32_t>& before,
+               const std::vector<int32_t>& after,
+               const PostProcessor::Context& context, Encoding& encoding) {
+  if (!context.add_special_tokens) return;
+  encoding.ids.insert(encoding.ids.begin(), before.begin(), before.end());
+  encoding.offsets.insert(encoding.offsets.begin(), before.size(), {0, 0});
+  encoding.ids.insert(encoding.ids.end(), after.begin(), after.end());
+  encoding.offsets.insert(encoding.offsets.end(), after.size(),
+                          {context.text_bytes, context.text_bytes});
+}
+
+int32_t TokenIdOf(const Json& json, std::string_view where) {
+  if (!json.is_number_integer() || json.get<int64_t>() < 0 ||
+      json.get<int64_t>() > INT32_MAX) {
+    ThrowCorrupt(where, "senseless token id", DumpJson(json).substr(0, 60));
+  }
+  return static_cast<int32_t>(json.get<int64_t>());
+}
+
+// Special tokens around a single text; the template of pairs is not used.
+class TemplatePostProcessor : public PostProcessor {
+ public:
+  TemplatePostProcessor(const Json& json, std::string_view where) {
+    if (!json.contains("single") || !json["single"].is_array()) {
+      ThrowCorrupt(where, "a template without its single form");
+    }
+    bool after = false;
+    for (const Json& item : json["single"]) {
+      if (item.is_object() && item.contains("Sequence") && !after) {
+        after = true;
+      } else if (item.is_object() && item.contains("SpecialToken") &&
+                 item["SpecialToken"].is_object()) {
+        Add(json, Text(item["SpecialToken"], "id", "", where), where,
+            after ? after_ : before_);
+      } else {
+        ThrowCorrupt(where, "senseless item of a template",
+                     DumpJson(item).substr(0, 60));
+      }
+    }
+    if (!after) ThrowCorrupt(where, "a template without its text");
+  }
+  void Apply(const Context& context, Encoding& encoding) const override {
+    AddAround(before_, after_, context, encoding);
+  }
+  std::string Describe() const override {
+    return Format("{} tokens before, {} after", before_.size(), after_.size());
+  }
+
+ private:
+  static void Add(const Json& json, const std::string& name,
+                  std::string_view where, std::vector<int32_t>& out) {
+    if (json.contains("special_tokens") && json["special_tokens"].is_object()) {
+      const Json& tokens = json["special_tokens"];
+      if (tokens.contains(name) && tokens[name].is_object() &&
+          tokens[name].contains("ids") && tokens[name]["ids"].is_array()) {
+        for (const Json& id : tokens[name]["ids"]) {
+          out.push_back(TokenIdOf(id, where));
+        }
+        return;
+      }
+    }
+    ThrowCorrupt(where, "a template names an unknown token", name);
+  }
+  std::vector<int32_t> before_, after_;
+};
+
+// The fixed forms of BERT and RoBERTa: cls before, sep after.
+class FixedPostProcessor : public PostProcessor {
+ public:
+  FixedPostProcessor(const Json& json, std::string_view where)
+      : before_{Read(json, "cls", where)}, after_{Read(json, "sep", where)} {}
+  void Apply(const Context& context, Encoding& encoding) const override {
+    AddAround(before_, after_, context, encoding);
+  }
+  std::string Describe() const override { return "cls before, sep after"; }
+
+ private:
+  static int32_t Read(const Json& json, const char* key,
+                      std::string_view where) {
+    if (!json.contains(key) || !json[key].is_array() || json[key].size() != 2) {
+      ThrowCorrupt(where, "a post-processor without cls and sep");
+    }
+    return TokenIdOf(json[key][1], where);
+  }
+  std::vector<int32_t> before_, after_;
+};
+
+class RobertaPostProcessor : public FixedPostProcessor {
+ public:
+  RobertaPostProcessor(const Json& json, std::string_view where)
+      : FixedPostProcessor(json, where),
+        prefix_space_(Flag(json, "add_prefix_space", true, where)),
+        trim_(Flag(json, "trim_offsets", true, where)) {}
+  void Apply(const Context& context, Encoding& encoding) const override {
+    if (trim_) TrimOffsets(context.model, prefix_space_, encoding);
+    FixedPostProcessor::Apply(context, encoding);
+  }
+
+ private:
+  bool prefix_space_, trim_;
+};
+
+class PostProcessorSequence : public PostProcessor {
+ public:
+  PostProcessorSequence(const Json& json, std::string_view where)
+      : parts_(MakeList(json, "processors", MakePostProcessor, where)) {}
+  void Apply(const Context& context, Encoding& encoding) const override {
+    for (const auto& part : parts_) part->Apply(context, encoding);
+  }
+  std::string Describe() const override { return DescribeList(parts_); }
+
+ private:
+  std::vector<std::unique_ptr<PostProcessor>> parts_;
+};
+
+constexpr Kind<PostProcessor> kPostProcessors[] = {
+    {"BertProcessing", MakeFrom<PostProcessor, FixedPostProcessor>},
+    {"ByteLevel", MakeFrom<PostProcessor, ByteLevelPostProcessor>},
+    {"RobertaProcessing", MakeFrom<PostProcessor, RobertaPostProcessor>},
+    {"Sequence", MakeFrom<PostProcessor, PostProcessorSequence>},
+    {"TemplateProcessing", MakeFrom<PostProcessor, TemplatePostProcessor>},
+};
+
+}  // namespace
+
+std::unique_ptr<PostProcessor> MakePostProcessor(const Json& json,
+                                                 std::string_view where) {
+  return MakeKind(kPostProcessors, "post-processor", json, where);
+}
+
+}  // namespace malmoi::text
