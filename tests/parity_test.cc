@@ -61,7 +61,7 @@ TEST(Parity, ResidualStreamEqualsTheReferenceLayerByLayer) {
       size += std::pow(static_cast<double>(expected[k]), 2);
     }
     // Keys and values in f16 are the largest difference.
-    EXPECT_LE(std::sqrt(error / size), i == 0 ? 1e-6 : 1e-3) << name;
+    EXPECT_LE(std::sqrt(error / size), i == 0 ? 1e-5 : 1e-3) << name;
   }
 }
 
