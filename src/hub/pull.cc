@@ -34,7 +34,7 @@ std::vector<std::string> SnapshotFiles(const fs::path& snapshot) {
        it.increment(error)) {
     std::error_code inner;
     if (it->is_directory(inner) || !fs::exists(it->path(), inner)) continue;
-    names.push_back(fs::relative(it->path(), snapshot, inner).string());
+    names.push_back(it->path().lexically_relative(snapshot).string());
   }
   std::sort(names.begin(), names.end());
   return names;

@@ -238,8 +238,17 @@ std::string HttpResponse::Header(const std::string& lower_name) const {
   return it == headers.end() ? "" : it->second;
 }
 
-HttpResponse Fetch(const HttpRequest& request) {
+HttpResponse Fetch(const HttpRequest& original) {
   InitializeOnce();
+  // A body that has begun is not begun again: its receiver resumes it.
+  bool started = false;
+  HttpRequest request = original;
+  if (original.on_body) {
+    request.on_body = [&](std::string_view bytes) {
+      started = true;
+      return original.on_body(bytes);
+    };
+  }
   const std::string origin = Origin(request.url);
   for (int attempt = 0;; ++attempt) {
     const auto wait = [&](int64_t ms) {
@@ -266,7 +275,8 @@ HttpResponse Fetch(const HttpRequest& request) {
         url = ResolveUrl(url, response.Header("location"));
       }
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::kNetwork || attempt >= request.retries) {
+      if (error.code() != ErrorCode::kNetwork || started ||
+          attempt >= request.retries) {
         throw;
       }
       wait(300 << attempt);
