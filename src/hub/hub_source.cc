@@ -138,10 +138,15 @@ std::optional<fs::path> FindSnapshot(const HubOptions& options,
     }
   }
   const fs::path snapshot = folder / "snapshots" / commit;
-  if (commit.empty() || !fs::is_directory(snapshot, error)) {
-    return std::nullopt;
+  if (!commit.empty() && fs::is_directory(snapshot, error)) return snapshot;
+  // The Hub's JavaScript client leaves no refs: a lone snapshot is main's.
+  std::vector<fs::path> all;
+  for (auto it = fs::directory_iterator(folder / "snapshots", error);
+       !error && it != fs::directory_iterator(); it.increment(error)) {
+    all.push_back(it->path());
   }
-  return snapshot;
+  if (revision != "main" || all.size() != 1) return std::nullopt;
+  return all.front();
 }
 
 std::vector<std::string> ChooseFiles(const std::vector<std::string>& names,
