@@ -53,7 +53,12 @@ show_progress() {
 
 # with_build_lock COMMAND...: one build of this checkout at a time.
 with_build_lock() {
-  mkdir -p "$MALMOI_ROOT/build"
+  if ! mkdir -p "$MALMOI_ROOT/build" 2>/dev/null ||
+    [[ ! -w $MALMOI_ROOT/build ]]; then
+    echo "malmoi: cannot write $MALMOI_ROOT/build; try a checkout of your" \
+      "own" >&2
+    return 1
+  fi
   if command -v flock >/dev/null; then
     exec 9>"$MALMOI_ROOT/build/.lock"
     flock 9

@@ -80,6 +80,14 @@ ensure_packages() {
     return 0
   fi
 
+  # What this distribution never had is not looked for again each time.
+  if ((${#required[@]} == 0)) && apt-cache show g++ >/dev/null 2>&1 &&
+    ! apt-cache show "${optional[@]}" >/dev/null 2>&1; then
+    echo "malmoi: going on without ${optional[*]} (optional; not in this" \
+      "distribution)" >&2
+    return 0
+  fi
+
   log=$(mktemp)
   echo "malmoi: installing system packages:" \
     "$(sed 's/ .*//' <<<"$missing" | tr '\n' ' ')" >&2
