@@ -1,4 +1,5 @@
-// Token ids against the tokenizers library (tools/make_golden_tokenizer_small.py).
+// Token ids against the tokenizers library
+// (tools/make_golden_tokenizer_small.py).
 #include "text/tokenize/tokenizer.h"
 
 #include <gtest/gtest.h>
