@@ -3,6 +3,7 @@
 #define MALMOI_TEXT_TEMPLATE_AST_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -162,6 +163,21 @@ class Namespace : public Object {
   std::string_view TypeName() const override { return "namespace"; }
   std::unordered_map<std::string, Value> values;
 };
+
+using MethodTable = std::map<std::string_view, Function::Body>;
+const MethodTable& StringMethods();
+
+// The value of an integer; fails for anything else.
+int64_t Whole(Interpreter& run, const Value& value);
+// str.isupper() and str.islower().
+bool IsCase(const Value& value, bool upper);
+// A string argument; fails where it is missing.
+std::string StringArgument(Interpreter& run, const Arguments& arguments,
+                           size_t index, std::string_view name);
+// Filters that stand apart for their size.
+Value FormatFilter(Interpreter& run, const Value& input, Arguments& a);
+Value UrlEncode(Interpreter& run, const Value& input, Arguments& a);
+Value WordCount(Interpreter& run, const Value& input, Arguments& a);
 
 // The argument at `index` or named `name`; null when absent.
 const Value* Argument(const Arguments& arguments, size_t index,

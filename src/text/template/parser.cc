@@ -7,15 +7,16 @@
 #include "base/error.h"
 #include "text/template/lexer.h"
 #include "text/template/nodes.h"
+#include "text/template/token_reader.h"
 
 namespace malmoi::text::jinja {
 
 namespace {
 
-class Parser {
+class Parser : private TokenReader {
  public:
   Parser(std::string_view source, std::string_view where, int max_depth)
-      : where_(where), tokens_(Lex(source, where)), max_depth_(max_depth) {}
+      : TokenReader(source, where, max_depth) {}
 
   std::unique_ptr<Block> Run() {
     auto block = std::make_unique<Block>(Statements({}));
@@ -26,73 +27,6 @@ class Parser {
   }
 
  private:
-  // ---- tokens
-  const Token& Peek(size_t ahead = 0) const {
-    return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
-  }
-  Token Next() {
-    Token token = Peek();
-    if (at_ + 1 < tokens_.size()) ++at_;
-    return token;
-  }
-  [[noreturn]] void Fail(std::string what, std::string got = "") const {
-    SyntaxError(where_, Peek().line, std::move(what), std::move(got));
-  }
-  bool IsOperator(std::string_view text, size_t ahead = 0) const {
-    return Peek(ahead).kind == TokenKind::kOperator && Peek(ahead).text == text;
-  }
-  bool IsName(std::string_view text, size_t ahead = 0) const {
-    return Peek(ahead).kind == TokenKind::kName && Peek(ahead).text == text;
-  }
-  bool AcceptOperator(std::string_view text) {
-    if (!IsOperator(text)) return false;
-    Next();
-    return true;
-  }
-  bool AcceptName(std::string_view text) {
-    if (!IsName(text)) return false;
-    Next();
-    return true;
-  }
-  void ExpectOperator(std::string_view text) {
-    if (!AcceptOperator(text)) {
-      Fail("expected " + std::string(text), Peek().text);
-    }
-  }
-  void ExpectName(std::string_view text) {
-    if (!AcceptName(text)) {
-      Fail("expected " + std::string(text), Peek().text);
-    }
-  }
-  std::string ExpectAnyName() {
-    if (Peek().kind != TokenKind::kName) Fail("expected a name", Peek().text);
-    return Next().text;
-  }
-  void ExpectBlockEnd() {
-    if (Peek().kind != TokenKind::kBlockEnd) {
-      Fail("expected %}", Peek().text);
-    }
-    Next();
-  }
-  struct Deeper {
-    explicit Deeper(Parser& parser) : parser(parser) {
-      if (++parser.depth_ > parser.max_depth_) {
-        throw Error(ErrorCode::kLimit,
-                    {.where = std::string(parser.where_),
-                     .what = "the template is nested too deeply",
-                     .expected = std::to_string(parser.max_depth_)});
-      }
-    }
-    ~Deeper() { --parser.depth_; }
-    Parser& parser;
-  };
-  template <typename Node>
-  std::unique_ptr<Node> New() const {
-    auto node = std::make_unique<Node>();
-    node->line = Peek().line;
-    return node;
-  }
-
   // ---- statements
 
   // Until one of the tags in `ends`, whose name is left to be read; or the
@@ -631,11 +565,6 @@ class Parser {
     return node;
   }
 
-  std::string_view where_;
-  std::vector<Token> tokens_;
-  size_t at_ = 0;
-  int depth_ = 0;
-  int max_depth_;
   int loops_ = 0;
 };
 
