@@ -6,6 +6,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -18,6 +19,7 @@ namespace malmoi::net {
 namespace {
 
 constexpr int kMaxRedirects = 10;
+constexpr int64_t kLongestWaitMs = 10'000;
 
 std::string Lower(std::string_view text) {
   std::string out(text);
@@ -56,6 +58,8 @@ struct Exchange {
   bool body_started = false;
   bool stopped_by_caller = false;
   bool too_large = false;
+  // What a callback threw: it may not pass through C's frames.
+  std::exception_ptr thrown;
 };
 
 bool Success(long status) { return status >= 200 && status < 300; }
@@ -83,19 +87,37 @@ size_t OnHeader(char* data, size_t, size_t size, void* user) {
   return size;
 }
 
+// `body`, with what it throws kept for Once(); false where it threw.
+template <typename F>
+bool Guarded(Exchange& exchange, F&& body) {
+  try {
+    body();
+    return true;
+  } catch (...) {
+    exchange.thrown = std::current_exception();
+    return false;
+  }
+}
+
+void StartBody(Exchange& exchange) {
+  if (exchange.body_started) return;
+  exchange.body_started = true;
+  if (exchange.request->on_response) {
+    exchange.request->on_response(exchange.response);
+  }
+}
+
 size_t OnBody(char* data, size_t, size_t size, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
   const HttpRequest& request = *exchange.request;
   if (Success(exchange.response.status) && request.on_body) {
-    if (!exchange.body_started) {
-      exchange.body_started = true;
-      if (request.on_response) request.on_response(exchange.response);
-    }
-    if (!request.on_body(std::string_view(data, size))) {
-      exchange.stopped_by_caller = true;
-      return 0;
-    }
-    return size;
+    const bool fine = Guarded(exchange, [&] {
+      StartBody(exchange);
+      if (!request.on_body(std::string_view(data, size))) {
+        exchange.stopped_by_caller = true;
+      }
+    });
+    return fine && !exchange.stopped_by_caller ? size : 0;
   }
   if (exchange.response.body.size() + size > request.max_body_bytes) {
     exchange.too_large = true;
@@ -107,11 +129,12 @@ size_t OnBody(char* data, size_t, size_t size, void* user) {
 
 int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   auto& exchange = *static_cast<Exchange*>(user);
-  if (exchange.request->cancelled && exchange.request->cancelled()) {
-    exchange.stopped_by_caller = true;
-    return 1;
-  }
-  return 0;
+  const bool fine = Guarded(exchange, [&] {
+    if (exchange.request->cancelled && exchange.request->cancelled()) {
+      exchange.stopped_by_caller = true;
+    }
+  });
+  return fine && !exchange.stopped_by_caller ? 0 : 1;
 }
 
 [[noreturn]] void Cancelled(const std::string& url) {
@@ -119,9 +142,78 @@ int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
               {.where = PublicUrl(url), .what = "the download was cancelled"});
 }
 
-// Throws for transport failures; any status is a result.
+void SetAuthorities(CURL* c, const HttpRequest& request) {
+  if (!request.verify_tls) {
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+    return;
+  }
+  if (!request.ca_file.empty()) {
+    curl_easy_setopt(c, CURLOPT_CAINFO, request.ca_file.c_str());
+    return;
+  }
+  for (const char* name :
+       {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}) {
+    const char* bundle = std::getenv(name);
+    if (bundle != nullptr && *bundle != '\0') {
+      curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
+      return;
+    }
+  }
+}
+
+void SetOptions(CURL* c, const std::string& url, Exchange& exchange) {
+  const HttpRequest& request = *exchange.request;
+  curl_easy_setopt(c, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(c, CURLOPT_NOBODY, request.head ? 1L : 0L);
+  curl_easy_setopt(c, CURLOPT_USERAGENT, "malmoi");
+  curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(request.connect_timeout_ms));
+  curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+  curl_easy_setopt(
+      c, CURLOPT_LOW_SPEED_TIME,
+      static_cast<long>(std::max(1, request.stall_timeout_ms / 1000)));
+  if (request.head || !request.on_body) {  // small answers
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS,
+                     static_cast<long>(request.connect_timeout_ms +
+                                       request.stall_timeout_ms));
+  }
+  if (!request.proxy.empty()) {
+    curl_easy_setopt(c, CURLOPT_PROXY, request.proxy.c_str());
+  }
+  SetAuthorities(c, request);
+  if (request.range_start > 0) {
+    curl_easy_setopt(c, CURLOPT_RANGE,
+                     Format("{}-", request.range_start).c_str());
+  }
+  curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, OnHeader);
+  curl_easy_setopt(c, CURLOPT_HEADERDATA, &exchange);
+  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, OnBody);
+  curl_easy_setopt(c, CURLOPT_WRITEDATA, &exchange);
+  curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, OnProgress);
+  curl_easy_setopt(c, CURLOPT_XFERINFODATA, &exchange);
+}
+
+[[noreturn]] void ThrowTransport(CURLcode code, const std::string& url) {
+  const bool tls = code == CURLE_PEER_FAILED_VERIFICATION ||
+                   code == CURLE_SSL_CACERT_BADFILE;
+  throw Error(
+      ErrorCode::kNetwork,
+      {.where = PublicUrl(url),
+       .what = tls ? "the server's certificate is not trusted" : "no answer",
+       .got = curl_easy_strerror(code),
+       .hint = tls ? "the authorities' file in SSL_CERT_FILE"
+                   : "checking the connection"});
+}
+
+// Throws for transport failures; any status is a result. `touched` becomes
+// true when a part of the body has reached the caller.
 HttpResponse Once(const HttpRequest& request, const std::string& url,
-                  bool with_authorization) {
+                  bool with_authorization, bool& touched) {
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(),
                                                     curl_easy_cleanup);
   Exchange exchange;
@@ -137,45 +229,11 @@ HttpResponse Once(const HttpRequest& request, const std::string& url,
   }
   const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
       list, curl_slist_free_all);
-  CURL* c = curl.get();
-  curl_easy_setopt(c, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(c, CURLOPT_NOBODY, request.head ? 1L : 0L);
-  curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
-  curl_easy_setopt(c, CURLOPT_USERAGENT, "malmoi");
-  curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(request.connect_timeout_ms));
-  curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
-  curl_easy_setopt(
-      c, CURLOPT_LOW_SPEED_TIME,
-      static_cast<long>(std::max(1, request.stall_timeout_ms / 1000)));
-  if (request.head || !request.on_body) {  // small answers
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS,
-                     static_cast<long>(request.connect_timeout_ms +
-                                       request.stall_timeout_ms));
-  }
-  for (const char* name :
-       {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "PIP_CERT", "REQUESTS_CA_BUNDLE"}) {
-    const char* bundle = std::getenv(name);
-    if (bundle != nullptr && *bundle != '\0') {
-      curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
-      break;
-    }
-  }
-  if (request.range_start > 0) {
-    curl_easy_setopt(c, CURLOPT_RANGE,
-                     Format("{}-", request.range_start).c_str());
-  }
-  curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, OnHeader);
-  curl_easy_setopt(c, CURLOPT_HEADERDATA, &exchange);
-  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, OnBody);
-  curl_easy_setopt(c, CURLOPT_WRITEDATA, &exchange);
-  curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, OnProgress);
-  curl_easy_setopt(c, CURLOPT_XFERINFODATA, &exchange);
-  const CURLcode code = curl_easy_perform(c);
+  SetOptions(curl.get(), url, exchange);
+  curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, list);
+  const CURLcode code = curl_easy_perform(curl.get());
+  touched = exchange.body_started;
+  if (exchange.thrown) std::rethrow_exception(exchange.thrown);
   if (exchange.stopped_by_caller) Cancelled(url);
   if (exchange.too_large) {
     throw Error(
@@ -184,11 +242,9 @@ HttpResponse Once(const HttpRequest& request, const std::string& url,
          .what = "the answer is too large",
          .expected = Format("at most {} bytes", request.max_body_bytes)});
   }
-  if (code != CURLE_OK) {
-    throw Error(ErrorCode::kNetwork, {.where = PublicUrl(url),
-                                      .what = "no answer",
-                                      .got = curl_easy_strerror(code),
-                                      .hint = "checking the connection"});
+  if (code != CURLE_OK) ThrowTransport(code, url);
+  if (Success(exchange.response.status) && request.on_body) {
+    StartBody(exchange);  // an empty one
   }
   return std::move(exchange.response);
 }
@@ -197,15 +253,11 @@ HttpResponse Once(const HttpRequest& request, const std::string& url,
   ErrorCode code = ErrorCode::kNetwork;
   std::string what = "the server refused the request";
   std::string hint;
-  const std::string reason = response.Header("x-error-message");
   switch (response.status) {
     case 401:
     case 403:
       code = ErrorCode::kAuth;
-      what = response.Header("x-error-code") == "GatedRepo"
-                 ? "access to this model must be asked for on its page"
-                 : "not allowed";
-      hint = "a token in HF_TOKEN";
+      what = "not allowed";
       break;
     case 404:
     case 410:
@@ -222,10 +274,14 @@ HttpResponse Once(const HttpRequest& request, const std::string& url,
         hint = "again later";
       }
   }
+  std::string got = Format("status {}", response.status);
+  for (const char* name : {"x-error-code", "x-error-message"}) {
+    const std::string value = response.Header(name);
+    if (!value.empty()) got += ", " + value.substr(0, 300);
+  }
   throw Error(code, {.where = PublicUrl(response.url),
                      .what = std::move(what),
-                     .got = Format("status {}{}{}", response.status,
-                                   reason.empty() ? "" : ", ", reason),
+                     .got = std::move(got),
                      .hint = std::move(hint)});
 }
 
@@ -238,61 +294,97 @@ std::string HttpResponse::Header(const std::string& lower_name) const {
   return it == headers.end() ? "" : it->second;
 }
 
-HttpResponse Fetch(const HttpRequest& original) {
-  InitializeOnce();
-  // A body that has begun is not begun again: its receiver resumes it.
-  bool started = false;
-  HttpRequest request = original;
-  if (original.on_body) {
-    request.on_body = [&](std::string_view bytes) {
-      started = true;
-      return original.on_body(bytes);
-    };
-  }
+namespace {
+
+// Throws kInvalidArgument for what must not be sent.
+void CheckRequest(const HttpRequest& request) {
   const std::string origin = Origin(request.url);
+  if (!origin.starts_with("http://") && !origin.starts_with("https://")) {
+    throw Error(ErrorCode::kInvalidArgument, {.where = PublicUrl(request.url),
+                                              .what = "not a URL of the web",
+                                              .expected = "https://..."});
+  }
+  const auto clean = [](const std::string& text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](unsigned char c) { return c >= ' ' && c != 127; });
+  };
+  bool fine = clean(request.authorization);
+  for (const auto& [name, value] : request.headers) {
+    fine = fine && clean(name) && clean(value);
+  }
+  if (!fine) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = PublicUrl(request.url),
+                 .what = "a header or token holds control characters"});
+  }
+}
+
+// Follows redirects; `touched` as of Once().
+HttpResponse Follow(const HttpRequest& request, bool& touched) {
+  const std::string origin = Origin(request.url);
+  std::map<std::string, std::string> first_headers;
+  std::string url = request.url;
+  for (int hop = 0;; ++hop) {
+    HttpResponse response = Once(request, url, Origin(url) == origin, touched);
+    if (hop == 0) first_headers = response.headers;
+    const bool redirect = response.status >= 301 && response.status <= 308 &&
+                          response.status != 304 &&
+                          !response.Header("location").empty();
+    if (!redirect || !request.follow_redirects) {
+      response.first_headers = std::move(first_headers);
+      return response;
+    }
+    const std::string next = ResolveUrl(url, response.Header("location"));
+    const bool downgrade = Origin(url).starts_with("https://") &&
+                           !Origin(next).starts_with("https://");
+    if (downgrade || hop == kMaxRedirects) {
+      throw Error(ErrorCode::kNetwork,
+                  {.where = PublicUrl(url),
+                   .what = downgrade ? "a redirect from https to http"
+                                     : "too many redirects"});
+    }
+    url = next;
+  }
+}
+
+}  // namespace
+
+HttpResponse Fetch(const HttpRequest& request) {
+  InitializeOnce();
+  CheckRequest(request);
+  const auto wait = [&](int64_t ms) {
+    for (int64_t waited = 0; waited < ms; waited += 50) {
+      if (request.cancelled && request.cancelled()) Cancelled(request.url);
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  };
   for (int attempt = 0;; ++attempt) {
-    const auto wait = [&](int64_t ms) {
-      for (int64_t waited = 0; waited < ms; waited += 50) {
-        if (request.cancelled && request.cancelled()) Cancelled(request.url);
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      }
-    };
+    const int64_t pause = int64_t{300} << std::min(attempt, 5);
     HttpResponse response;
-    std::map<std::string, std::string> first_headers;
+    bool touched = false;
     try {
-      std::string url = request.url;
-      for (int hop = 0;; ++hop) {
-        response = Once(request, url, Origin(url) == origin);
-        if (hop == 0) first_headers = response.headers;
-        const bool redirect =
-            response.status >= 301 && response.status <= 308 &&
-            response.status != 304 && !response.Header("location").empty();
-        if (!redirect || !request.follow_redirects) break;
-        if (hop == kMaxRedirects) {
-          throw Error(ErrorCode::kNetwork, {.where = PublicUrl(request.url),
-                                            .what = "too many redirects"});
-        }
-        url = ResolveUrl(url, response.Header("location"));
-      }
+      response = Follow(request, touched);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::kNetwork || started ||
+      if (error.code() != ErrorCode::kNetwork || touched ||
           attempt >= request.retries) {
         throw;
       }
-      wait(300 << attempt);
+      wait(pause);
       continue;
     }
-    response.first_headers = std::move(first_headers);
     const bool redirect = response.status >= 300 && response.status < 400;
-    if (Success(response.status) || (redirect && !request.follow_redirects)) {
+    const bool past_end = response.status == 416 && request.range_start > 0;
+    if (Success(response.status) || past_end ||
+        (redirect && !request.follow_redirects)) {
       return response;
-    }
-    if (!WorthRetrying(response.status) || attempt >= request.retries) {
-      ThrowStatus(response);
     }
     const int64_t asked =
         std::atoll(response.Header("retry-after").c_str()) * 1000;
-    wait(std::clamp<int64_t>(asked, 300 << attempt, 5000));
+    if (!WorthRetrying(response.status) || attempt >= request.retries ||
+        asked > kLongestWaitMs) {
+      ThrowStatus(response);
+    }
+    wait(std::max(asked, pause));
   }
 }
 
@@ -325,6 +417,36 @@ std::string ResolveUrl(std::string_view base, std::string_view reference) {
                  .got = std::string(reference.substr(0, 80))});
   }
   return parsed.Get(CURLUPART_URL);
+}
+
+std::string WithCredentialsOf(std::string_view base, std::string_view url) {
+  const UrlHandle from(base), to(url);
+  if (!from.valid || !to.valid || Origin(base) != Origin(url) ||
+      !to.Get(CURLUPART_USER).empty() || from.Get(CURLUPART_USER).empty()) {
+    return std::string(url);
+  }
+  curl_url_set(to.handle, CURLUPART_USER, from.Get(CURLUPART_USER).c_str(), 0);
+  const std::string password = from.Get(CURLUPART_PASSWORD);
+  if (!password.empty()) {
+    curl_url_set(to.handle, CURLUPART_PASSWORD, password.c_str(), 0);
+  }
+  return to.Get(CURLUPART_URL);
+}
+
+std::string PercentEncode(std::string_view text, std::string_view keep) {
+  std::string out;
+  for (const unsigned char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+                       c == '_' || c == '~' ||
+                       keep.find(static_cast<char>(c)) != keep.npos;
+    if (plain) {
+      out += static_cast<char>(c);
+    } else {
+      out += Format("%{:02X}", c);
+    }
+  }
+  return out;
 }
 
 }  // namespace malmoi::net
