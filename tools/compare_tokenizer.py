@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Compares malmoi's tokenizers with Hugging Face `tokenizers`.
+
+    python tools/compare_tokenizer.py COMPARE_TOKENIZER MODEL.gguf FOLDER...
+        [--strings 10000] [--seed 1]
+
+COMPARE_TOKENIZER is the program of that name (build target, not installed).
+Texts are random strings, every text file in the folders (whole, and its
+lines), and every code point there is. SmolLM2's vocabulary comes from
+MODEL.gguf, read as GGUF and as tokenizer.json; the small tokenizers of the
+golden files are run with all their variants.
+
+A text counts as equal if the ids and the ranges are, and its tokens decode to
+the bytes of the text, at once and as a stream. Where the vocabulary has no
+token for a character, the library drops it; there malmoi has to refuse, and
+to give the library's ids when told to drop.
+"""
+import argparse
+import collections
+import glob
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from tokenizers import Tokenizer
+
+from make_golden_tokenizer import (apply, byte_ranges, smollm2_json, strings,
+                                   variants)
+
+GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
+                      "tests", "golden", "tokenizer")
+
+
+def data_texts(folders):
+    """Whole text files, and their lines in pieces of up to 40."""
+    whole, lines = [], []
+    for folder in folders:
+        for path in sorted(glob.glob(os.path.join(folder, "*"))):
+            try:
+                with open(path, encoding="utf-8", newline="") as file:
+                    text = file.read()
+            except (UnicodeDecodeError, IsADirectoryError):
+                print("not text:", path)
+                continue
+            whole.append(text)
+            parts = text.splitlines(keepends=True)
+            lines += ["".join(parts[i:i + 40])
+                      for i in range(0, len(parts), 40)]
+    return whole, lines
+
+
+def code_points():
+    """All of them: alone in a word, and in a row."""
+    points = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    out = []
+    for i in range(0, len(points), 256):
+        row = [chr(c) for c in points[i:i + 256]]
+        out.append("".join(f" a{c}b1{c}{c}. {c}" for c in row))
+        out.append("".join(row))
+    return out
+
+
+def widen(text, ranges):
+    """To whole characters."""
+    data = text.encode()
+    out = []
+    for begin, end in ranges:
+        while begin < len(data) and (data[begin] & 0xC0) == 0x80:
+            begin -= 1
+        while end < len(data) and (data[end] & 0xC0) == 0x80:
+            end += 1
+        out.append([begin, end])
+    return out
+
+
+class Comparison:
+    def __init__(self, program):
+        self.program = program
+        self.total = collections.Counter()
+
+    def run(self, name, file, reference, texts, ranges=True, bytes_=True,
+            plain=False):
+        reference.encode_special_tokens = plain
+        expected = reference.encode_batch(texts)
+        lines = "".join(json.dumps(t) + "\n" for t in texts)
+        done = subprocess.run(
+            [self.program, file] + (["--no-special"] if plain else []),
+            input=lines.encode(), capture_output=True, check=False)
+        if done.returncode:
+            print(name, "FAILED", done.stderr.decode()[-400:])
+            self.total["failed programs"] += 1
+            return
+        answers = done.stdout.decode().split("\n")[:-1]
+        assert len(answers) == len(texts), name
+        count = collections.Counter(texts=len(texts))
+        shown = 0
+        for text, encoding, line in zip(texts, expected, answers):
+            got = json.loads(line)
+            problem = None
+            count["tokens"] += len(encoding.ids)
+            if got["ids"] != encoding.ids:
+                problem = "ids"
+            elif "error" in got:
+                count["refused"] += 1
+                lossy = reference.decode(
+                    encoding.ids, skip_special_tokens=False) != text
+                if not lossy:
+                    problem = "refused for nothing"
+            else:
+                if ranges:
+                    want = byte_ranges(text, encoding)
+                    have = widen(text, got["offsets"])
+                    pairs = [(w, h) for w, h in zip(want, have)
+                             if w[0] != w[1] and w != h]
+                    if pairs:
+                        problem = f"ranges {pairs[:3]}"
+                if bytes_ and bytes.fromhex(got["bytes"]) != text.encode():
+                    problem = "bytes"
+                if bytes_ and got["stream"] != text:
+                    problem = "stream"
+            if problem:
+                count["DIFFERENT"] += 1
+                if shown < 3:
+                    shown += 1
+                    print("  ", name, problem, repr(text[:100]))
+                    if problem == "ids":
+                        at = next((i for i, (a, b) in enumerate(
+                            zip(got["ids"], encoding.ids)) if a != b),
+                            min(len(got["ids"]), len(encoding.ids)))
+                        print("     at", at, got["ids"][at:at + 5],
+                              encoding.ids[at:at + 5],
+                              repr(text[slice(*[o for o in
+                                                encoding.offsets[at]])]
+                                   if at < len(encoding.offsets) else ""))
+        self.total += count
+        loaded = [l for l in done.stderr.decode().splitlines()
+                  if " ms" in l]
+        print(f"{name}: {dict(count)}", "; ".join(loaded), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("gguf")
+    parser.add_argument("folders", nargs="*")
+    parser.add_argument("--strings", type=int, default=10000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    comparison = Comparison(arguments.program)
+    random_texts = strings(arguments.strings, arguments.seed, wild=True)
+    tame = strings(arguments.strings // 10, arguments.seed + 1)
+    whole, lines = data_texts(arguments.folders)
+    points = code_points()
+    smollm2 = smollm2_json(arguments.gguf)
+    reference = Tokenizer.from_str(json.dumps(smollm2))
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "tokenizer.json")
+
+        def save(value):
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(value, file)
+
+        save(smollm2)
+        for name, file in (("gguf", arguments.gguf), ("json", path)):
+            for kind, texts in (("random", random_texts), ("files", whole),
+                                ("lines", lines), ("code points", points)):
+                comparison.run(f"SmolLM2 {name}, {kind}", file, reference,
+                               texts)
+        comparison.run("SmolLM2 gguf, no special", arguments.gguf, reference,
+                       random_texts, plain=True)
+        bases = {}
+        for base in ("small", "pieces", "marked"):
+            with open(os.path.join(GOLDEN, f"{base}.tokenizer.json"),
+                      encoding="utf-8") as file:
+                bases[base] = json.load(file)
+        for name, (base, changes) in variants(bases["small"]).items():
+            value = apply(bases[base], changes)
+            save(value)
+            reference = Tokenizer.from_str(json.dumps(value))
+            plain_bytes = base == "small" and not changes
+            for kind, texts in (("random", random_texts[:len(tame)] + tame),
+                                ("code points", points)):
+                comparison.run(f"{name}, {kind}", path, reference, texts,
+                               ranges=not name.startswith("NF"),
+                               bytes_=plain_bytes)
+    print("all:", dict(comparison.total))
+    different = (comparison.total["DIFFERENT"] +
+                 comparison.total["failed programs"])
+    print(f"{different} differences")
+    sys.exit(1 if different else 0)
+
+
+if __name__ == "__main__":
+    main()
