@@ -3,6 +3,11 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
+target_link_options(malmoi_api PRIVATE
+  -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/libmalmoi.map)
+set_target_properties(malmoi_api PROPERTIES
+  LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/libmalmoi.map)
+
 install(TARGETS malmoi RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS malmoi_api EXPORT malmoi-targets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
