@@ -58,6 +58,7 @@ std::string FileSha256(const std::filesystem::path& path) {
     in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
     digest.Add({buffer.data(), static_cast<size_t>(in.gcount())});
   }
+  if (in.bad()) ThrowErrno(path.string(), "cannot read file", errno);
   return digest.Hex();
 }
 

@@ -2,17 +2,16 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <thread>
-#include <vector>
 
 #include "base/error.h"
 #include "base/format.h"
 #include "hub/digest.h"
-#include "net/http.h"
 
 namespace malmoi::hub {
 
@@ -20,80 +19,204 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class OutputFile {
- public:
-  explicit OutputFile(const fs::path& path) : path_(path) {
-    file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (file_ < 0) ThrowErrno(path.string(), "cannot write file", errno);
-  }
-  ~OutputFile() {
-    if (file_ >= 0) close(file_);
-  }
-  OutputFile(const OutputFile&) = delete;
-  OutputFile& operator=(const OutputFile&) = delete;
+constexpr int kFruitlessTries = 4;  // of connections that break
+// What a connection must bring for the next break not to count.
+constexpr uint64_t kFruitfulBytes = 1 << 20;
 
-  // Adds what is there to the digest; returns its size.
-  uint64_t Rehash(Digest& digest) {
-    std::vector<char> buffer(1 << 20);
-    uint64_t total = 0;
-    lseek(file_, 0, SEEK_SET);
-    while (true) {
-      const ssize_t count = read(file_, buffer.data(), buffer.size());
-      if (count < 0) ThrowErrno(path_.string(), "cannot read file", errno);
-      if (count == 0) return total;
-      digest.Add({buffer.data(), static_cast<size_t>(count)});
-      total += static_cast<uint64_t>(count);
-    }
+// The start of "bytes 100-199/200"; nullopt without one.
+std::optional<uint64_t> RangeStart(const std::string& content_range) {
+  const size_t space = content_range.find(' ');
+  if (space == std::string::npos || space + 1 >= content_range.size() ||
+      !std::isdigit(static_cast<unsigned char>(content_range[space + 1]))) {
+    return std::nullopt;
   }
-  void Restart() {
-    if (ftruncate(file_, 0) != 0 || lseek(file_, 0, SEEK_SET) != 0) {
-      ThrowErrno(path_.string(), "cannot write file", errno);
-    }
+  return std::strtoull(content_range.c_str() + space + 1, nullptr, 10);
+}
+
+class Transfer {
+ public:
+  Transfer(const FileDownload& download,
+           const std::function<void(uint64_t)>& on_bytes,
+           const std::function<bool()>& cancelled)
+      : download_(download),
+        on_bytes_(on_bytes),
+        cancelled_(cancelled),
+        file_(download.incomplete),
+        digest_(NewDigest()) {
+    done_ = file_.Rehash(digest_);
+    resumed_ = done_ > 0;
+    if (download_.bytes > 0 && done_ > download_.bytes) Restart();
+    Report();
   }
-  void Write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = write(file_, bytes.data(), bytes.size());
-      if (count < 0) {
-        if (errno == EINTR) continue;
-        ThrowErrno(path_.string(), "cannot write file", errno);
-      }
-      bytes.remove_prefix(static_cast<size_t>(count));
+
+  void Run() {
+    FetchAll();
+    bool fits = HashFits();
+    if (!fits && resumed_) {  // begun from other bytes
+      Restart();
+      FetchAll();
+      fits = HashFits();
     }
-  }
-  void Sync() {
-    if (fsync(file_) != 0) {
-      ThrowErrno(path_.string(), "cannot write file", errno);
+    if (!fits) {
+      Refuse("the downloaded file has another hash", Wanted(), hash_);
     }
+    file_.MoveTo(download_.complete);
   }
 
  private:
-  fs::path path_;
-  int file_ = -1;
-};
+  Digest NewDigest() const {
+    return download_.git_sha1.empty() ? Digest::Sha256()
+                                      : Digest::GitBlob(download_.bytes);
+  }
+  const std::string& Wanted() const {
+    return download_.git_sha1.empty() ? download_.sha256 : download_.git_sha1;
+  }
+  bool HashFits() {  // ends the digest
+    hash_ = digest_.Hex();
+    return Wanted().empty() || hash_ == Wanted();
+  }
+  bool Complete() const {
+    return finished_ || (download_.bytes > 0 && done_ == download_.bytes);
+  }
+  void Report() const {
+    if (on_bytes_) on_bytes_(done_);
+  }
 
-Digest NewDigest(const FileDownload& download) {
-  return download.git_sha1.empty() ? Digest::Sha256()
-                                   : Digest::GitBlob(download.bytes);
-}
+  void Restart() {
+    file_.Truncate();
+    digest_ = NewDigest();
+    done_ = 0;
+    resumed_ = false;
+    finished_ = false;
+  }
+
+  [[noreturn]] void Refuse(std::string what, std::string expected,
+                           std::string got) {
+    std::error_code ignored;
+    fs::remove(download_.incomplete, ignored);
+    throw Error(ErrorCode::kHashMismatch,
+                {.where = net::PublicUrl(download_.request.url),
+                 .what = std::move(what),
+                 .expected = std::move(expected),
+                 .got = std::move(got),
+                 .hint = "downloading it again"});
+  }
+
+  void FetchAll() {
+    int fruitless = 0;
+    while (!Complete()) {
+      const uint64_t before = done_;
+      restarted_ = false;
+      try {
+        FetchRest();
+        if (Complete()) return;
+        // A close without the announced length.
+        throw Error(ErrorCode::kNetwork,
+                    {.where = net::PublicUrl(download_.request.url),
+                     .what = "the connection broke",
+                     .expected = Format("{} bytes", download_.bytes),
+                     .got = Format("{}", done_)});
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kNetwork) throw;
+        // Of an answer without any byte Fetch itself has tried again.
+        if (done_ == before && !restarted_) throw;
+        const bool fruitful = !restarted_ && done_ - before >= kFruitfulBytes;
+        fruitless = fruitful ? 0 : fruitless + 1;
+        if (fruitless >= kFruitlessTries) throw;
+      }
+    }
+  }
+
+  // One request for what is missing.
+  void FetchRest() {
+    net::HttpRequest request = download_.request;
+    request.headers["Accept-Encoding"] = "identity";
+    request.range_start = static_cast<int64_t>(done_);
+    request.cancelled = cancelled_;
+    request.retries = 1;
+    uint64_t announced = 0;
+    request.on_response = [&](const net::HttpResponse& response) {
+      announced = OnResponse(response);
+    };
+    request.on_body = [&](std::string_view bytes) {
+      if (announced > 0 && done_ + bytes.size() > announced) {
+        Refuse("the file is longer than announced",
+               Format("{} bytes", announced), "more");
+      }
+      file_.Write(bytes);
+      digest_.Add(bytes);
+      done_ += bytes.size();
+      Report();
+      return !(cancelled_ && cancelled_());
+    };
+    const net::HttpResponse response = net::Fetch(request);
+    if (response.status == 416) {  // what is here is not a beginning of it
+      Restart();
+      restarted_ = true;
+      return;
+    }
+    finished_ = download_.bytes == 0 && (announced == 0 || done_ == announced);
+    if (download_.bytes == 0 && response.Header("content-length") == "0") {
+      finished_ = true;
+    }
+  }
+
+  // Before the first byte; returns the file's announced size, 0 if unknown.
+  uint64_t OnResponse(const net::HttpResponse& response) {
+    if (done_ > 0 && response.status != 206) {  // ranges are not served
+      Restart();
+      restarted_ = true;
+    }
+    if (response.status == 206 &&
+        RangeStart(response.Header("content-range")) != done_) {
+      throw Error(ErrorCode::kNetwork,
+                  {.where = net::PublicUrl(download_.request.url),
+                   .what = "the server sent another range",
+                   .expected = Format("bytes {}-", done_),
+                   .got = response.Header("content-range")});
+    }
+    const std::string length = response.Header("content-length");
+    uint64_t announced = download_.bytes;
+    if (!length.empty()) {
+      announced = done_ + std::strtoull(length.c_str(), nullptr, 10);
+      if (download_.bytes > 0 && announced != download_.bytes) {
+        Refuse("the server offers a file of another size",
+               Format("{} bytes", download_.bytes), Format("{}", announced));
+      }
+    }
+    if (announced > done_) {
+      CheckSpace(download_.incomplete.parent_path(), announced - done_);
+    }
+    return announced;
+  }
+
+  const FileDownload& download_;
+  const std::function<void(uint64_t)>& on_bytes_;
+  const std::function<bool()>& cancelled_;
+  OutputFile file_;
+  Digest digest_;
+  std::string hash_;
+  uint64_t done_ = 0;
+  bool resumed_ = false;    // began with bytes of an earlier run
+  bool restarted_ = false;  // the last request began anew
+  bool finished_ = false;   // of a file of unknown size
+};
 
 }  // namespace
 
-void MakeFolders(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) ThrowErrno(path.string(), "cannot create folder", error.value());
-}
-
-FileLock::FileLock(const fs::path& path,
-                   const std::function<bool()>& cancelled) {
+FileLock::FileLock(const fs::path& path, const std::function<bool()>& cancelled,
+                   const std::function<void()>& on_wait) {
   MakeFolders(path.parent_path());
-  file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file_ < 0) ThrowErrno(path.string(), "cannot write file", errno);
+  // Group-writable like the Hub client's: users may share a cache.
+  file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0664);
+  if (file_ < 0) ThrowCache(path, "cannot write file", errno);
+  bool waited = false;
   while (flock(file_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) {
-      const int error = errno;
+    const int error = errno;
+    if (error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP) return;
+    if (error != EWOULDBLOCK && error != EINTR) {
       close(file_);
-      ThrowErrno(path.string(), "cannot lock file", error);
+      ThrowCache(path, "cannot lock file", error);
     }
     if (cancelled && cancelled()) {
       close(file_);
@@ -101,6 +224,8 @@ FileLock::FileLock(const fs::path& path,
           ErrorCode::kCancelled,
           {.where = path.string(), .what = "the download was cancelled"});
     }
+    if (!waited && on_wait) on_wait();
+    waited = true;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
 }
@@ -114,76 +239,7 @@ void DownloadFile(const FileDownload& download,
                   const std::function<bool()>& cancelled) {
   MakeFolders(download.incomplete.parent_path());
   MakeFolders(download.complete.parent_path());
-  OutputFile file(download.incomplete);
-  constexpr int kAttempts = 4;  // of a connection that breaks half-way
-  Digest digest = NewDigest(download);
-  uint64_t done = 0;
-  for (int attempt = 1;; ++attempt) {
-    digest = NewDigest(download);
-    done = file.Rehash(digest);
-    if (download.bytes > 0 && done > download.bytes) {
-      file.Restart();
-      digest = NewDigest(download);
-      done = 0;
-    }
-    if (on_bytes) on_bytes(done);
-    if (download.bytes > 0 && done == download.bytes) break;
-    const uint64_t before = done;
-    net::HttpRequest request;
-    request.url = download.url;
-    request.authorization = download.authorization;
-    request.range_start = static_cast<int64_t>(done);
-    request.stall_timeout_ms = download.stall_timeout_ms;
-    request.cancelled = cancelled;
-    request.retries = 1;
-    uint64_t expected = 0;
-    request.on_response = [&](const net::HttpResponse& response) {
-      if (response.status != 206 && done > 0) {  // ranges are not served
-        file.Restart();
-        digest = NewDigest(download);
-        done = 0;
-      }
-      const std::string length = response.Header("content-length");
-      if (!length.empty())
-        expected = done + std::strtoull(length.c_str(), nullptr, 10);
-    };
-    request.on_body = [&](std::string_view bytes) {
-      file.Write(bytes);
-      digest.Add(bytes);
-      done += bytes.size();
-      if (on_bytes) on_bytes(done);
-      return !(cancelled && cancelled());
-    };
-    try {
-      net::Fetch(request);
-      if (expected == 0 || done >= expected) break;
-    } catch (const Error& error) {
-      const bool progress = done > before;
-      if (error.code() != ErrorCode::kNetwork || attempt >= kAttempts ||
-          !progress) {
-        throw;
-      }
-    }
-  }
-  file.Sync();
-  const std::string wanted =
-      download.git_sha1.empty() ? download.sha256 : download.git_sha1;
-  const std::string got = digest.Hex();
-  if (!wanted.empty() && got != wanted) {
-    std::error_code ignored;
-    fs::remove(download.incomplete, ignored);
-    throw Error(ErrorCode::kHashMismatch,
-                {.where = net::PublicUrl(download.url),
-                 .what = "the downloaded file has another hash",
-                 .expected = wanted,
-                 .got = got,
-                 .hint = "downloading it again"});
-  }
-  std::error_code error;
-  fs::rename(download.incomplete, download.complete, error);
-  if (error) {
-    ThrowErrno(download.complete.string(), "cannot write file", error.value());
-  }
+  Transfer(download, on_bytes, cancelled).Run();
 }
 
 }  // namespace malmoi::hub

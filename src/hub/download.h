@@ -1,4 +1,5 @@
-// One file from one URL into one path: resumed, checked, renamed into place.
+// One file from one URL into one path: resumed, checked, renamed into place;
+// and the lock that lets one of several processes do it.
 #ifndef MALMOI_HUB_DOWNLOAD_H_
 #define MALMOI_HUB_DOWNLOAD_H_
 
@@ -7,34 +8,40 @@
 #include <functional>
 #include <string>
 
-#include "hub/progress.h"
+#include "hub/output_file.h"
+#include "net/http.h"
 
 namespace malmoi::hub {
 
 struct FileDownload {
-  std::string url;
-  std::string authorization;
+  // url, authorization, and how to reach the server; the rest is set here.
+  net::HttpRequest request;
   std::filesystem::path incomplete;  // grows here; kept when interrupted
   std::filesystem::path complete;    // renamed to it
   std::string sha256;                // empty: not checked
-  std::string git_sha1;              // likewise
+  std::string git_sha1;              // likewise; needs `bytes`
   uint64_t bytes = 0;                // expected; 0: unknown
-  int stall_timeout_ms = 10'000;
 };
 
 // `on_bytes(done)` counts this file's bytes, those already there included.
-// Throws kHashMismatch (and removes the file), kNetwork, kDiskFull, ...;
-// kCancelled when `cancelled` says so.
+// A connection that breaks is taken up again where it broke; a file resumed
+// from an earlier run whose hash is wrong is fetched anew, once. Throws
+// kHashMismatch (and removes the file; also when the server announces another
+// size), kNetwork, kDiskFull, kPermission, ...; kCancelled when `cancelled`
+// says so.
 void DownloadFile(const FileDownload& download,
                   const std::function<void(uint64_t done)>& on_bytes,
                   const std::function<bool()>& cancelled);
 
-// An exclusive lock between processes, held until destruction; waits.
+// An exclusive lock between processes (flock, as the Hub's own client takes
+// it), held until destruction. Where the file system has no locks, none.
 class FileLock {
  public:
-  // Throws kPermission, kDiskFull, kIo, kCancelled.
+  // Waits; calls `on_wait` once if it has to. Throws kPermission, kDiskFull,
+  // kIo, kCancelled.
   FileLock(const std::filesystem::path& path,
-           const std::function<bool()>& cancelled);
+           const std::function<bool()>& cancelled,
+           const std::function<void()>& on_wait = nullptr);
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
@@ -42,9 +49,6 @@ class FileLock {
  private:
   int file_ = -1;
 };
-
-// create_directories that throws malmoi::Error.
-void MakeFolders(const std::filesystem::path& path);
 
 }  // namespace malmoi::hub
 

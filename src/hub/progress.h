@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace malmoi::hub {
 
@@ -13,6 +14,7 @@ struct DownloadPlan {
   std::string source;   // "the Hub, org/repo" or "package x 1.0"
   std::string licence;  // empty: not stated
   uint64_t total_bytes = 0;
+  std::vector<std::string> files;  // that are not here yet
 };
 
 class Progress {

@@ -1,14 +1,15 @@
 // A loopback HTTP server that answers as a test says: a Hugging Face
 // endpoint, its storage or a package index, with the faults that tests ask
 // for. One thread per connection.
-#ifndef MALMOI_HUB_TESTING_FAKE_HUB_H_
-#define MALMOI_HUB_TESTING_FAKE_HUB_H_
+#ifndef MALMOI_NET_TESTING_FAKE_SERVER_H_
+#define MALMOI_NET_TESTING_FAKE_SERVER_H_
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
@@ -19,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-namespace malmoi::hub {
+namespace malmoi::net {
 
 struct FakeRequest {
   std::string method, path;
@@ -32,6 +33,10 @@ struct FakeResponse {
   std::string body;
   // Of the body, how much is sent before the connection is cut; npos: all.
   size_t cut = std::string::npos;
+  bool ranges = true;  // whether "Range:" is honoured
+  bool length = true;  // whether Content-Length is sent
+  int delay_ms = 0;    // before the answer
+  int trickle_ms = 0;  // between pieces of 16 KiB
 };
 
 class FakeServer {
@@ -39,6 +44,7 @@ class FakeServer {
   using Handler = std::function<FakeResponse(const FakeRequest&)>;
 
   explicit FakeServer(Handler handler) : handler_(std::move(handler)) {
+    setenv("no_proxy", "127.0.0.1,localhost", 1);
     listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address = {};
     address.sin_family = AF_INET;
@@ -119,16 +125,30 @@ class FakeServer {
     FakeResponse response = handler_(request);
     // Ranges of whole answers, as a file server would.
     const auto range = request.headers.find("range");
-    if (response.status == 200 && range != request.headers.end()) {
+    if (response.status == 200 && response.ranges &&
+        range != request.headers.end()) {
       const size_t start = std::stoul(range->second.substr(6));
-      if (start <= response.body.size()) {
+      const size_t size = response.body.size();
+      const std::string total = "/" + std::to_string(size);
+      if (start < size) {
         response.body.erase(0, start);
         response.status = 206;
+        response.headers.emplace_back("Content-Range",
+                                      "bytes " + std::to_string(start) + "-" +
+                                          std::to_string(size - 1) + total);
+      } else {
+        response = {416, {{"Content-Range", "bytes *" + total}}, ""};
       }
     }
+    for (int waited = 0; waited < response.delay_ms && !stop_; waited += 10) {
+      usleep(10'000);
+    }
     std::string output = "HTTP/1.1 " + std::to_string(response.status) +
-                         " X\r\nConnection: close\r\nContent-Length: " +
-                         std::to_string(response.body.size()) + "\r\n";
+                         " X\r\nConnection: close\r\n";
+    if (response.length) {
+      output +=
+          "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
+    }
     for (const auto& [name, value] : response.headers) {
       output += name + ": " + value + "\r\n";
     }
@@ -137,11 +157,16 @@ class FakeServer {
       output += response.body.substr(0, response.cut);
     }
     size_t sent = 0;
-    while (sent < output.size()) {
-      const ssize_t count = send(client, output.data() + sent,
-                                 output.size() - sent, MSG_NOSIGNAL);
+    while (sent < output.size() && !stop_) {
+      const size_t piece = response.trickle_ms > 0 ? 16'384 : output.size();
+      const ssize_t count =
+          send(client, output.data() + sent,
+               std::min(piece, output.size() - sent), MSG_NOSIGNAL);
       if (count <= 0) return;
       sent += static_cast<size_t>(count);
+      if (response.trickle_ms > 0) {
+        usleep(static_cast<unsigned>(response.trickle_ms) * 1000);
+      }
     }
     shutdown(client, SHUT_RDWR);
   }
@@ -156,6 +181,6 @@ class FakeServer {
   std::vector<FakeRequest> requests_;
 };
 
-}  // namespace malmoi::hub
+}  // namespace malmoi::net
 
-#endif  // MALMOI_HUB_TESTING_FAKE_HUB_H_
+#endif  // MALMOI_NET_TESTING_FAKE_SERVER_H_
