@@ -78,7 +78,8 @@ def main():
     numbers = chosen(pre_tokenizers.Digits(True), "a")
     punctuation = chosen(pre_tokenizers.Punctuation("isolated"), "a")
     ascii_marks = {c for c in range(0x80) if chr(c) in "$+<=>^`|~"}
-    marks = {c for c in POINTS if CATEGORY[c][0] == "P"} | ascii_marks
+    marks = {c for c in POINTS
+             if category.get(c, "Cn")[0] == "P"} | ascii_marks
     opaque = {}
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         normalizer = getattr(normalizers, form)()
@@ -87,6 +88,18 @@ def main():
             if got != unicodedata.normalize(form, chr(c)):
                 assert got == chr(c), hex(c)
                 opaque.setdefault(form, set()).add(c)
+    # Marks that the library does not put in order, as it does not know them.
+    nfd = normalizers.NFD()
+    for c in POINTS:
+        combining = unicodedata.combining(chr(c))
+        if combining == 0:
+            continue
+        pair = ("\u0301" + chr(c) if combining < 230
+                else chr(c) + "\u0316")
+        expected = unicodedata.normalize("NFD", "a" + pair)
+        if nfd.normalize_str("a" + pair) != expected:
+            opaque.setdefault("NFD", set()).add(c)
+            opaque.setdefault("NFKD", set()).add(c)
     lower = normalizers.Lowercase()
     shift = {}
     for c in POINTS:
@@ -98,6 +111,8 @@ def main():
     print("// Made by tools/make_unicode_tables.py; do not edit. Where the "
           "Unicode data\n"
           f"// of tokenizers {tokenizers.__version__} differ from Unicode 14.")
+    print("// The system's libraries may know newer characters than those; "
+          "where that\n// matters, all of kNewerCategories count as unknown.")
     print("#ifndef MALMOI_TEXT_UNICODE_TABLES_H_\n"
           "#define MALMOI_TEXT_UNICODE_TABLES_H_\n\n"
           "namespace malmoi::text {\n\n"

@@ -74,6 +74,20 @@ TEST(Json, LimitsDepthAndReportsErrors) {
   EXPECT_EQ(DumpJson(Json("\xff")), "\"\xEF\xBF\xBD\"");
 }
 
+TEST(Json, KeepsTheOrderOfKeysAndTheLastOfRepeatedOnes) {
+  const Json json = ParseJson(
+      R"({"b":1,"a":{"x":[null,true,-2,2.5,"s"],"y":{}},"b":2,"c":3,"b":4})",
+      "t");
+  EXPECT_EQ(DumpJson(json),
+            R"({"b":4,"a":{"x":[null,true,-2,2.5,"s"],"y":{}},"c":3})");
+  // 200,000 keys: comparing each with all before it would take a minute.
+  std::string large = "{";
+  for (int i = 0; i < 200000; ++i) {
+    large += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":1";
+  }
+  EXPECT_EQ(ParseJson(large + "}", "t").size(), 200000u);
+}
+
 TEST(Format, Bytes) {
   EXPECT_EQ(FormatBytes(999), "999 B");
   EXPECT_EQ(FormatBytes(98362432), "98.4 MB");

@@ -1,5 +1,11 @@
 #include "base/json.h"
 
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
 #include "base/error.h"
 
 namespace malmoi {
@@ -28,6 +34,98 @@ int MaxDepth(std::string_view text) {
   return deepest;
 }
 
+// Builds the value from the parser's events. nlohmann's own builder looks each
+// key of an object up among those before it, which makes a vocabulary of
+// 50,000 tokens take a second; here objects are appended to, and repeated keys
+// are sorted out (the last one counts) when an object is complete.
+class Builder {
+ public:
+  bool null() { return Add(nullptr); }
+  bool boolean(bool value) { return Add(value); }
+  bool number_integer(int64_t value) { return Add(value); }
+  bool number_unsigned(uint64_t value) { return Add(value); }
+  bool number_float(double value, const std::string&) { return Add(value); }
+  bool string(std::string& value) { return Add(std::move(value)); }
+  bool binary(Json::binary_t& value) { return Add(std::move(value)); }
+  bool start_object(size_t) { return Open(Json::object()); }
+  bool key(std::string& value) {
+    keys_.back() = std::move(value);
+    return true;
+  }
+  bool end_object() {
+    RemoveRepeatedKeys(open_.back().get_ref<Json::object_t&>());
+    return Close();
+  }
+  bool start_array(size_t) { return Open(Json::array()); }
+  bool end_array() { return Close(); }
+  bool parse_error(size_t, const std::string&,
+                   const nlohmann::json::exception& error) {
+    error_ = error.what();
+    return false;
+  }
+
+  Json& root() { return root_; }
+  const std::string& error() const { return error_; }
+
+ private:
+  bool Open(Json value) {
+    open_.push_back(std::move(value));
+    keys_.emplace_back();
+    return true;
+  }
+  bool Close() {
+    Json value = std::move(open_.back());
+    open_.pop_back();
+    keys_.pop_back();
+    return Add(std::move(value));
+  }
+  bool Add(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+    } else if (open_.back().is_array()) {
+      open_.back().push_back(std::move(value));
+    } else {
+      auto& entries = open_.back().get_ref<Json::object_t&>();
+      using Entries = Json::object_t::Container;
+      static_cast<Entries&>(entries).emplace_back(std::move(keys_.back()),
+                                                  std::move(value));
+    }
+    return true;
+  }
+  static void RemoveRepeatedKeys(Json::object_t& entries) {
+    std::unordered_map<std::string_view, size_t> places;
+    std::vector<std::pair<size_t, size_t>> repeated;  // place, first place
+    places.reserve(entries.size());
+    for (size_t i = 0; i < entries.size(); ++i) {
+      const auto [place, added] = places.try_emplace(
+          (entries.begin() + static_cast<long>(i))->first, i);
+      if (!added) repeated.emplace_back(i, place->second);
+    }
+    if (repeated.empty()) return;
+    Json::object_t kept;
+    size_t next = 0;
+    for (const auto& [later, first] : repeated) {
+      (entries.begin() + static_cast<long>(first))->second =
+          std::move((entries.begin() + static_cast<long>(later))->second);
+    }
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if (next < repeated.size() && repeated[next].first == i) {
+        ++next;
+        continue;
+      }
+      using Entries = Json::object_t::Container;
+      static_cast<Entries&>(kept).push_back(
+          std::move(*(entries.begin() + static_cast<long>(i))));
+    }
+    entries = std::move(kept);
+  }
+
+  Json root_;
+  std::vector<Json> open_;
+  std::vector<std::string> keys_;  // of each open object, the key to come
+  std::string error_;
+};
+
 }  // namespace
 
 Json ParseJson(std::string_view text, std::string_view where,
@@ -48,13 +146,13 @@ Json ParseJson(std::string_view text, std::string_view where,
          .expected = std::to_string(limits.max_depth) + " levels at most",
          .got = std::to_string(depth)});
   }
-  try {
-    return Json::parse(text.begin(), text.end());
-  } catch (const nlohmann::json::exception& e) {
+  Builder builder;
+  if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
     throw Error(ErrorCode::kCorrupt, {.where = std::string(where),
                                       .what = "not valid JSON",
-                                      .got = e.what()});
+                                      .got = builder.error()});
   }
+  return std::move(builder.root());
 }
 
 std::string DumpJson(const Json& value, int indent) {

@@ -64,6 +64,21 @@ std::vector<const OptionSpec*> OptionsOf(const VerbSpec& verb) {
   return all;
 }
 
+// CLI11 takes an argument "[a,b]" for a list and splits it. A mark behind the
+// bracket keeps it whole; Unshield() takes exactly that mark off again.
+constexpr char kMark = '\x01';
+
+bool EndsInBracket(std::string_view text) {
+  const size_t last = text.find_last_not_of(kMark);
+  return last != std::string_view::npos && text[last] == ']';
+}
+void Shield(std::string& text) {
+  if (EndsInBracket(text)) text += kMark;
+}
+void Unshield(std::string& text) {
+  if (text.ends_with(kMark) && EndsInBracket(text)) text.pop_back();
+}
+
 Invocation ParseVerb(const VerbSpec& verb, std::vector<std::string> arguments) {
   const std::string where = Format("malmoi {}", verb.name);
   Invocation call;
@@ -81,6 +96,7 @@ Invocation ParseVerb(const VerbSpec& verb, std::vector<std::string> arguments) {
     }
   }
   app.add_option("arguments", call.positionals);
+  for (std::string& argument : arguments) Shield(argument);
   std::reverse(arguments.begin(), arguments.end());  // CLI11 pops from the end
   std::vector<std::string_view> known;
   for (const OptionSpec* option : OptionsOf(verb))
@@ -88,7 +104,8 @@ Invocation ParseVerb(const VerbSpec& verb, std::vector<std::string> arguments) {
   try {
     app.parse(arguments);
   } catch (const CLI::ExtrasError&) {
-    for (const std::string& extra : app.remaining()) {
+    for (std::string extra : app.remaining()) {
+      Unshield(extra);
       const std::string near = Nearest(extra.substr(0, extra.find('=')), known);
       Usage(where, "unknown option", extra,
             near.empty() ? Format("malmoi {} --help", verb.name) : near);
@@ -99,6 +116,10 @@ Invocation ParseVerb(const VerbSpec& verb, std::vector<std::string> arguments) {
   } catch (const CLI::ParseError& error) {
     Usage(where, "unknown option", error.what(),
           Format("malmoi {} --help", verb.name));
+  }
+  for (std::string& positional : call.positionals) Unshield(positional);
+  for (auto& [name, values] : call.values) {
+    for (std::string& value : values) Unshield(value);
   }
   if (call.Flag("--help")) return call;
   const int count = static_cast<int>(call.positionals.size());
@@ -120,18 +141,7 @@ int Report(const Error& error, bool json) {
     if (!json) Note(Message(error));
   }
   if (json) {
-    const ErrorParts& parts = error.parts();
-    const Json object = {
-        {"error",
-         {{"code", ErrorCodeName(error.code())},
-          {"message", text::ReplaceInvalidUtf8(error.message())},
-          {"context",
-           {{"where", text::ReplaceInvalidUtf8(parts.where)},
-            {"what", parts.what},
-            {"expected", text::ReplaceInvalidUtf8(parts.expected)},
-            {"got", text::ReplaceInvalidUtf8(parts.got)},
-            {"hint", parts.hint}}}}}};
-    Note(DumpJson(object));
+    Note(DumpJson(ErrorJson(error)));
   } else if (error.code() != ErrorCode::kCancelled) {
     Note(Format("{}: {}", Paint("31", Translate("error"), 2),
                 text::ReplaceInvalidUtf8(Message(error))));
@@ -188,8 +198,9 @@ int Main(int argc, char** argv) {
     }
   });
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  const bool json = std::find(arguments.begin(), arguments.end(), "--json") !=
-                    arguments.end();
+  const auto options_end = std::find(arguments.begin(), arguments.end(), "--");
+  const bool json =
+      std::find(arguments.begin(), options_end, "--json") != options_end;
   try {
     if (arguments.empty()) {
       Print(HelpText());
@@ -233,8 +244,15 @@ int Main(int argc, char** argv) {
                         {.where = "malmoi", .what = "not enough memory"}),
                   json);
   } catch (const std::exception& error) {
-    Note(Format("{}: {}: {}", Translate("error"), Translate("a bug in malmoi"),
-                error.what()));
+    if (json) {
+      Note(DumpJson({{"error",
+                      {{"code", "internal"},
+                       {"message", text::ReplaceInvalidUtf8(error.what())},
+                       {"context", Json::object()}}}}));
+    } else {
+      Note(Format("{}: {}: {}", Translate("error"),
+                  Translate("a bug in malmoi"), error.what()));
+    }
     return 1;
   }
 }

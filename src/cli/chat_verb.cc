@@ -1,10 +1,12 @@
 // malmoi chat: a conversation with line editing, history and commands.
 #include <histedit.h>
+#include <langinfo.h>
 #include <unistd.h>
 
+#include <clocale>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 
 #include "base/error.h"
@@ -12,6 +14,7 @@
 #include "base/format.h"
 #include "cli/generation.h"
 #include "cli/terminal.h"
+#include "text/unicode/utf8.h"
 
 namespace malmoi::cli {
 
@@ -41,6 +44,7 @@ class LineReader {
  public:
   LineReader() {
     if (!IsTerminal(STDIN_FILENO) || !IsTerminal(STDOUT_FILENO)) return;
+    UseUtf8();
     editor_ = el_init("malmoi", stdin, stdout, stderr);
     if (editor_ == nullptr) return;
     history_ = history_init();
@@ -57,6 +61,7 @@ class LineReader {
     } else if (home != nullptr) {
       file_ = std::filesystem::path(home) / ".local/state/malmoi/history";
     }
+    if (file_.empty()) return;
     std::error_code ignored;
     std::filesystem::create_directories(file_.parent_path(), ignored);
     history(history_, &event, H_LOAD, file_.c_str());
@@ -64,28 +69,54 @@ class LineReader {
   ~LineReader() {
     if (editor_ == nullptr) return;
     HistEvent event;
-    history(history_, &event, H_SAVE, file_.c_str());
+    // A history that cannot be written is no reason to fail.
+    if (!file_.empty()) history(history_, &event, H_SAVE, file_.c_str());
     history_end(history_);
     el_end(editor_);
   }
 
-  bool Read(std::string& line) {
+  enum class Got { kLine, kInterrupt, kEnd };
+
+  Got Read(std::string& line) {
+    InterruptGuard::Clear();
     if (editor_ == nullptr) {
-      return static_cast<bool>(std::getline(std::cin, line));
+      if (auto next = ReadLine()) {
+        line = std::move(*next);
+        return Got::kLine;
+      }
+      return InterruptGuard::Interrupted() ? Got::kInterrupt : Got::kEnd;
     }
     int count = 0;
     const char* text = el_gets(editor_, &count);
-    if (text == nullptr || count <= 0) return false;
+    if (InterruptGuard::Interrupted()) {
+      // Ctrl-C at the prompt drops the line that was begun.
+      Note("");
+      el_reset(editor_);
+      return Got::kInterrupt;
+    }
+    if (text == nullptr || count <= 0) {
+      Note("");
+      return Got::kEnd;
+    }
     line.assign(text, static_cast<size_t>(count));
     HistEvent event;
     if (line.find_first_not_of(" \n") != std::string::npos) {
       history(history_, &event, H_ENTER, line.c_str());
     }
     while (line.ends_with('\n')) line.pop_back();
-    return true;
+    return Got::kLine;
   }
+  bool interactive() const { return editor_ != nullptr; }
 
  private:
+  // The editor counts characters by the locale; where that has none beyond
+  // ASCII (a bare container), UTF-8 is meant all the same.
+  static void UseUtf8() {
+    std::setlocale(LC_CTYPE, "");
+    if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
+      std::setlocale(LC_CTYPE, "C.UTF-8");
+    }
+  }
   static char* Prompt(EditLine*) {
     static char prompt[] = "> ";
     return prompt;
@@ -107,7 +138,6 @@ class Chat {
                    .what = "the model has no chat template",
                    .hint = "malmoi run --raw"});
     }
-    ReadOptions(call_, *model_);
     system_ = call_.Text("--system").value_or("");
   }
 
@@ -130,8 +160,17 @@ class Chat {
 
   void Answer(const std::string& text) {
     InterruptGuard::Clear();
+    if (const auto at = text::FindInvalidUtf8(text)) {
+      Note(Message(Error(ErrorCode::kInvalidArgument,
+                         {.where = "prompt",
+                          .what = "invalid UTF-8",
+                          .expected = "UTF-8",
+                          .got = Format("a bad byte at offset {}", *at)})));
+      return;
+    }
     turns_.push_back({{"role", "user"}, {"content", text}});
-    generate::GenerateOptions options = ReadOptions(call_, *model_);
+    generate::GenerateOptions options = ReadOptions(call_);
+    AddBreakers(*model_, options);
     options.on_step = [](const generate::Step& step) {
       Print(step.text);
       Flush();
@@ -204,7 +243,7 @@ class Chat {
       const auto before = call_.values[option];
       call_.values[option] = {text.substr(space + 1)};
       try {
-        ReadOptions(call_, *model_);
+        ReadOptions(call_);
       } catch (const Error&) {
         call_.values[option] = before;
         throw;
@@ -257,28 +296,40 @@ int ChatVerb(const Invocation& call) {
                                     .what = "options that exclude each other",
                                     .hint = "malmoi run --json with messages"});
   }
+  ReadOptions(call);  // before a download
+  ContextOption(call);
+  ThreadsOption(call);
   Chat chat(call);
-  const InterruptGuard guard;
+  const InterruptGuard guard(/*second_ends=*/false);
   LineReader reader;
   if (IsTerminal(STDIN_FILENO)) {
     Note(Korean() ? "/help는 명령 목록, /bye는 나가기"
                   : "/help for commands, /bye to leave");
   }
+  // Ctrl-C ends the program only where no one can type /bye.
+  using Got = LineReader::Got;
   std::string line;
-  while (reader.Read(line)) {
-    if (line.starts_with("\"\"\"")) {
+  while (true) {
+    Got got = reader.Read(line);
+    if (got == Got::kLine && line.starts_with("\"\"\"")) {
       std::string message = line.substr(3);
-      while (!message.ends_with("\"\"\"") && reader.Read(line)) {
+      while (!message.ends_with("\"\"\"") &&
+             (got = reader.Read(line)) == Got::kLine) {
         message += "\n" + line;
       }
       if (message.ends_with("\"\"\"")) message.resize(message.size() - 3);
       line = message;
+      // What was begun before the end of the input is still a message.
+      if (got == Got::kEnd) chat.Line(line);
     }
-    InterruptGuard::Clear();
+    if (got == Got::kEnd) return 0;
+    if (got == Got::kInterrupt) {
+      if (!reader.interactive()) return kInterrupted;
+      continue;
+    }
     if (line.find_first_not_of(" \t\n") == std::string::npos) continue;
-    if (!chat.Line(line)) break;
+    if (!chat.Line(line)) return 0;
   }
-  return 0;
 }
 
 }  // namespace malmoi::cli

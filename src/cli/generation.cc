@@ -25,19 +25,22 @@ std::string ModelName(const Invocation& call) {
 std::shared_ptr<generate::LanguageModel> LoadModel(const Invocation& call,
                                                    const std::string& name) {
   generate::LoadOptions options;
+  options.threads = ThreadsOption(call);
+  return generate::LanguageModel::Load(LocateModel(name), options);
+}
+
+int ThreadsOption(const Invocation& call) {
   const int64_t threads = call.Integer("--threads").value_or(0);
   if (threads < 0 || threads > 1024) {
     throw Error(ErrorCode::kInvalidArgument, {.where = "--threads",
                                               .what = "value out of range",
-                                              .expected = "1 to 1024",
+                                              .expected = "0 (all) to 1024",
                                               .got = std::to_string(threads)});
   }
-  options.threads = static_cast<int>(threads);
-  return generate::LanguageModel::Load(LocateModel(name), options);
+  return static_cast<int>(threads);
 }
 
-generate::GenerateOptions ReadOptions(const Invocation& call,
-                                      const generate::LanguageModel& model) {
+generate::GenerateOptions ReadOptions(const Invocation& call) {
   generate::GenerateOptions options;
   generate::SamplingOptions& s = options.sampling;
   const auto number = [&](const char* name, double& value) {
@@ -64,14 +67,8 @@ generate::GenerateOptions ReadOptions(const Invocation& call,
   number("--dry-multiplier", s.dry_multiplier);
   number("--dry-base", s.dry_base);
   integer("--dry-allowed-length", s.dry_allowed_length);
+  integer("--dry-window", s.dry_window);
   s.seed = static_cast<uint64_t>(call.Integer("--seed").value_or(0));
-  if (s.dry_multiplier > 0) {
-    // Where a sequence may not go on: the usual sequence breakers.
-    for (const char* text : {"\n", ":", "\"", "*"}) {
-      const auto ids = model.tokenizer().Encode(text, {false, false}).ids;
-      if (ids.size() == 1) s.dry_breakers.push_back(ids[0]);
-    }
-  }
   options.max_tokens = call.Integer("--max-tokens").value_or(-1);
   if (call.Text("--max-tokens") && options.max_tokens < 0) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -81,7 +78,20 @@ generate::GenerateOptions ReadOptions(const Invocation& call,
                  .got = std::to_string(options.max_tokens)});
   }
   options.stop = call.Texts("--stop");
+  for (const std::string& stop : options.stop) {
+    if (stop.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  {.where = "--stop", .what = "an empty stop string"});
+    }
+  }
   options.sliding_window = call.Integer("--sliding-window").value_or(0);
+  if (call.Text("--sliding-window") && options.sliding_window < 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = "--sliding-window",
+                 .what = "value out of range",
+                 .expected = "1 or more",
+                 .got = std::to_string(options.sliding_window)});
+  }
   options.ignore_end = call.Flag("--ignore-end");
   if (call.Text("--logprobs")) {
     const int64_t count = *call.Integer("--logprobs");
@@ -97,6 +107,16 @@ generate::GenerateOptions ReadOptions(const Invocation& call,
   // Values are checked before a long prompt is read.
   generate::Sampler check(s);
   return options;
+}
+
+void AddBreakers(const generate::LanguageModel& model,
+                 generate::GenerateOptions& options) {
+  if (options.sampling.dry_multiplier <= 0) return;
+  // Where a sequence may not go on: the usual sequence breakers.
+  for (const char* text : {"\n", ":", "\"", "*"}) {
+    const auto ids = model.tokenizer().Encode(text, {false, false}).ids;
+    if (ids.size() == 1) options.sampling.dry_breakers.push_back(ids[0]);
+  }
 }
 
 int64_t ContextOption(const Invocation& call) {

@@ -7,6 +7,7 @@
 
 #include "cli/verbs.h"
 #include "generate/session.h"
+#include "ops/machine.h"
 
 namespace malmoi::cli {
 
@@ -17,10 +18,18 @@ std::filesystem::path LocateModel(const std::string& name);
 std::string ModelName(const Invocation& call);
 std::shared_ptr<generate::LanguageModel> LoadModel(const Invocation& call,
                                                    const std::string& name);
-// All sampling and stopping options. `breakers` of DRY come from the model.
-generate::GenerateOptions ReadOptions(const Invocation& call,
-                                      const generate::LanguageModel& model);
+// All sampling and stopping options, checked: call it before LoadModel, so
+// that a wrong value is not found after a download.
+generate::GenerateOptions ReadOptions(const Invocation& call);
+// What of the options depends on the model: the tokens where DRY begins anew.
+void AddBreakers(const generate::LanguageModel& model,
+                 generate::GenerateOptions& options);
+// 0: one per usable processor.
+int ThreadsOption(const Invocation& call);
 int64_t ContextOption(const Invocation& call);
+
+// As `bench` and `doctor` print it.
+Json MachineJson(const ops::Machine& machine);
 
 }  // namespace malmoi::cli
 

@@ -47,6 +47,8 @@ void ForLines(std::string_view text, F&& use) {
 
 std::string Roff(std::string_view text) {
   std::string out;
+  // A line that begins with a dot or a quote would be a request.
+  if (text.starts_with('.') || text.starts_with('\'')) out = "\\&";
   for (char c : text) {
     if (c == '\\') {
       out += "\\e";
@@ -106,11 +108,11 @@ std::string ManPage(const VerbSpec* verb) {
     for (const VerbSpec& each : Verbs()) {
       out += Format(".TP\n.B {}\n{}\n", each.name, Roff(each.summary));
     }
-    out +=
-        ".SH EXIT STATUS\n0 success, 1 failure, 2 usage, 3 not found, "
-        "4 network, 5 not allowed, 6 disk full, 7 corrupt, 8 unsupported, "
-        "9 context overflow, 10 permission, 11 wrong hash, 12 limit, "
-        "13 input or output, 130 interrupted\n";
+    out += ".SH EXIT STATUS\n.TP\n.B 0\nok\n.TP\n.B 1\nfailure\n";
+    for (int i = 0; i <= static_cast<int>(ErrorCode::kCancelled); ++i) {
+      const auto code = static_cast<ErrorCode>(i);
+      out += Format(".TP\n.B {}\n{}\n", ExitStatus(code), ErrorCodeName(code));
+    }
     return out;
   }
   out += Format("{} {}\n[options]\n.SH OPTIONS\n", verb->name,
@@ -124,6 +126,59 @@ std::string ManPage(const VerbSpec* verb) {
   return out + ".fi\n";
 }
 
+namespace {
+// For between single quotes of fish.
+std::string FishQuoted(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '\'' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+}  // namespace
+
+std::string MarkdownPages() {
+  const auto cell = [](std::string_view text) {
+    std::string out;
+    for (char c : text) {
+      if (c == '|') out += '\\';
+      out += c;
+    }
+    return out;
+  };
+  const auto table = [&](const std::vector<const OptionSpec*>& options) {
+    std::string out = "| option | |\n|---|---|\n";
+    for (const OptionSpec* option : options) {
+      std::string left(option->name);
+      if (!option->brief.empty()) {
+        left = std::string(option->brief) + ", " + left;
+      }
+      if (!option->value.empty()) left += " " + std::string(option->value);
+      out += Format("| `{}` | {} |\n", left, cell(option->help));
+    }
+    return out;
+  };
+  std::string out =
+      "# The verbs\n\nWritten by `malmoi man --markdown`; a test compares "
+      "them.\nEvery verb takes:\n\n";
+  std::vector<const OptionSpec*> common;
+  for (const OptionSpec& option : CommonOptions()) common.push_back(&option);
+  out += table(common);
+  for (const VerbSpec& verb : Verbs()) {
+    out += Format("\n## malmoi {}{}{}\n\n{}.\n", verb.name,
+                  verb.positionals.empty() ? "" : " ", verb.positionals,
+                  verb.summary);
+    std::vector<const OptionSpec*> own;
+    for (const auto& group : {verb.more, verb.options}) {
+      for (const OptionSpec& option : group) own.push_back(&option);
+    }
+    if (!own.empty()) out += "\n" + table(own);
+    out += Format("\n```sh\n{}\n```\n", verb.examples);
+  }
+  return out;
+}
+
 std::string CompletionScript(std::string_view shell) {
   std::string verbs;
   for (const VerbSpec& verb : Verbs()) {
@@ -135,15 +190,13 @@ std::string CompletionScript(std::string_view shell) {
     for (const VerbSpec& verb : Verbs()) {
       out +=
           Format("complete -c malmoi -n __fish_use_subcommand -a {} -d '{}'\n",
-                 verb.name, verb.summary);
+                 verb.name, FishQuoted(verb.summary));
       for (const OptionSpec* option : AllOptions(verb)) {
-        std::string help(option->help);
-        std::replace(help.begin(), help.end(), '\'', ' ');
         out += Format(
             "complete -c malmoi -n '__fish_seen_subcommand_from {}' -l {}{} "
             "-d '{}'\n",
             verb.name, option->name.substr(2),
-            option->value.empty() ? "" : " -r", help);
+            option->value.empty() ? "" : " -r", FishQuoted(option->help));
       }
     }
     return out;
@@ -154,11 +207,18 @@ std::string CompletionScript(std::string_view shell) {
     for (const OptionSpec* option : AllOptions(verb)) {
       options += (options.empty() ? "" : " ") + std::string(option->name);
     }
-    cases += Format("    {}) words=\"{}\" ;;\n", verb.name, options);
+    // What the positionals of some verbs may be.
+    std::string more;
+    if (verb.name == "completion") more = " bash zsh fish";
+    if (verb.name == "eval") more = " perplexity";
+    if (verb.name == "help" || verb.name == "man") more = " " + verbs;
+    cases += Format("    {}) options=\"{}\" words=\"{}\" ;;\n", verb.name,
+                    options, more.empty() ? more : more.substr(1));
   }
   if (shell == "bash") {
     return "_malmoi() {\n"
            "  local current=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
+           "  local options=\"\"\n"
            "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
            "    COMPREPLY=($(compgen -W \"" +
            verbs +
@@ -167,19 +227,29 @@ std::string CompletionScript(std::string_view shell) {
            cases +
            "  esac\n"
            "  if [ \"${current#-}\" != \"$current\" ]; then\n"
+           "    COMPREPLY=($(compgen -W \"$options\" -- \"$current\"))\n"
+           "  elif [ -n \"$words\" ]; then\n"
            "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
            "  else\n"
            "    COMPREPLY=($(compgen -f -- \"$current\"))\n"
            "  fi\n}\ncomplete -F _malmoi malmoi\n";
   }
-  return "#compdef malmoi\n_malmoi() {\n  local words_of\n"
+  // zsh's own `words` holds the command line; its second word is the verb.
+  std::string zsh = cases;
+  for (size_t at = 0; (at = zsh.find(" words=", at)) != std::string::npos;) {
+    zsh.replace(at, 7, " values=");
+  }
+  return "#compdef malmoi\n_malmoi() {\n  local options=\"\" values=\"\"\n"
          "  if (( CURRENT == 2 )); then\n    compadd " +
-         verbs +
-         "\n    return\n  fi\n  local words=\"\"\n  case "
-         "\"${words_of:-$line[1]}\" in\n" +
-         cases +
-         "  esac\n  compadd -- ${=words}\n  _files\n}\ncompdef _malmoi "
-         "malmoi\n";
+         verbs + "\n    return\n  fi\n  case \"${words[2]}\" in\n" + zsh +
+         "  esac\n"
+         "  if [[ \"${words[CURRENT]}\" == -* ]]; then\n"
+         "    compadd -- ${=options}\n"
+         "  elif [[ -n \"$values\" ]]; then\n"
+         "    compadd -- ${=values}\n"
+         "  else\n    _files\n  fi\n}\n"
+         "if [[ \"${funcstack[1]}\" == _malmoi ]]; then\n"
+         "  _malmoi \"$@\"\nelse\n  compdef _malmoi malmoi\nfi\n";
 }
 
 }  // namespace malmoi::cli

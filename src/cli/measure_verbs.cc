@@ -1,4 +1,4 @@
-// verify, bench, eval, doctor: measuring models and the machine.
+// verify, bench, eval: measuring models.
 #include <unistd.h>
 
 #include "base/error.h"
@@ -7,7 +7,6 @@
 #include "cli/generation.h"
 #include "cli/terminal.h"
 #include "generate/evaluate.h"
-#include "hub/pull.h"
 #include "ops/machine.h"
 
 namespace malmoi::cli {
@@ -21,15 +20,6 @@ generate::EvalProgress ProgressLine() {
         done >= total ? "\r\033[K" : Format("\r{}/{}\033[K", done, total);
     if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;
   };
-}
-
-Json MachineJson(const ops::Machine& machine) {
-  return {{"cpu", machine.cpu},
-          {"processors", machine.processors},
-          {"memory_bytes", machine.memory_bytes},
-          {"available_bytes", machine.available_bytes},
-          {"target", machine.target},
-          {"targets", machine.targets}};
 }
 
 int Positive(const Invocation& call, const char* name, int fallback,
@@ -47,11 +37,19 @@ int Positive(const Invocation& call, const char* name, int fallback,
 
 }  // namespace
 
+Json MachineJson(const ops::Machine& machine) {
+  return {{"cpu", machine.cpu},
+          {"processors", machine.processors},
+          {"memory_bytes", machine.memory_bytes},
+          {"available_bytes", machine.available_bytes},
+          {"target", machine.target},
+          {"targets", machine.targets}};
+}
+
 int VerifyVerb(const Invocation& call) {
   const auto path = LocateModel(call.positionals[0]);
-  const generate::VerifyReport report = generate::VerifyModel(
-      path, static_cast<int>(call.Integer("--threads").value_or(0)),
-      ProgressLine());
+  const generate::VerifyReport report =
+      generate::VerifyModel(path, ThreadsOption(call), ProgressLine());
   if (call.json()) {
     Json checks = Json::array();
     for (const generate::VerifyCheck& check : report.checks) {
@@ -77,7 +75,7 @@ int BenchVerb(const Invocation& call) {
   const int decode = Positive(call, "--decode", 128, 1);
   const int repetitions = Positive(call, "--repetitions", 5, 1);
   const std::string name =
-      call.positionals.empty() ? "smollm2" : call.positionals[0];
+      call.positionals.empty() ? ModelName(call) : call.positionals[0];
   const auto model = LoadModel(call, name);
   const auto results =
       generate::BenchModel(model, prompt, decode, repetitions, ProgressLine());
@@ -95,11 +93,12 @@ int BenchVerb(const Invocation& call) {
                {"results", list}});
     return 0;
   }
-  Print(Format("{}, {} threads, {}\n", machine.cpu, model->pool().threads(),
-               machine.target));
+  Print(Format("{}, {} {}, {}\n", machine.cpu, model->pool().threads(),
+               Translate("threads"), machine.target));
   for (const auto& result : results) {
-    Print(Format("{:<12} {:>9.1f} tokens/s  {:>5.1f}% of {}\n", result.work,
-                 result.tokens_per_s, 100 * result.share_of_roof, result.roof));
+    Print(Format("{:<12} {:>9.1f} tokens/s  {:>5.1f}% {}\n", result.work,
+                 result.tokens_per_s, 100 * result.share_of_roof,
+                 Translate("of " + result.roof)));
   }
   return 0;
 }
@@ -121,45 +120,9 @@ int EvalVerb(const Invocation& call) {
                {"tokens", result.tokens},
                {"nll", result.nll}});
   } else {
-    Print(Format("perplexity {:.4f} over {} tokens\n", result.perplexity,
-                 result.tokens));
+    Print(Format("{} {:.4f}, {} {}\n", Translate("perplexity"),
+                 result.perplexity, result.tokens, Translate("tokens")));
   }
-  return 0;
-}
-
-int DoctorVerb(const Invocation& call) {
-  const ops::Machine machine = ops::DescribeMachine();
-  const hub::HubOptions options = hub::HubOptions::FromEnvironment();
-  const auto models = hub::ListLocal(options);
-  if (call.json()) {
-    Json names = Json::array();
-    for (const auto& model : models) names.push_back(model.name);
-    PrintJson({{"version", MALMOI_VERSION},
-               {"machine", MachineJson(machine)},
-               {"hub_cache", options.hub_cache.string()},
-               {"home", options.home.string()},
-               {"endpoint", options.endpoint},
-               {"offline", options.offline},
-               {"token", !options.token.empty()},
-               {"models", names}});
-    return 0;
-  }
-  std::string targets;
-  for (const std::string& target : machine.targets) {
-    targets += (targets.empty() ? "" : ", ") + target;
-  }
-  Print(Format("malmoi        {}\n", MALMOI_VERSION));
-  Print(
-      Format("processor     {}, {} usable\n", machine.cpu, machine.processors));
-  Print(Format("kernels       {} (also here: {})\n", machine.target, targets));
-  Print(Format("memory        {}, {} free\n", FormatBytes(machine.memory_bytes),
-               FormatBytes(machine.available_bytes)));
-  Print(Format("hub cache     {}\n", options.hub_cache.string()));
-  Print(Format("packages in   {}\n", options.home.string()));
-  Print(Format("endpoint      {}{}{}\n", options.endpoint,
-               options.offline ? " (offline)" : "",
-               options.token.empty() ? "" : ", with a token"));
-  Print(Format("models        {}\n", models.size()));
   return 0;
 }
 

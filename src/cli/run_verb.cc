@@ -1,9 +1,9 @@
 // malmoi run: one answer, or one per line of a JSONL stream.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <iostream>
+#include <optional>
 
 #include "base/error.h"
 #include "base/format.h"
@@ -19,16 +19,6 @@ using generate::Completion;
 using generate::GenerateOptions;
 using generate::LanguageModel;
 using generate::Session;
-
-std::string ReadAll(std::FILE* file) {
-  std::string text;
-  char buffer[65536];
-  size_t count;
-  while ((count = std::fread(buffer, 1, sizeof(buffer), file)) > 0) {
-    text.append(buffer, count);
-  }
-  return text;
-}
 
 void RequireUtf8(const std::string& text, const char* where) {
   if (const auto at = text::FindInvalidUtf8(text)) {
@@ -49,6 +39,20 @@ Json Messages(const Invocation& call, const std::string& prompt) {
   }
   messages.push_back({{"role", "user"}, {"content", prompt}});
   return messages;
+}
+
+// A model without a chat template continues the text, and says so.
+void RequireTemplate(const Invocation& call, const LanguageModel& model) {
+  if (call.Flag("--raw") || model.has_chat_template()) return;
+  if (call.Text("--system")) {
+    throw Error(ErrorCode::kUnsupported,
+                {.where = "--system",
+                 .what = "the model has no chat template",
+                 .hint = "--raw"});
+  }
+  Note(Format("{}: {}", Translate("notice"),
+              Translate("the model has no chat template: it continues the "
+                        "text")));
 }
 
 // The text the model reads.
@@ -174,67 +178,178 @@ int Explain(const LanguageModel& model, Session& session,
              : 0;
 }
 
-// One line of a JSONL stream: {"prompt"}, {"messages"} or a string.
+[[noreturn]] void BadLine(std::string what, std::string got = "") {
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = "line",
+               .what = std::move(what),
+               .expected = "a string, {\"prompt\"} or {\"messages\"}",
+               .got = std::move(got)});
+}
+
+// A key that names an option would be ignored; that must not pass unseen.
+void RefuseOptionKeys(const Invocation& call, const Json& request) {
+  for (const auto& [key, value] : request.items()) {
+    std::string option = "--" + key;
+    std::replace(option.begin(), option.end(), '_', '-');
+    for (const auto& group : {call.verb->more, call.verb->options}) {
+      for (const OptionSpec& known : group) {
+        if (known.name != option) continue;
+        throw Error(ErrorCode::kInvalidArgument,
+                    {.where = "line",
+                     .what = "options of a line are those of the command",
+                     .got = key,
+                     .hint = option});
+      }
+    }
+  }
+}
+
+// The conversation of {"messages"}; --system goes first unless the line has
+// a system message of its own.
+std::string RenderMessages(const Invocation& call, const LanguageModel& model,
+                           const Json& given) {
+  if (call.Flag("--raw")) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = "--raw",
+                 .what = "messages need the chat template",
+                 .hint = "{\"prompt\"}"});
+  }
+  Json messages = Json::array();
+  for (const Json& message : given) {
+    if (!message.is_object() || !message.contains("role") ||
+        !message["role"].is_string()) {
+      BadLine("a message without a role", DumpJson(message));
+    }
+  }
+  if (given.empty()) BadLine("the prompt is empty");
+  const auto system = call.Text("--system");
+  if (system && given[0]["role"] != "system") {
+    messages.push_back({{"role", "system"}, {"content", *system}});
+  }
+  for (const Json& message : given) messages.push_back(message);
+  return model.RenderChat(messages);
+}
+
+// One line of a JSONL stream: {"prompt"}, {"messages"} or a string. An "id"
+// comes back with the answer.
 Json AnswerLine(const Invocation& call, const LanguageModel& model,
                 Session& session, const GenerateOptions& options,
                 const std::string& line) {
   const Json request = ParseJson(line, "line");
   std::string rendered;
   const auto plain = [&](const std::string& prompt) {
-    if (prompt.empty()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  {.where = "prompt", .what = "the prompt is empty"});
+    if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
+      BadLine("the prompt is empty");
     }
     rendered = Rendered(call, model, Messages(call, prompt), prompt);
   };
+  if (request.is_object()) RefuseOptionKeys(call, request);
   if (request.is_string()) {
     plain(request.get<std::string>());
   } else if (request.is_object() && request.contains("prompt") &&
-             request["prompt"].is_string()) {
+             request["prompt"].is_string() && !request.contains("messages")) {
     plain(request["prompt"].get<std::string>());
   } else if (request.is_object() && request.contains("messages") &&
-             request["messages"].is_array()) {
-    rendered = model.RenderChat(request["messages"]);
+             request["messages"].is_array() && !request.contains("prompt")) {
+    rendered = RenderMessages(call, model, request["messages"]);
   } else {
-    throw Error(ErrorCode::kInvalidArgument,
-                {.where = "line",
-                 .what = "a line without a prompt",
-                 .expected = "a string, {\"prompt\"} or {\"messages\"}"});
+    BadLine("a line without a prompt", request.type_name());
   }
   const Completion completion =
       session.Generate(model.EncodePrompt(rendered), options);
-  return CompletionJson(model, completion, options.top_logprobs >= 0);
+  Json answer = CompletionJson(model, completion, options.top_logprobs >= 0);
+  if (!request.is_object() || !request.contains("id")) return answer;
+  Json named = {{"id", request["id"]}};
+  named.update(answer);
+  return named;
 }
 
-bool LooksLikeJsonLines(const std::string& text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  return first != std::string::npos &&
-         (text[first] == '{' || text[first] == '"');
+// Is piped text that begins with this line a JSONL stream? With --json any
+// string or object is taken for one, whole or not; without it the line must
+// be a whole JSON string or object, so that a text which merely begins with
+// a quotation mark stays a text.
+bool BeginsJsonLines(const std::string& line, bool json) {
+  const size_t first = line.find_first_not_of(" \t");
+  if (first == std::string::npos || (line[first] != '{' && line[first] != '"'))
+    return false;
+  if (json) return true;
+  try {
+    ParseJson(line, "line");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
+// Answers `line`, the `number`th of standard input, and all that follow.
 int AnswerLines(const Invocation& call, const LanguageModel& model,
                 Session& session, const GenerateOptions& options,
-                std::string first) {
+                std::optional<std::string> line, int64_t number) {
   int status = 0;
-  int64_t number = 0;
-  std::string line = std::move(first);
-  do {
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+  for (; line && !InterruptGuard::Interrupted(); line = ReadLine(), ++number) {
+    if (line->find_first_not_of(" \t\r") == std::string::npos) continue;
     try {
-      PrintJson(AnswerLine(call, model, session, options, line));
+      PrintJson(AnswerLine(call, model, session, options, *line));
     } catch (const Error& error) {
-      const Json object = {
-          {"error",
-           {{"code", ErrorCodeName(error.code())},
-            {"message", text::ReplaceInvalidUtf8(error.message())},
-            {"context", {{"line", number}}}}}};
+      // Standard output has gone: no further line can be answered either.
+      if (error.parts().where == "standard output") throw;
+      Json object = ErrorJson(error);
+      object["error"]["context"]["line"] = number;
       Note(DumpJson(object));
       status = 1;
     }
-    if (InterruptGuard::Interrupted()) return kInterrupted;
-  } while (std::getline(std::cin, line));
-  return status;
+  }
+  return InterruptGuard::Interrupted() ? kInterrupted : status;
+}
+
+// What standard input holds when it is no terminal.
+struct Piped {
+  bool lines = false;               // a JSONL stream begins with `line`
+  std::optional<std::string> line;  // the first that is not blank
+  int64_t number = 0;
+  std::string text;  // all of it, less the last newline
+};
+
+Piped ReadPiped(const Invocation& call) {
+  Piped piped;
+  if (call.positionals.empty()) {
+    std::string blank;
+    while ((piped.line = ReadLine())) {
+      ++piped.number;
+      if (piped.line->find_first_not_of(" \t\r") != std::string::npos) break;
+      blank += *piped.line + "\n";
+    }
+    if (!piped.line) return piped;
+    piped.lines = BeginsJsonLines(*piped.line, call.json());
+    if (piped.lines) return piped;
+    piped.text = blank + *piped.line + "\n";
+  }
+  piped.text += ReadRest();
+  if (piped.text.ends_with('\n')) piped.text.pop_back();
+  RequireUtf8(piped.text, "standard input");
+  return piped;
+}
+
+void CheckCombinations(const Invocation& call, bool lines) {
+  const auto exclude = [](const char* where, const char* hint) {
+    throw Error(ErrorCode::kUsage, {.where = where,
+                                    .what = "options that exclude each other",
+                                    .hint = hint});
+  };
+  if (call.Text("--logprobs") && !call.json() && !lines) {
+    throw Error(ErrorCode::kUsage, {.where = "--logprobs",
+                                    .what = "another option is needed",
+                                    .expected = "--json beside it"});
+  }
+  if (call.Flag("--explain") && (call.json() || lines)) {
+    exclude("--explain --json", "--logprobs 5 --json");
+  }
+  if (call.Flag("--explain") && call.Text("--logprobs")) {
+    exclude("--explain --logprobs", "--explain");
+  }
+  if (call.Flag("--raw") && call.Text("--system")) {
+    exclude("--raw --system", "the text itself");
+  }
 }
 
 }  // namespace
@@ -245,45 +360,33 @@ int RunVerb(const Invocation& call) {
     prompt += (prompt.empty() ? "" : " ") + word;
   }
   RequireUtf8(prompt, "prompt");
-  if (call.Text("--logprobs") && !call.json()) {
-    throw Error(ErrorCode::kUsage, {.where = "--logprobs",
-                                    .what = "an option needs a value",
-                                    .expected = "--json beside it"});
+  if (const auto system = call.Text("--system")) {
+    RequireUtf8(*system, "--system");
   }
-  if (call.Flag("--explain") && call.json()) {
-    throw Error(ErrorCode::kUsage, {.where = "--explain --json",
-                                    .what = "options that exclude each other",
-                                    .hint = "--logprobs 5 --json"});
+  GenerateOptions options = ReadOptions(call);
+  const int64_t context = ContextOption(call);
+  ThreadsOption(call);
+  Piped piped;
+  if (!IsTerminal(STDIN_FILENO)) piped = ReadPiped(call);
+  CheckCombinations(call, piped.lines);
+  if (!piped.text.empty()) {
+    prompt += (prompt.empty() ? "" : "\n\n") + piped.text;
   }
-  // Lines of JSON are answered as they come, so that a pipe stays a stream.
-  bool lines = false;
-  std::string first;
-  if (call.positionals.empty() && !IsTerminal(STDIN_FILENO)) {
-    lines = static_cast<bool>(std::getline(std::cin, first)) &&
-            LooksLikeJsonLines(first);
-  }
-  if (!lines && !IsTerminal(STDIN_FILENO)) {
-    std::string piped = first;
-    if (call.positionals.empty()) {
-      std::string rest((std::istreambuf_iterator<char>(std::cin)), {});
-      if (!rest.empty()) piped += "\n" + rest;
-    } else {
-      piped = ReadAll(stdin);
-    }
-    while (piped.ends_with('\n')) piped.pop_back();
-    RequireUtf8(piped, "standard input");
-    if (!piped.empty()) prompt += (prompt.empty() ? "" : "\n\n") + piped;
-  }
-  if (!lines && prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
+  if (!piped.lines &&
+      prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
     throw Error(ErrorCode::kInvalidArgument, {.where = "prompt",
                                               .what = "the prompt is empty",
                                               .hint = "malmoi run \"Hello\""});
   }
   const auto model = LoadModel(call, ModelName(call));
+  RequireTemplate(call, *model);
   const InterruptGuard guard;
-  GenerateOptions options = ReadOptions(call, *model);
-  Session session(model, ContextOption(call));
-  if (lines) return AnswerLines(call, *model, session, options, first);
+  AddBreakers(*model, options);
+  Session session(model, context);
+  if (piped.lines) {
+    return AnswerLines(call, *model, session, options, piped.line,
+                       piped.number);
+  }
 
   const std::string rendered =
       Rendered(call, *model, Messages(call, prompt), prompt);

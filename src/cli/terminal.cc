@@ -1,6 +1,5 @@
 #include "cli/terminal.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include <cstring>
 
 #include "base/format.h"
+#include "text/unicode/utf8.h"
 
 namespace malmoi::cli {
 
@@ -69,6 +69,22 @@ void PrintJson(const Json& json) {
   Flush();
 }
 
+Json ErrorJson(const Error& error) {
+  const ErrorParts& parts = error.parts();
+  const auto clean = [](const std::string& part) {
+    return text::ReplaceInvalidUtf8(part);
+  };
+  return {{"error",
+           {{"code", ErrorCodeName(error.code())},
+            {"message", clean(error.message())},
+            {"context",
+             {{"where", clean(parts.where)},
+              {"what", clean(parts.what)},
+              {"expected", clean(parts.expected)},
+              {"got", clean(parts.got)},
+              {"hint", clean(parts.hint)}}}}}};
+}
+
 void Note(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fputc('\n', stderr);
@@ -107,28 +123,6 @@ int ExitStatus(ErrorCode code) {
   return 1;
 }
 
-namespace {
-volatile sig_atomic_t interrupted = 0;
-struct sigaction previous_action;
-// The first Ctrl-C asks; the second ends.
-void OnInterrupt(int) {
-  if (interrupted) _exit(kInterrupted);
-  interrupted = 1;
-}
-}  // namespace
-
-InterruptGuard::InterruptGuard() {
-  interrupted = 0;
-  struct sigaction action = {};
-  action.sa_handler = OnInterrupt;
-  sigaction(SIGINT, &action, &previous_action);
-}
-InterruptGuard::~InterruptGuard() {
-  sigaction(SIGINT, &previous_action, nullptr);
-}
-bool InterruptGuard::Interrupted() { return interrupted != 0; }
-void InterruptGuard::Clear() { interrupted = 0; }
-
 TerminalProgress::~TerminalProgress() { EndLine(); }
 
 void TerminalProgress::EndLine() {
@@ -152,10 +146,32 @@ void TerminalProgress::Plan(const hub::DownloadPlan& plan) {
                   : Format("{} {}", Translate("licence"), plan.licence)));
   start_ = last_ = std::chrono::steady_clock::now();
   first_bytes_ = UINT64_MAX;
+  tenths_ = 0;
 }
 
+namespace {
+// "8 s", "3 min 20 s", "1 h 5 min".
+std::string Duration(double seconds) {
+  const auto s = static_cast<int64_t>(seconds + 0.5);
+  if (s < 60) return Format("{} s", s);
+  if (s < 3600) return Format("{} min {} s", s / 60, s % 60);
+  return Format("{} h {} min", s / 3600, s / 60 % 60);
+}
+}  // namespace
+
 void TerminalProgress::Bytes(uint64_t done, uint64_t total) {
-  if (quiet_ || total == 0 || !IsTerminal(STDERR_FILENO)) return;
+  if (quiet_ || total == 0) return;
+  if (!IsTerminal(STDERR_FILENO)) {
+    // A line per tenth, for logs.
+    const uint64_t tenths = static_cast<uint64_t>(
+        10.0 * static_cast<double>(done) / static_cast<double>(total));
+    if (tenths > tenths_) {
+      Note(Format("{} {}% ({})", Translate("downloading"), 10 * tenths,
+                  FormatBytes(done)));
+    }
+    tenths_ = tenths;
+    return;
+  }
   if (first_bytes_ == UINT64_MAX) first_bytes_ = done;
   const auto now = std::chrono::steady_clock::now();
   if (drawing_ && done < total &&
@@ -174,9 +190,8 @@ void TerminalProgress::Bytes(uint64_t done, uint64_t total) {
       Format("\r[{}] {:3}%  {}", bar, done * 100 / total, FormatBytes(done));
   if (rate > 0) {
     const double left = static_cast<double>(total - done) / rate;
-    line +=
-        Format("  {}/s  {:.0f} s {}", FormatBytes(static_cast<uint64_t>(rate)),
-               left, Translate("left"));
+    line += Format("  {}/s  {} {}", FormatBytes(static_cast<uint64_t>(rate)),
+                   Duration(left), Translate("left"));
   }
   line += "\033[K";
   std::fwrite(line.data(), 1, line.size(), stderr);

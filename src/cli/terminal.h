@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,17 +32,26 @@ std::string Message(const Error& error);
 void Print(std::string_view text);
 void PrintJson(const Json& json);
 void Flush();
+// {"error": {code, message, context{where, what, expected, got, hint}}}.
+Json ErrorJson(const Error& error);
 // A line on standard error.
 void Note(std::string_view text);
+
+// The next line of standard input without its newline; nullopt at the end
+// and after Ctrl-C. Throws kIo, as for a folder.
+std::optional<std::string> ReadLine();
+// All that is left of standard input. Throws kIo.
+std::string ReadRest();
 
 // 0 ok, 1 failure, 2 usage, ... : docs/cli.md has the table.
 int ExitStatus(ErrorCode code);
 inline constexpr int kInterrupted = 130;
 
-// While it lives, Ctrl-C sets a flag instead of ending the program.
+// While it lives, Ctrl-C sets a flag instead of ending the program. A second
+// Ctrl-C ends it, unless `second_ends` is false. Guards do not nest.
 class InterruptGuard {
  public:
-  InterruptGuard();
+  explicit InterruptGuard(bool second_ends = true);
   ~InterruptGuard();
   static bool Interrupted();
   static void Clear();
@@ -64,6 +74,7 @@ class TerminalProgress : public hub::Progress {
   bool drawing_ = false;
   std::chrono::steady_clock::time_point start_, last_;
   uint64_t first_bytes_ = UINT64_MAX;
+  uint64_t tenths_ = 0;  // told so far, where no bar is drawn
 };
 
 }  // namespace malmoi::cli

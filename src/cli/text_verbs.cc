@@ -1,7 +1,7 @@
 // tokenize, completion, man, help.
 #include <unistd.h>
 
-#include <iostream>
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/format.h"
@@ -52,6 +52,17 @@ void PrintTokens(const text::Tokenizer& tokenizer,
   }
 }
 
+// The text of a line that is a JSON string; any other line itself.
+std::string JsonStringOr(const std::string& line) {
+  if (!line.starts_with('"')) return line;
+  try {
+    const Json value = ParseJson(line, "line");
+    if (value.is_string()) return value.get<std::string>();
+  } catch (const Error&) {
+  }
+  return line;
+}
+
 }  // namespace
 
 int TokenizeVerb(const Invocation& call) {
@@ -76,23 +87,35 @@ int TokenizeVerb(const Invocation& call) {
     one(text);
     return 0;
   }
-  // A JSON string per line is taken as its text, so that any text fits.
-  for (std::string line; std::getline(std::cin, line);) {
-    if (call.json() && line.size() >= 2 && line.front() == '"' &&
-        line.back() == '"') {
-      one(ParseJson(line, "line").get<std::string>());
-    } else {
-      one(line);
+  // With --json a line that is a JSON string is taken as its text, so that a
+  // text of several lines fits. A bad line does not end the stream.
+  int status = 0;
+  int64_t number = 0;
+  while (auto line = ReadLine()) {
+    ++number;
+    try {
+      one(call.json() ? JsonStringOr(*line) : *line);
+    } catch (const Error& error) {
+      if (error.parts().where == "standard output") throw;
+      if (call.json()) {
+        Json object = ErrorJson(error);
+        object["error"]["context"]["line"] = number;
+        Note(DumpJson(object));
+      } else {
+        Note(Format("{} {}: {}", Translate("line"), number,
+                    text::ReplaceInvalidUtf8(Message(error))));
+      }
+      status = 1;
     }
   }
-  return 0;
+  return status;
 }
 
 int CompletionVerb(const Invocation& call) {
   const std::string& shell = call.positionals[0];
   if (shell != "bash" && shell != "zsh" && shell != "fish") {
     throw Error(ErrorCode::kUsage, {.where = "malmoi completion",
-                                    .what = "unknown verb",
+                                    .what = "unknown shell",
                                     .expected = "bash, zsh or fish",
                                     .got = shell});
   }
@@ -115,6 +138,10 @@ const VerbSpec* VerbArgument(const Invocation& call) {
 }  // namespace
 
 int ManVerb(const Invocation& call) {
+  if (call.Flag("--markdown")) {
+    Print(MarkdownPages());
+    return 0;
+  }
   Print(ManPage(VerbArgument(call)));
   return 0;
 }

@@ -45,6 +45,8 @@ constexpr OptionSpec kGeneration[] = {
      "그 벌점의 증가율 (기본값 1.75)"},
     {"--dry-allowed-length", "", "N", "Free length of a repeat (default 2)",
      "벌점 없는 반복 길이 (기본값 2)"},
+    {"--dry-window", "", "N", "Last tokens searched (default -1: all)",
+     "찾아볼 마지막 토큰 수 (기본값 -1: 전부)"},
     {"--stop", "", "TEXT", "Stop before this text (may be repeated)",
      "이 글이 나오면 멈춥니다 (여러 번 가능)"},
     {"--seed", "", "N", "Same seed, same text (default 0)",
@@ -86,6 +88,16 @@ constexpr OptionSpec kBench[] = {
 constexpr OptionSpec kEval[] = {
     {"--context", "", "N", "Tokens of a window (default: the model's)",
      "창의 토큰 수 (기본값: 모델의 것)"},
+};
+
+constexpr OptionSpec kDoctor[] = {
+    {"--network", "", "", "Ask the endpoint whether it answers",
+     "서버가 응답하는지 물어봅니다"},
+};
+
+constexpr OptionSpec kMan[] = {
+    {"--markdown", "", "", "All pages as Markdown",
+     "모든 쪽을 마크다운으로 출력합니다"},
 };
 
 constexpr VerbSpec kVerbs[] = {
@@ -201,9 +213,10 @@ constexpr VerbSpec kVerbs[] = {
      0,
      "What this machine has and where things are",
      "이 컴퓨터의 사양과 파일 위치",
+     kDoctor,
      {},
-     {},
-     "malmoi doctor",
+     "malmoi doctor\n"
+     "malmoi doctor --network",
      DoctorVerb},
     {"completion",
      "bash|zsh|fish",
@@ -222,7 +235,7 @@ constexpr VerbSpec kVerbs[] = {
      1,
      "Print a manual page",
      "설명서 쪽을 출력합니다",
-     {},
+     kMan,
      {},
      "malmoi man run | man -l -",
      ManVerb},

@@ -42,7 +42,7 @@ std::span<const OptionSpec> CommonOptions();  // --json, --threads, --help
 const VerbSpec* FindVerb(std::string_view name);
 
 // What the user asked for. Getters throw kUsage for a value that is no
-// number.
+// number of the kind.
 class Invocation {
  public:
   const VerbSpec* verb = nullptr;
@@ -65,6 +65,7 @@ int Main(int argc, char** argv);
 std::string HelpText();
 std::string HelpText(const VerbSpec& verb);
 std::string ManPage(const VerbSpec* verb);  // null: malmoi(1)
+std::string MarkdownPages();                // docs/cli-verbs.md
 std::string CompletionScript(std::string_view shell);
 
 // The verbs.

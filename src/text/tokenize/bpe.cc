@@ -171,9 +171,8 @@ bool Bpe::AddBytes(std::string_view piece, size_t begin, size_t end,
   return true;
 }
 
-std::optional<size_t> Bpe::Symbols(std::string_view piece,
-                                   std::vector<ModelToken>& symbols) const {
-  std::optional<size_t> lost;
+void Bpe::Symbols(std::string_view piece, std::vector<ModelToken>& symbols,
+                  std::vector<ModelToken>& lost) const {
   bool unknown_before = false;
   for (size_t at = 0; at < piece.size();) {
     const auto point = DecodeAt(piece, at);
@@ -187,7 +186,7 @@ std::optional<size_t> Bpe::Symbols(std::string_view piece,
     } else if (options_.byte_fallback && AddBytes(piece, at, end, symbols)) {
       // They stand for the character.
     } else if (unknown_id_ < 0) {
-      if (!lost) lost = at;
+      lost.push_back(symbol);
     } else if (unknown_before && options_.fuse_unknown) {
       symbols.back().end = symbol.end;
       unknown = true;
@@ -198,21 +197,20 @@ std::optional<size_t> Bpe::Symbols(std::string_view piece,
     unknown_before = unknown;
     at = end;
   }
-  return lost;
 }
 
-std::optional<size_t> Bpe::Encode(std::string_view piece,
-                                  std::vector<ModelToken>& out) const {
+void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out,
+                 std::vector<ModelToken>& lost) const {
   if (options_.ignore_merges) {
     const int32_t whole = FindSpelling(piece);
     if (whole >= 0) {
       out.push_back({whole, 0, static_cast<uint32_t>(piece.size())});
-      return std::nullopt;
+      return;
     }
   }
   thread_local std::vector<ModelToken> symbols;
   symbols.clear();
-  const auto lost = Symbols(piece, symbols);
+  Symbols(piece, symbols, lost);
   if (symbols.size() <= kFew) {
     MergeFew(symbols);
   } else {
@@ -220,7 +218,6 @@ std::optional<size_t> Bpe::Encode(std::string_view piece,
   }
   out.insert(out.end(), symbols.begin(), symbols.end());
   if (symbols.capacity() > (1u << 16)) symbols = {};  // of a rare long piece
-  return lost;
 }
 
 // Looks at all pairs for each merge.

@@ -35,8 +35,8 @@ class Bpe : public TokenModel {
       std::shared_ptr<const void> owner, BpeOptions options,
       std::string_view where);
 
-  std::optional<size_t> Encode(std::string_view piece,
-                               std::vector<ModelToken>& out) const override;
+  void Encode(std::string_view piece, std::vector<ModelToken>& out,
+              std::vector<ModelToken>& lost) const override;
   std::optional<std::string> Spelling(int32_t id) const override;
   std::optional<int32_t> Id(std::string_view spelling) const override;
   std::optional<int32_t> unknown_id() const override;
@@ -59,8 +59,8 @@ class Bpe : public TokenModel {
   int32_t SymbolId(std::string_view piece, size_t begin, size_t end) const;
   bool AddBytes(std::string_view piece, size_t begin, size_t end,
                 std::vector<ModelToken>& symbols) const;
-  std::optional<size_t> Symbols(std::string_view piece,
-                                std::vector<ModelToken>& symbols) const;
+  void Symbols(std::string_view piece, std::vector<ModelToken>& symbols,
+               std::vector<ModelToken>& lost) const;
   void MergeFew(std::vector<ModelToken>& symbols) const;
   void MergeMany(std::vector<ModelToken>& symbols) const;
 

@@ -38,30 +38,23 @@ int main(int argc, char** argv) {
     while (std::getline(std::cin, line)) {
       const auto input = malmoi::ParseJson(line, "input").get<std::string>();
       Json result;
-      try {
-        const auto begin = std::chrono::steady_clock::now();
-        const text::Encoding encoding =
-            tokenizer->Encode(input, {.parse_special = !plain});
-        encode_ms += since(begin);
-        bytes += input.size();
-        result["ids"] = encoding.ids;
-        result["offsets"] = encoding.offsets;
-        std::string hex;
-        for (unsigned char c : tokenizer->Decode(encoding.ids)) {
-          hex += malmoi::Format("{:02x}", c);
-        }
-        result["bytes"] = hex;
-        text::StreamDecoder stream(tokenizer, false);
-        std::string streamed;
-        for (int32_t id : encoding.ids) streamed += stream.Push(id);
-        result["stream"] = streamed + stream.Finish();
-      } catch (const malmoi::Error& error) {
-        result["error"] = error.message();
-        const auto dropped = tokenizer->Encode(
-            input, {.parse_special = !plain, .drop_unencodable = true});
-        result["ids"] = dropped.ids;
-        result["offsets"] = dropped.offsets;
+      const auto begin = std::chrono::steady_clock::now();
+      const text::Encoding encoding =
+          tokenizer->Encode(input, {.parse_special = !plain});
+      encode_ms += since(begin);
+      bytes += input.size();
+      result["ids"] = encoding.ids;
+      result["offsets"] = encoding.offsets;
+      std::string hex;
+      for (unsigned char c : tokenizer->Decode(encoding.ids)) {
+        hex += malmoi::Format("{:02x}", c);
       }
+      result["bytes"] = hex;
+      text::StreamDecoder stream(tokenizer, false);
+      std::string streamed;
+      for (int32_t id : encoding.ids) streamed += stream.Push(id);
+      result["stream"] = streamed + stream.Finish();
+      result["left_out"] = encoding.left_out_bytes;
       std::cout << malmoi::DumpJson(result) << "\n";
     }
     std::cerr << bytes << " bytes in " << encode_ms << " ms\n";

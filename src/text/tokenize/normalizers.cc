@@ -45,7 +45,10 @@ class FormNormalizer : public Normalizer {
       const bool opaque = IsOpaqueAt(text.text, at);
       while (!opaque && end < text.text.size()) {
         const auto point = DecodeAt(text.text, end);
-        if (!point || !ContinuesCluster(point->value)) break;
+        if (!point || !ContinuesCluster(point->value, form_) ||
+            IsOpaque(point->value, form_)) {
+          break;
+        }
         end += static_cast<size_t>(point->bytes);
       }
       const auto cluster = std::string_view(text.text).substr(at, end - at);
@@ -130,7 +133,8 @@ class ReplaceNormalizer : public Normalizer {
     pattern_.ForEachMatch(text.text, [&](size_t begin, size_t end) {
       AppendCopy(text, at, begin, out);
       if (begin < end) {
-        out.Append(content_, SourceOf(text, begin, end));
+        // As in the reference: from the last character of the match.
+        out.Append(content_, text.sources[end - 1]);
       } else if (!text.text.empty()) {  // an empty match: an insertion
         const size_t beside = begin > 0 ? begin - 1 : 0;
         out.Append(content_, text.sources[beside]);

@@ -81,10 +81,10 @@ struct ModelToken {
 class TokenModel {
  public:
   virtual ~TokenModel() = default;
-  // Appends the piece's tokens. Characters that no token can spell are left
-  // out; returns the offset of the first of them.
-  virtual std::optional<size_t> Encode(std::string_view piece,
-                                       std::vector<ModelToken>& out) const = 0;
+  // Appends the piece's tokens to `out`, and what no token can spell to
+  // `lost`, with the id -1.
+  virtual void Encode(std::string_view piece, std::vector<ModelToken>& out,
+                      std::vector<ModelToken>& lost) const = 0;
   virtual std::optional<std::string> Spelling(int32_t id) const = 0;
   virtual std::optional<int32_t> Id(std::string_view spelling) const = 0;
   virtual std::optional<int32_t> unknown_id() const = 0;
@@ -96,7 +96,8 @@ class PostProcessor {
  public:
   struct Context {
     const TokenModel& model;
-    uint32_t text_bytes;
+    const AddedTokens& added;
+    std::string_view text;
     bool add_special_tokens;
   };
   virtual ~PostProcessor() = default;

@@ -5,33 +5,77 @@
 #include "text/tokenize/byte_level.h"
 #include "text/tokenize/pipeline.h"
 #include "text/tokenize/stage_json.h"
+#include "text/unicode/utf8.h"
 
 namespace malmoi::text {
 
 namespace {
 
-// Takes the spaces that tokens begin and end with out of their ranges.
-void TrimOffsets(const TokenModel& model, bool prefix_space_added,
-                 Encoding& encoding) {
+struct Spaces {
+  size_t leading, trailing;  // characters
+};
+
+Spaces SpacesOfSpelling(std::string_view spelling) {
   const std::string_view space = SpellingOf(' ');
+  Spaces count = {0, 0};
+  std::string_view text = spelling;
+  for (; text.starts_with(space); text.remove_prefix(space.size())) {
+    ++count.leading;
+  }
+  text = spelling;
+  for (; text.ends_with(space); text.remove_suffix(space.size())) {
+    ++count.trailing;
+  }
+  return count;
+}
+
+// Of an added token, which may have taken whitespace beside it.
+Spaces SpacesOfText(std::string_view text) {
+  Spaces count = {0, 0};
+  size_t run = 0;
+  bool only_spaces = true;
+  for (size_t at = 0; at < text.size();) {
+    const auto point = DecodeAt(text, at);
+    const bool space = point && IsWhitespace(point->value);
+    if (space && only_spaces) ++count.leading;
+    only_spaces = only_spaces && space;
+    run = space ? run + 1 : 0;
+    at += point ? static_cast<size_t>(point->bytes) : 1;
+  }
+  count.trailing = run;
+  return count;
+}
+
+bool Continues(std::string_view text, size_t at) {
+  return at < text.size() &&
+         (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80;
+}
+
+// Takes the spaces that tokens begin and end with out of their ranges.
+void TrimOffsets(const PostProcessor::Context& context, bool prefix_space_added,
+                 Encoding& encoding) {
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
-    const auto spelling = model.Spelling(encoding.ids[i]);
-    if (!spelling) continue;
-    std::string_view text = *spelling;
-    size_t leading = 0;
-    for (; text.starts_with(space); text.remove_prefix(space.size())) {
-      ++leading;
-    }
-    size_t trailing = 0;
-    text = *spelling;
-    for (; text.ends_with(space); text.remove_suffix(space.size())) {
-      ++trailing;
-    }
     auto& [begin, end] = encoding.offsets[i];
+    Spaces spaces;
+    if (context.added.ById(encoding.ids[i]) != nullptr) {
+      spaces = SpacesOfText(context.text.substr(begin, end - begin));
+    } else {
+      const auto spelling = context.model.Spelling(encoding.ids[i]);
+      if (!spelling) continue;
+      spaces = SpacesOfSpelling(*spelling);
+    }
     // The space that was added is in nobody's range.
-    if (leading > 0 && prefix_space_added && (i == 0 || begin == 0)) --leading;
-    begin = std::min(begin + leading, end);
-    if (end >= trailing) end = std::max(end - trailing, begin);
+    if (spaces.leading > 0 && prefix_space_added && (i == 0 || begin == 0)) {
+      --spaces.leading;
+    }
+    for (; spaces.leading > 0 && begin < end; --spaces.leading) {
+      do ++begin;
+      while (begin < end && Continues(context.text, begin));
+    }
+    for (; spaces.trailing > 0 && begin < end; --spaces.trailing) {
+      do --end;
+      while (begin < end && Continues(context.text, end));
+    }
   }
 }
 
@@ -41,7 +85,7 @@ class ByteLevelPostProcessor : public PostProcessor {
       : prefix_space_(Flag(json, "add_prefix_space", true, where)),
         trim_(Flag(json, "trim_offsets", true, where)) {}
   void Apply(const Context& context, Encoding& encoding) const override {
-    if (trim_) TrimOffsets(context.model, prefix_space_, encoding);
+    if (trim_) TrimOffsets(context, prefix_space_, encoding);
   }
   std::string Describe() const override {
     return trim_ ? "offsets without spaces" : "offsets with spaces";
@@ -59,7 +103,7 @@ void AddAround(const std::vector<int32_t>& before,
   encoding.offsets.insert(encoding.offsets.begin(), before.size(), {0, 0});
   encoding.ids.insert(encoding.ids.end(), after.begin(), after.end());
   encoding.offsets.insert(encoding.offsets.end(), after.size(),
-                          {context.text_bytes, context.text_bytes});
+                          {context.text.size(), context.text.size()});
 }
 
 int32_t TokenIdOf(const Json& json, std::string_view where) {
@@ -145,7 +189,7 @@ class RobertaPostProcessor : public FixedPostProcessor {
         prefix_space_(Flag(json, "add_prefix_space", true, where)),
         trim_(Flag(json, "trim_offsets", true, where)) {}
   void Apply(const Context& context, Encoding& encoding) const override {
-    if (trim_) TrimOffsets(context.model, prefix_space_, encoding);
+    if (trim_) TrimOffsets(context, prefix_space_, encoding);
     FixedPostProcessor::Apply(context, encoding);
   }
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "base/log.h"
 #include "text/tokenize/pipeline.h"
 #include "text/unicode/utf8.h"
 
@@ -27,9 +28,14 @@ class Run {
     });
     if (parts_.post_processor) {
       parts_.post_processor->Apply(
-          {*parts_.model, static_cast<uint32_t>(text_.size()),
-           options_.add_special_tokens},
+          {*parts_.model, parts_.added, text_, options_.add_special_tokens},
           out_);
+    }
+    if (out_.left_out_bytes > 0) {
+      Log(LogLevel::kWarning,
+          Format("the vocabulary has no token for {} bytes of the text, which "
+                 "were left out",
+                 out_.left_out_bytes));
     }
     return std::move(out_);
   }
@@ -81,9 +87,12 @@ class Run {
     if (parts_.pre_tokenizer) parts_.pre_tokenizer->Split(pieces);
     for (const Piece& piece : pieces.list) {
       tokens_.clear();
-      const auto lost = parts_.model->Encode(piece.text, tokens_);
-      if (lost && !options_.drop_unencodable) {
-        ThrowUnencodable(piece.SourceOf(*lost).begin);
+      lost_.clear();
+      parts_.model->Encode(piece.text, tokens_, lost_);
+      for (const ModelToken& lost : lost_) {
+        const size_t begin = piece.SourceOf(lost.begin).begin;
+        if (options_.refuse_unencodable) ThrowUnencodable(begin);
+        out_.left_out_bytes += piece.SourceOf(lost.end - 1).end - begin;
       }
       for (const ModelToken& token : tokens_) {
         Add(token.id, piece, token.begin, token.end);
@@ -108,7 +117,7 @@ class Run {
   const TokenizerParts& parts_;
   std::string_view text_;
   const EncodeOptions& options_;
-  std::vector<ModelToken> tokens_;
+  std::vector<ModelToken> tokens_, lost_;
   Encoding out_;
 };
 
@@ -199,7 +208,8 @@ std::vector<int32_t> Tokenizer::end_of_generation_ids() const {
 bool Tokenizer::adds_bos() const {
   if (!parts_->bos || !parts_->post_processor) return false;
   Encoding empty;
-  parts_->post_processor->Apply({*parts_->model, 0, true}, empty);
+  parts_->post_processor->Apply({*parts_->model, parts_->added, "", true},
+                                empty);
   return !empty.ids.empty() && empty.ids.front() == *parts_->bos;
 }
 

@@ -25,6 +25,9 @@ struct Encoding {
   // were added (beginning of text). A token of a part of a character has that
   // part, unless a normalizer has changed the text: then whole characters.
   std::vector<std::pair<size_t, size_t>> offsets;
+  // Bytes of the input that no token can spell; they are in no token. Not
+  // counted: what a stage of the tokenizer removes by design.
+  size_t left_out_bytes = 0;
 };
 
 struct EncodeOptions {
@@ -32,10 +35,10 @@ struct EncodeOptions {
   // Spellings of special tokens in the text become those tokens. False for
   // text from users, who must not forge a turn of the conversation.
   bool parse_special = true;
-  // Characters that no token can spell (SmolLM2 has six control characters
-  // and some unassigned planes) are an error. True leaves them out without a
-  // word, as the tokenizers library does.
-  bool drop_unencodable = false;
+  // What no token can spell (of SmolLM2: six control characters and most of
+  // the unassigned planes) is left out as the tokenizers library does, with a
+  // warning in the log. True makes it an error.
+  bool refuse_unencodable = false;
 };
 
 struct TokenizerParts;  // the stages, see pipeline.h
@@ -52,7 +55,7 @@ class Tokenizer {
   ~Tokenizer();
 
   // Throws kInvalidArgument for invalid UTF-8, naming the byte; kUnsupported
-  // for a character that no token can spell; kLimit for 2 GiB of text and for
+  // for refuse_unencodable; kLimit for 2 GiB of text and for
   // a pattern that takes too many steps. Thread-safe.
   Encoding Encode(std::string_view text,
                   const EncodeOptions& options = {}) const;

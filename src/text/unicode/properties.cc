@@ -52,9 +52,9 @@ bool IsTokenPunctuation(char32_t c) {
     return (c >= 0x21 && c <= 0x2f) || (c >= 0x3a && c <= 0x40) ||
            (c >= 0x5b && c <= 0x60) || (c >= 0x7b && c <= 0x7e);
   }
-  const auto category =
-      utf8proc_category_string(static_cast<utf8proc_int32_t>(c));
-  if (category[0] == 'P') return Lookup(kTooNewPunctuation, c) == nullptr;
+  if (GeneralCategory(c)[0] == 'P') {
+    return Lookup(kTooNewPunctuation, c) == nullptr;
+  }
   return Lookup(kFormerPunctuation, c) != nullptr;
 }
 
@@ -80,15 +80,22 @@ void AppendTokenLowercase(std::string& out, char32_t c) {
 }
 
 bool IsOpaque(char32_t c, NormalForm form) {
+  if (c < 0x80) return false;
+  if (Lookup(kNewerCategories, c) != nullptr) return true;
   if (form == NormalForm::kNfkc || form == NormalForm::kNfkd) {
     return Lookup(kOpaqueCompatibility, c) != nullptr;
   }
   return Lookup(kOpaque, c) != nullptr;
 }
 
-bool ContinuesCluster(char32_t c) {
+bool ContinuesCluster(char32_t c, NormalForm form) {
   if (c < 0x300) return false;
-  return (c >= 0x1160 && c <= 0x11ff) || GeneralCategory(c)[0] == 'M';
+  if ((c >= 0x1160 && c <= 0x11ff) || GeneralCategory(c)[0] == 'M') return true;
+  if (form == NormalForm::kNfc || form == NormalForm::kNfd) return false;
+  // By compatibility these begin with such a character: two vowel signs of
+  // Thai and Lao, the Hangul letters, halfwidth Hangul and sound marks.
+  return c == 0xe33 || c == 0xeb3 || (c >= 0x3131 && c <= 0x318e) ||
+         (c >= 0xff9e && c <= 0xffdc);
 }
 
 std::string NewerClassItems(std::string_view category) {

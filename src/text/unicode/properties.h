@@ -22,9 +22,9 @@ bool IsTokenWord(char32_t c);
 void AppendTokenLowercase(std::string& out, char32_t c);
 // Whether a normal form leaves `c` as it is although Unicode maps it.
 bool IsOpaque(char32_t c, NormalForm form);
-// Whether `c` may combine with the character before it: marks, and the
-// second and third letters of a Hangul syllable.
-bool ContinuesCluster(char32_t c);
+// Whether `c` may combine with the character before it in a normal form:
+// marks, and the second and third letters of a Hangul syllable.
+bool ContinuesCluster(char32_t c, NormalForm form);
 
 // Items of a regular expression's character class, like `\x{1c89}-\x{1c8a}`:
 // the characters of a category ("L", "Lu") that are newer than Unicode 14.
