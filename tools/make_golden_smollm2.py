@@ -190,13 +190,16 @@ def all_cases(tokenizer):
         yield name, text, ids
 
 
-def verify_rows(logits):
-    """Rows of verify.json: every position of a short prompt, some of a long."""
-    count = len(logits)
-    positions = range(count)
+def verify_positions(count):
+    """Every position of a short prompt, some of a long one."""
     if count > 100:
-        positions = sorted({0, 1, count - 1, *range(31, count, 48)})
-    for p in positions:
+        return sorted({0, 1, count - 1, *range(31, count, 48)})
+    return list(range(count))
+
+
+def verify_rows(logits):
+    """The rows of one prompt in verify.json."""
+    for p in verify_positions(len(logits)):
         top = torch.topk(logits[p], 5)
         yield {"p": p,
                "lse": round(float(torch.logsumexp(logits[p], 0)), 5),
@@ -257,9 +260,13 @@ def quantize_inputs(model, block):
 
 
 def measure_error(model, cases, references, setup, cache=None):
-    """How far the logits move when the forward is changed by setup."""
+    """How far the logits move when the forward is changed by setup.
+
+    verify_*: over the positions, and of the five logits, of verify.json.
+    """
     hooks = setup() or []
     largest, total, count, kls, changed, per_prompt = 0., 0., 0, [], 0, []
+    verify_largest, verify_kls = 0., []
     for (name, _, ids), reference in zip(cases, references):
         r = model(torch.tensor([ids]), use_cache=cache is not None,
                   past_key_values=cache() if cache else None)
@@ -273,6 +280,11 @@ def measure_error(model, cases, references, setup, cache=None):
         largest = max(largest, float(error.max()))
         total += float(error.double().sum())
         count += error.numel()
+        rows = verify_positions(len(ids))
+        verify_kls.append(kl[rows])
+        top = reference[rows].topk(5).indices
+        verify_largest = max(verify_largest,
+                             float(error[rows].gather(1, top).max()))
         per_prompt.append((name, float(error.max()), float(kl.mean())))
     for hook in hooks:
         hook.remove()
@@ -282,7 +294,9 @@ def measure_error(model, cases, references, setup, cache=None):
             "mean_kl": float(kl.mean()), "p99_kl": float(kl.quantile(0.99)),
             "max_kl": float(kl.max()), "other_top1": changed,
             "positions": len(kl), "worst_prompt": worst[0],
-            "worst_prompt_mean_kl": max(r[2] for r in per_prompt)}
+            "largest_prompt_mean_kl": max(r[2] for r in per_prompt),
+            "verify_max_abs_logit": verify_largest,
+            "verify_mean_kl": float(torch.cat(verify_kls).mean())}
 
 
 def numeric_study(model, cases, references):
@@ -333,6 +347,7 @@ def main():
              "made_with": f"transformers {transformers.__version__}, "
                           f"torch {torch.__version__}, "
                           f"tokenizers {tokenizers.__version__}, gguf-py"}
+    metadata = {"about": json.dumps(about)}  # one key: the file's is unordered
     write_json(f"{folder}/prompts.json",
                [{"name": n, "text": t, "ids": i} for n, t, i in cases])
     references, tensors, verify, continued = [], {}, [], []
@@ -351,9 +366,9 @@ def main():
     write_json(f"{folder}/verify.json", {**about, "prompts": verify})
     write_json(f"{folder}/greedy.json", {**about, "prompts": continued})
     tensors["fixed_ids"] = torch.tensor(FIXED_IDS).int()
-    save_file(tensors, f"{folder}/logits.safetensors", metadata=about)
+    save_file(tensors, f"{folder}/logits.safetensors", metadata=metadata)
     hidden = hidden_states(model, cases[0][2])
-    save_file(hidden, f"{folder}/layers.safetensors", metadata=about)
+    save_file(hidden, f"{folder}/layers.safetensors", metadata=metadata)
     last = [hidden["embedding"][-1], *hidden["layers"][:, -1]]
     write_json(f"{folder}/layers.json",
                {**about, "ids": cases[0][2],
