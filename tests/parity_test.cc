@@ -119,7 +119,8 @@ TEST(Parity, PerplexityEqualsTheReference) {
   const auto exact = LanguageModel::Load(
       ModelPath(), {.precision = models::Precision::kExact});
   const auto fast = LanguageModel::Load(ModelPath());
-  for (const Json& item : Golden("perplexity.json")["texts"]) {
+  const Json golden = Golden("perplexity.json");
+  for (const Json& item : golden["texts"]) {
     const std::string text = item["text"].get<std::string>();
     const double expected = item["nll"].get<double>();
     const Perplexity a = EvaluatePerplexity(exact, text, 0);

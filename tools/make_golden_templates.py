@@ -6,10 +6,11 @@ Needs jinja2 and transformers. Writes cases.json: [{template, variables,
 expected}] where expected is null for templates that must be an error, and
 real.json for every *.jinja in OUTPUT_FOLDER/real over several conversations.
 """
-import glob, itertools, json, os, random, sys
+import datetime, glob, itertools, json, os, random, sys
 from transformers.utils.chat_template_utils import _compile_jinja_template
 
 random.seed(7)
+EPOCH = datetime.datetime(1970, 1, 1)  # when the tests render
 VARIABLES = {
     "n": 7, "m": -3, "x": 2.5, "s": "Hello, World", "t": "  padded\t\n", "k": "한국어 말모이",
     "e": "", "b": True, "nil": None, "l": [3, 1, 2], "w": ["b", "A", "c"], "d": {"a": 1, "b": [1, 2], "c": "z"},
@@ -89,7 +90,7 @@ def generated():
 
 def render(template, variables):
     try:
-        return _compile_jinja_template(template).render(**variables)
+        return _compile_jinja_template(template).render(**variables, strftime_now=EPOCH.strftime)
     except RecursionError:
         raise
     except Exception as error:
@@ -105,18 +106,19 @@ def main():
     with open(f"{folder}/cases.json", "w") as f:
         json.dump({"variables": VARIABLES, "cases": cases}, f, ensure_ascii=False, indent=0)
     print(len(cases), "cases,", errors, "errors")
-    real = []
+    variables = [
+        {"messages": messages, "tools": tools, "documents": None, "add_generation_prompt": prompt,
+         "bos_token": "<s>", "eos_token": "</s>", **extra}
+        for messages in CONVERSATIONS for tools in (None, TOOLS)
+        for prompt, extra in ((True, {}), (False, {}), (True, {"enable_thinking": False}))]
+    real = {}
     for path in sorted(glob.glob(f"{folder}/real/*.jinja")):
         source = open(path, newline="").read()
-        for messages in CONVERSATIONS:
-            for prompt in (True, False):
-                for tools in (None, TOOLS):
-                    v = {"messages": messages, "tools": tools, "documents": None, "add_generation_prompt": prompt,
-                         "bos_token": "<s>", "eos_token": "</s>"}
-                    real.append({"file": os.path.basename(path), "variables": v, "expected": render(source, v)})
+        real[os.path.basename(path)] = [render(source, v) for v in variables]
     with open(f"{folder}/real.json", "w") as f:
-        json.dump(real, f, ensure_ascii=False, indent=0)
-    print(len(real), "real,", sum(c["expected"] is None for c in real), "errors")
+        json.dump({"variables": variables, "expected": real}, f, ensure_ascii=False, indent=0)
+    outputs = [o for r in real.values() for o in r]
+    print(len(real), "real templates,", len(outputs), "cases,", outputs.count(None), "errors")
 
 
 main()
