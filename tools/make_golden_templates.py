@@ -37,6 +37,9 @@ raise_exception("no") | strftime_now("%Y") is string | zzz.x | nil.x | zzz[0] | 
 "a" if n > 5 else "b" if n > 2 else "c" | [n if b else m][0] | d["a" ~ ""] | {"a": n}["a"] | l[n - 6] | s[n - 7] | "abc"[1:][0] | (s|upper)[0] | s|upper|lower|title | x|int + n | (1, 2, 3)[1] | "\\t|\\n|" | 'a\\'b' | "é"|upper | "ÀB"|lower | "ß"|upper | k|upper | "straße"|title | "a1b2".isalnum() | " ".isspace() | "x".join("abc") | "abc"|list | "a,b,,c".split(",") | "  a  b ".split() | "abc".startswith("b", 1) is defined
 """.strip()
 STATEMENTS = [
+    "{{ k|tojson(ensure_ascii=True) }}{{ '😀é'|tojson(true) }}{{ {'한': 1}|tojson(ensure_ascii=true, indent=2) }}", "{{ none|selectattr('a')|list }}{{ zzz|map('upper')|list }}{{ 0|reject('odd')|list }}{{ ''|map(attribute='x')|list }}",
+    "{% if false %}{{ n|from_json }}{% endif %}x", "{{ n|from_json if false else 'y' }}", "{% if n is nosuch %}{% endif %}", "{% if false %}{{ n is nosuch }}{% endif %}z",
+    "{% for k, g in [{'a': 'b'}, {'a': 'A'}, {'a': 'B'}]|groupby('a') %}{{ k }}:{{ g }};{% endfor %}",
     "{% for i in l %}{{ i }},{% endfor %}", "{% for i in [] %}x{% else %}none{% endfor %}",
     "{% for i in l %}{{ loop.index }}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.revindex }} {% endfor %}",
     "{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}", "{% for a, b in [(1, 2), (3, 4)] %}{{ a + b }} {% endfor %}",

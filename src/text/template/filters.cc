@@ -1,4 +1,6 @@
 // Jinja's built-in filters and tests, as far as templates of models use them.
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -139,19 +141,23 @@ Value GroupBy(Interpreter& run, const Value& input, Arguments& a) {
   }
   SortValues(run, sorted, false);
   List out, group;
+  size_t first = 0;  // whose key, as it is written, names the group
   for (size_t i = 0; i < sorted.size(); ++i) {
     group.push_back(sorted[i].second.list()[1]);
     if (i + 1 < sorted.size() && Equal(sorted[i].first, sorted[i + 1].first)) {
       continue;
     }
     out.push_back(Value::FromList(
-        {sorted[i].second.list()[0], Value::FromList(std::move(group))}, true));
+        {sorted[first].second.list()[0], Value::FromList(std::move(group))},
+        true));
     group.clear();
+    first = i + 1;
   }
   return Value::FromList(std::move(out));
 }
 
-// select, reject, selectattr, rejectattr.
+// select, reject, selectattr, rejectattr; as in Jinja2, these and map make
+// nothing of anything false, none too.
 template <bool kKeep, bool kAttribute>
 Value Select(Interpreter& run, const Value& input, Arguments& a) {
   size_t used = 0;
@@ -167,6 +173,7 @@ Value Select(Interpreter& run, const Value& input, Arguments& a) {
                          a.positional.end());
   rest.named = a.named;
   List out;
+  if (!input.Truth()) return Value::FromList(std::move(out));
   for (Value& item : run.Iterate(input)) {
     run.Step();
     const Value value = kAttribute ? Path(run, item, attribute) : item;
@@ -179,6 +186,7 @@ Value Select(Interpreter& run, const Value& input, Arguments& a) {
 
 Value Map(Interpreter& run, const Value& input, Arguments& a) {
   List out;
+  if (!input.Truth()) return Value::FromList(std::move(out));
   const Value* attribute = nullptr;
   const Value* fallback = nullptr;
   for (const auto& [name, value] : a.named) {
@@ -271,6 +279,33 @@ Value Indent(Interpreter& run, const Value& input, Arguments& a) {
   return out;
 }
 
+// JSON text with \uXXXX (two for a character past U+FFFF) for all but ASCII.
+std::string EscapeToAscii(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    int32_t code = 0;
+    const auto length =
+        utf8proc_iterate(reinterpret_cast<const uint8_t*>(text.data()) + i,
+                         static_cast<utf8proc_ssize_t>(text.size() - i), &code);
+    if (length < 1) {  // not UTF-8: ToJson writes none
+      out += "\\ufffd";
+      ++i;
+      continue;
+    }
+    i += static_cast<size_t>(length);
+    if (code < 0x80) {
+      out += static_cast<char>(code);
+    } else if (code < 0x10000) {
+      out += Format("\\u{:04x}", code);
+    } else {
+      code -= 0x10000;
+      out += Format("\\u{:04x}\\u{:04x}", 0xD800 + (code >> 10),
+                    0xDC00 + (code & 0x3FF));
+    }
+  }
+  return out;
+}
+
 Value ToJsonFilter(Interpreter& run, const Value& input, Arguments& a) {
   // transformers' tojson(x, ensure_ascii=False, indent=None, ...).
   const Value* indent = Argument(a, 1, "indent");
@@ -286,6 +321,7 @@ Value ToJsonFilter(Interpreter& run, const Value& input, Arguments& a) {
     spaces = static_cast<int>(std::clamp<int64_t>(indent->integer(), 0, 100));
   }
   std::string out = ToJson(input, spaces, sort_keys);
+  if (ArgumentFlag(a, 0, "ensure_ascii")) out = EscapeToAscii(out);
   run.Charge(out.size());
   return out;
 }
