@@ -177,6 +177,7 @@ class HubFolders : public ::testing::Test {
   // Runs `body` in a child process that ends with status 0 unless it throws.
   template <typename F>
   pid_t Fork(F&& body) {
+    net::FakeServer::Publish();
     const pid_t child = fork();
     if (child != 0) return child;
     int status = 0;

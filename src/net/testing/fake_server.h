@@ -69,6 +69,12 @@ class FakeServer {
   std::string url(const std::string& host = "127.0.0.1") const {
     return "http://" + host + ":" + std::to_string(port_);
   }
+  // What a test wrote before this call is seen by the handlers of requests
+  // that come after it, other processes' requests too.
+  static void Publish() {
+    static std::mutex order;
+    const std::lock_guard lock(order);
+  }
   std::vector<FakeRequest> requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;
@@ -122,6 +128,7 @@ class FakeServer {
       const std::lock_guard lock(mutex_);
       requests_.push_back(request);
     }
+    Publish();
     FakeResponse response = handler_(request);
     // Ranges of whole answers, as a file server would.
     const auto range = request.headers.find("range");

@@ -174,14 +174,21 @@ bool IsCase(const Value& value, bool upper);
 // A string argument; fails where it is missing.
 std::string StringArgument(Interpreter& run, const Arguments& arguments,
                            size_t index, std::string_view name);
-// Filters that stand apart for their size.
+// Filters on text.
 Value FormatFilter(Interpreter& run, const Value& input, Arguments& a);
 Value UrlEncode(Interpreter& run, const Value& input, Arguments& a);
 Value WordCount(Interpreter& run, const Value& input, Arguments& a);
+Value Indent(Interpreter& run, const Value& input, Arguments& a);
+Value ToJsonFilter(Interpreter& run, const Value& input, Arguments& a);
+Value Escape(Interpreter& run, const Value& input, Arguments& a);
+Value Truncate(Interpreter& run, const Value& input, Arguments& a);
 
 // The argument at `index` or named `name`; null when absent.
 const Value* Argument(const Arguments& arguments, size_t index,
                       std::string_view name);
+// Whether that argument is there and true.
+bool ArgumentFlag(const Arguments& arguments, size_t index,
+                  std::string_view name);
 
 std::unique_ptr<Block> Parse(std::string_view source, std::string_view where,
                              const TemplateLimits& limits);
