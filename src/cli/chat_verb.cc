@@ -99,11 +99,11 @@ class LineReader {
       return Got::kEnd;
     }
     line.assign(text, static_cast<size_t>(count));
+    while (line.ends_with('\n')) line.pop_back();
     HistEvent event;
-    if (line.find_first_not_of(" \n") != std::string::npos) {
+    if (line.find_first_not_of(' ') != std::string::npos) {
       history(history_, &event, H_ENTER, line.c_str());
     }
-    while (line.ends_with('\n')) line.pop_back();
     return Got::kLine;
   }
   bool interactive() const { return editor_ != nullptr; }
