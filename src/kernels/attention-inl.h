@@ -19,10 +19,6 @@ HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
 namespace HWY_NAMESPACE {
 
-HWY_INLINE VF LoadHalves(const uint16_t* at) {
-  return LoadWeights(reinterpret_cast<const hwy::float16_t*>(at));
-}
-
 // scores[q][64] = Σ_d query[q][d]·keys[d][64], d ascending.
 template <int kQueries>
 void PageScores(const AttentionQuery* queries, const uint16_t* keys,

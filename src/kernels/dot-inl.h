@@ -36,20 +36,22 @@ HWY_INLINE VI BroadcastFour(const int8_t* codes) {
   return hn::Set(DI(), word);
 }
 
+// How many products of a code of this many bits with an int8, in every lane of
+// a Dots, surely fit.
 #if HWY_TARGET == HWY_AVX3_DL
 // VNNI: exact for any codes, sums stay in 32 bits.
 constexpr bool kWideDot = true;
+constexpr int AddsOf(int) { return 8; }
 using Dots = VI;
 HWY_INLINE Dots ZeroDots() { return hn::Zero(DI()); }
 HWY_INLINE Dots Dot(Dots sum, VU8 weights, VI four) {
   return VI{_mm512_dpbusd_epi32(sum.raw, weights.raw, four.raw)};
 }
 HWY_INLINE VI Total(Dots dots) { return dots; }
-HWY_INLINE VI Total(Dots low, Dots) { return low; }
 #elif HWY_TARGET == HWY_NEON
-// Sums of pairs in 16 bits, the low and the high half of the vector apart:
-// eight products of a nibble and an int8 stay below 2^15.
+// Sums of products in 16 bits, the low and the high half of the vector apart.
 constexpr bool kWideDot = false;
+constexpr int AddsOf(int bits) { return bits == 6 ? 4 : 8; }  // 4·63·127
 struct Dots {
   int16x8_t low, high;
 };
@@ -64,13 +66,12 @@ HWY_INLINE Dots Dot(Dots sum, VU8 weights, VI four) {
 HWY_INLINE VI Total(Dots dots) {
   return VI{vpaddq_s32(vpaddlq_s16(dots.low), vpaddlq_s16(dots.high))};
 }
-HWY_INLINE VI Total(Dots low, Dots high) {
-  return hn::Add(Total(low), hn::ShiftLeft<4>(Total(high)));
-}
 #elif HWY_ARCH_X86
-// vpmaddubsw adds pairs in 16 bits and saturates: codes must be nibbles, of
-// which eight vectors (a block of 32) fit: 8·2·15·127 = 30,480.
+// vpmaddubsw adds pairs in 16 bits: of nibbles eight fit (8·2·15·127 =
+// 30,480), of 5-bit codes four, of 6-bit codes two. Larger codes would
+// saturate in the instruction itself.
 constexpr bool kWideDot = false;
+constexpr int AddsOf(int bits) { return bits == 5 ? 4 : bits == 6 ? 2 : 8; }
 using Dots = VI16;
 HWY_INLINE Dots ZeroDots() { return hn::Zero(DI16()); }
 HWY_INLINE Dots Dot(Dots sum, VU8 weights, VI four) {
@@ -84,8 +85,17 @@ HWY_INLINE Dots Dot(Dots sum, VU8 weights, VI four) {
   return VI16{_mm_add_epi16(sum.raw, _mm_maddubs_epi16(weights.raw, four.raw))};
 #endif
 }
+#else
+#error "no integer dot product for this target"
+#endif
+
+// Per lane, the sum of the products of two pairs of int16.
 HWY_INLINE VI PairsTimes(VI16 pairs, VI16 factor) {
-#if HWY_TARGET == HWY_AVX3
+#if HWY_TARGET == HWY_NEON
+  return VI{
+      vpaddq_s32(vmull_s16(vget_low_s16(pairs.raw), vget_low_s16(factor.raw)),
+                 vmull_high_s16(pairs.raw, factor.raw))};
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
   return VI{_mm512_madd_epi16(pairs.raw, factor.raw)};
 #elif HWY_TARGET == HWY_AVX2
   return VI{_mm256_madd_epi16(pairs.raw, factor.raw)};
@@ -93,17 +103,126 @@ HWY_INLINE VI PairsTimes(VI16 pairs, VI16 factor) {
   return VI{_mm_madd_epi16(pairs.raw, factor.raw)};
 #endif
 }
+
+// An integer scale in the form that multiplies a Dots for nothing: where sums
+// are 16-bit pairs, twice in each lane, and the widening takes it along; else
+// once in 32 bits.
+#if HWY_TARGET == HWY_NEON || HWY_TARGET == HWY_AVX3_DL
+using Multiplier = VI;
+constexpr bool kScalesPairs = false;
+HWY_INLINE VI Later(VI sum, Multiplier scale) { return hn::Mul(sum, scale); }
+HWY_INLINE Multiplier EvenMultiplier(VI16 pairs) {
+  return hn::ShiftRight<16>(hn::ShiftLeft<16>(hn::BitCast(DI(), pairs)));
+}
+HWY_INLINE Multiplier OddMultiplier(VI16 pairs) {
+  return hn::ShiftRight<16>(hn::BitCast(DI(), pairs));
+}
+HWY_INLINE VI Scaled(Dots dots, Multiplier scale) {
+  return hn::Mul(Total(dots), scale);
+}
+#else
+using Multiplier = VI16;
+constexpr bool kScalesPairs = true;
+HWY_INLINE VI Later(VI sum, Multiplier) { return sum; }
+HWY_INLINE Multiplier EvenMultiplier(VI16 pairs) {
+  const VI lanes = hn::BitCast(DI(), pairs);
+  return hn::BitCast(DI16(), hn::Or(hn::And(lanes, hn::Set(DI(), 0xffff)),
+                                    hn::ShiftLeft<16>(lanes)));
+}
+HWY_INLINE Multiplier OddMultiplier(VI16 pairs) {
+  const hn::Repartition<uint32_t, DF> du;
+  const auto lanes = hn::BitCast(du, pairs);
+  return hn::BitCast(DI16(), hn::Or(hn::ShiftRight<16>(lanes),
+                                    hn::And(lanes, hn::Set(du, 0xffff0000u))));
+}
+HWY_INLINE VI Scaled(Dots dots, Multiplier scale) {
+  return PairsTimes(dots, scale);
+}
 HWY_INLINE VI Total(Dots dots) {
   return PairsTimes(dots, hn::Set(DI16(), int16_t{1}));
 }
-HWY_INLINE VI Total(Dots low, Dots high) {
-  return hn::Add(Total(low), PairsTimes(high, hn::Set(DI16(), int16_t{16})));
+#endif
+// What leaves a sum as it is.
+HWY_INLINE Multiplier One() {
+  using D = hn::DFromV<Multiplier>;
+  return hn::Set(D(), hn::TFromD<D>{1});
+}
+HWY_INLINE void StoreMultiplier(Multiplier scale, uint8_t* to) {
+  hn::Store(hn::BitCast(DU8(), scale), DU8(), to);
+}
+HWY_INLINE Multiplier LoadMultiplier(const uint8_t* from) {
+  return hn::BitCast(hn::DFromV<Multiplier>(), hn::Load(DU8(), from));
+}
+
+// Pins sums to registers and to their order: compilers like to sum in another
+// order and spill on the way.
+template <typename V>
+HWY_INLINE void Keep(V& v) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  asm volatile("" : "+v"(v.raw));
+#elif HWY_ARCH_X86
+  asm volatile("" : "+x"(v.raw));
+#else
+  (void)v;  // enough registers
+#endif
+}
+
+// Sums of signed codes of 8 bits, in 32. ByteWeights is what is computed once
+// for all rows.
+#if HWY_TARGET == HWY_AVX3_DL
+// dpbusd takes unsigned times signed: activations move up by 128, and sums
+// begin at -128·Σcode.
+struct ByteWeights {
+  VU8 codes;
+  explicit ByteWeights(VU8 w) : codes(w) {}
+};
+HWY_INLINE VI DotBytes(VI sum, const ByteWeights& w, VI four, Multiplier) {
+  const VI up = hn::Xor(four, hn::Set(DI(), static_cast<int32_t>(0x80808080u)));
+  const VI moved = VI{_mm512_dpbusd_epi32(sum.raw, up.raw, w.codes.raw)};
+  const VI ones = hn::Set(DI(), 0x01010101);
+  const VI codes =
+      VI{_mm512_dpbusd_epi32(_mm512_setzero_si512(), ones.raw, w.codes.raw)};
+  return hn::Sub(moved, hn::ShiftLeft<7>(codes));
+}
+#elif HWY_TARGET == HWY_NEON
+struct ByteWeights {
+  VU8 codes;
+  explicit ByteWeights(VU8 w) : codes(w) {}
+};
+HWY_INLINE VI DotBytes(VI sum, const ByteWeights& w, VI four, Multiplier) {
+  const int8x16_t a = vreinterpretq_s8_s32(four.raw);
+  const int8x16_t b = vreinterpretq_s8_u8(w.codes.raw);
+  const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+  const int32x4_t high = vpaddlq_s16(vmull_high_s8(a, b));
+  return hn::Add(sum, VI{vpaddq_s32(low, high)});
 }
 #else
-#error "no integer dot product for this target"
+// vpmaddubsw takes unsigned times signed: the sign moves from the code to the
+// activation. A pair is at most 2·128·127 = 32,512, so every pair is widened,
+// and the scale goes along with the widening.
+struct ByteWeights {
+  VU8 codes, sizes;
+  explicit ByteWeights(VU8 w)
+      : codes(w), sizes(hn::BitCast(DU8(), hn::Abs(hn::BitCast(DI8(), w)))) {}
+};
+HWY_INLINE VI DotBytes(VI sum, const ByteWeights& w, VI four,
+                       Multiplier scale) {
+#if HWY_TARGET == HWY_AVX3
+  const __m512i a =
+      _mm512_mask_sub_epi8(four.raw, _mm512_movepi8_mask(w.codes.raw),
+                           _mm512_setzero_si512(), four.raw);
+  const VI16 pairs{_mm512_maddubs_epi16(w.sizes.raw, a)};
+#elif HWY_TARGET == HWY_AVX2
+  const VI16 pairs{_mm256_maddubs_epi16(
+      w.sizes.raw, _mm256_sign_epi8(four.raw, w.codes.raw))};
+#else
+  const VI16 pairs{
+      _mm_maddubs_epi16(w.sizes.raw, _mm_sign_epi8(four.raw, w.codes.raw))};
+#endif
+  return hn::Add(sum, PairsTimes(pairs, scale));
+}
 #endif
 
-// An 8-bit code is two nibbles where the dot product is narrow.
 HWY_INLINE VU8 LowNibbles(VU8 v) {
   return hn::And(v, hn::Set(DU8(), uint8_t{15}));
 }

@@ -14,15 +14,35 @@
 
 namespace malmoi::kernels {
 
-// Rows of activations quantized to int8, a scale per block of 32 columns:
-// value = scale·code. The sums serve the weights' mins. `tokens` rows,
-// each array row-major.
+// Rows of activations quantized to int8 with a scale per `block` columns: 32
+// for simple weight formats, 256 for super formats, whose group sums stay
+// integers. Four rows are a quad whose words of four columns are interleaved,
+// so that a tile of four rows reads one stream; the last rows % 4 are plain:
+//   codes   quads [columns/4][4][4], then rows [columns]
+//   scales  quads [columns/block][4], then rows [columns/block]
+//   sums    block 32: scale·Σcodes, f32, as scales
+//   pairs   block 256: Σcodes of groups of 16 or of 32 columns, int16, two
+//           neighbours together: quads [pairs][4][2], then rows [pairs][2]
 struct Int8Rows {
+  int64_t rows = 0;
   int64_t columns = 0;
-  int8_t* codes = nullptr;  // [tokens][columns]
-  float* scales = nullptr;  // [tokens][columns/32]
-  float* sums32 = nullptr;  // [tokens][columns/32]: scale·Σcodes
-  float* sums16 = nullptr;  // [tokens][columns/16]
+  int64_t block = 32;
+  int8_t* codes = nullptr;
+  float* scales = nullptr;
+  float* sums = nullptr;       // block 32
+  int16_t* pairs16 = nullptr;  // block 256
+  int16_t* pairs32 = nullptr;
+
+  // Where row r begins in an array of `per_row` elements a row, and how far
+  // apart its units of `unit` elements lie.
+  struct Place {
+    int64_t first, step;
+  };
+  Place Find(int64_t row, int64_t per_row, int64_t unit) const {
+    const int64_t quad = row / 4 * 4;
+    if (quad + 4 > rows) return {row * per_row, unit};
+    return {quad * per_row + row % 4 * unit, 4 * unit};
+  }
 };
 
 // One attention query of a kv head.
@@ -44,9 +64,16 @@ struct KernelTable {
 
   // out[t·out_stride + p·lanes + r] = Σ_k weight[p][r][k]·row[first+t][k] for
   // `panels` panels and `tokens` rows. Integer formats only; columns are the
-  // rows'. Per output, blocks are summed in ascending order:
+  // rows', rows.block the format's. Per output, blocks are summed in ascending
+  // order. Simple formats:
   //   sum = fma(float(Σ code·code), scale_w·scale_a, sum), then
-  //   sum = fma(min_w, sums_a, sum).
+  //   sum = fma(min_w, sum_a, sum), where the format has mins.
+  // Super formats, with exact integers for a block of 256 columns:
+  //   dots = Σ_groups scale·Σ code·code, mins = Σ_groups m·Σ code_a
+  //   without stored mins m is the scale, and
+  //     sum = fma(float(dots - zero·mins), d·scale_a, sum), else
+  //     sum = fma(float(dots), d·scale_a, sum), then
+  //     sum = fma(float(mins), -dmin·scale_a, sum).
   void (*matmul_int8)(const PanelFormat& format, const std::byte* panels,
                       int64_t panel_count, const Int8Rows& rows, int64_t first,
                       int64_t tokens, float* out, int64_t out_stride);
@@ -59,9 +86,11 @@ struct KernelTable {
                        int64_t columns, int64_t tokens, float* out,
                        int64_t out_stride);
 
-  // Quantizes one row, columns % 32 == 0, into row `index` of `out`.
+  // Quantizes columns [first, first + count) of row `index` of `out`; both
+  // are multiples of its block.
   // scale = max|x|/127, code = round-to-even(x·(127/max|x|)).
-  void (*quantize_row)(const float* values, const Int8Rows& out, int64_t index);
+  void (*quantize)(const float* values, const Int8Rows& out, int64_t index,
+                   int64_t first, int64_t count);
 
   // out = x/sqrt(mean(x²)+epsilon)·weight (Zhang & Sennrich 2019).
   void (*rms_norm)(const float* x, const float* weight, int64_t columns,

@@ -103,18 +103,30 @@ Packed Pack(DType dtype, const std::vector<std::byte>& rows, int64_t count,
 
 class QuantizedRows {
  public:
-  QuantizedRows(int64_t tokens, int64_t columns)
+  QuantizedRows(int64_t tokens, int64_t columns, int64_t block)
       : codes_(static_cast<size_t>(tokens * columns)),
-        scales_(codes_.size() / 32),
-        sums32_(codes_.size() / 32),
-        sums16_(codes_.size() / 16) {
-    rows = {columns, codes_.data(), scales_.data(), sums32_.data(),
-            sums16_.data()};
+        scales_(codes_.size() / static_cast<size_t>(block)),
+        sums_(codes_.size() / 32),
+        pairs16_(codes_.size() / 16),
+        pairs32_(codes_.size() / 32) {
+    rows = {tokens,         columns,      block,           codes_.data(),
+            scales_.data(), sums_.data(), pairs16_.data(), pairs32_.data()};
+  }
+  int8_t& Code(int64_t row, int64_t column) {
+    const auto at = rows.Find(row, rows.columns, 4);
+    return codes_[static_cast<size_t>(at.first + column / 4 * at.step +
+                                      column % 4)];
+  }
+  float Scale(int64_t row, int64_t column) const {
+    const auto at = rows.Find(row, rows.columns / rows.block, 1);
+    return scales_[static_cast<size_t>(at.first +
+                                       column / rows.block * at.step)];
   }
   Int8Rows rows;
 
   std::vector<int8_t> codes_;
-  std::vector<float> scales_, sums32_, sums16_;
+  std::vector<float> scales_, sums_;
+  std::vector<int16_t> pairs16_, pairs32_;
 };
 
 std::string NameOf(const ::testing::TestParamInfo<const KernelTable*>& info) {
@@ -154,35 +166,38 @@ TEST_P(KernelTest, Int8ProductsEqualTheScalarTwins) {
   Random random(2);
   const KernelTable& table = *GetParam();
   const KernelTable& scalar = ScalarKernels();
-  constexpr int64_t kColumns = 256, kTokens = 13;
+  // More than a stretch of decoded columns; an odd number of panels; whole
+  // quads, two at once, and three rows beside them.
+  constexpr int64_t kColumns = 1024 + 512, kTokens = 15, kCount = 48;
   for (DType dtype : kBlockTypes) {
-    const int64_t count = 32;
-    const auto rows = RandomRows(dtype, count, kColumns, random);
-    const Packed fast = Pack(dtype, rows, count, kColumns, table.lanes);
-    const Packed plain = Pack(dtype, rows, count, kColumns, scalar.lanes);
-    QuantizedRows x(kTokens, kColumns);
+    const auto rows = RandomRows(dtype, kCount, kColumns, random);
+    const Packed fast = Pack(dtype, rows, kCount, kColumns, table.lanes);
+    const Packed plain = Pack(dtype, rows, kCount, kColumns, scalar.lanes);
+    QuantizedRows x(kTokens, kColumns, fast.format.block());
     for (int8_t& code : x.codes_) {
       code = static_cast<int8_t>(static_cast<int>(random.Below(255)) - 127);
     }
     // The extremes that a saturating instruction would get wrong.
     for (int64_t k = 0; k < kColumns; ++k) {
-      x.codes_[static_cast<size_t>(k)] = 127;
-      x.codes_[static_cast<size_t>(kColumns + k)] = -127;
+      x.Code(0, k) = x.Code(kTokens - 1, k) = 127;
+      x.Code(1, k) = x.Code(kTokens - 2, k) = -127;
     }
-    for (float* values : {x.scales_.data(), x.sums32_.data()}) {
-      for (size_t i = 0; i < x.scales_.size(); ++i) values[i] = Uniform(random);
+    for (float& value : x.scales_) value = Uniform(random);
+    for (float& value : x.sums_) value = Uniform(random);
+    for (auto* pairs : {&x.pairs16_, &x.pairs32_}) {
+      for (int16_t& value : *pairs) {
+        value =
+            static_cast<int16_t>(static_cast<int>(random.Below(4065)) - 2032);
+      }
     }
-    for (float& value : x.sums16_) value = Uniform(random);
-    std::vector<float> a(kTokens * 32), b(kTokens * 32);
-    // All tile widths: 13 rows at once, and one by one.
-    table.matmul_int8(fast.format, fast.data.data(), count / table.lanes,
-                      x.rows, 0, kTokens, a.data(), 32);
-    scalar.matmul_int8(plain.format, plain.data.data(), count / scalar.lanes,
-                       x.rows, 0, kTokens, b.data(), 32);
-    std::vector<float> single(kTokens * 32);
+    std::vector<float> a(kTokens * kCount), b(a.size()), single(a.size());
+    table.matmul_int8(fast.format, fast.data.data(), kCount / table.lanes,
+                      x.rows, 0, kTokens, a.data(), kCount);
+    scalar.matmul_int8(plain.format, plain.data.data(), kCount / scalar.lanes,
+                       x.rows, 0, kTokens, b.data(), kCount);
     for (int64_t t = 0; t < kTokens; ++t) {
-      table.matmul_int8(fast.format, fast.data.data(), count / table.lanes,
-                        x.rows, t, 1, single.data() + t * 32, 32);
+      table.matmul_int8(fast.format, fast.data.data(), kCount / table.lanes,
+                        x.rows, t, 1, single.data() + t * kCount, kCount);
     }
     for (size_t i = 0; i < a.size(); ++i) {
       ASSERT_EQ(a[i], single[i]) << Info(dtype).name << " " << i;
@@ -190,6 +205,46 @@ TEST_P(KernelTest, Int8ProductsEqualTheScalarTwins) {
         ASSERT_EQ(a[i], b[i]) << Info(dtype).name << " " << i;
       } else {
         ASSERT_NEAR(a[i], b[i], 1e-4 * (1 + std::fabs(b[i])));
+      }
+    }
+  }
+}
+
+// From the formats' own dequantization and the definition of a product.
+TEST_P(KernelTest, Int8ProductsAreThoseOfTheDequantizedFactors) {
+  Random random(12);
+  const KernelTable& table = *GetParam();
+  constexpr int64_t kColumns = 512, kTokens = 6, kCount = 32;
+  for (DType dtype : kBlockTypes) {
+    const auto rows = RandomRows(dtype, kCount, kColumns, random);
+    const Packed packed = Pack(dtype, rows, kCount, kColumns, table.lanes);
+    QuantizedRows x(kTokens, kColumns, packed.format.block());
+    std::vector<float> values(kColumns);
+    for (int64_t t = 0; t < kTokens; ++t) {
+      for (float& value : values) value = Uniform(random);
+      // In two parts, as an epilogue stores them.
+      table.quantize(values.data(), x.rows, t, 0, 256);
+      table.quantize(values.data() + 256, x.rows, t, 256, 256);
+    }
+    std::vector<float> out(kTokens * kCount);
+    table.matmul_int8(packed.format, packed.data.data(), kCount / table.lanes,
+                      x.rows, 0, kTokens, out.data(), kCount);
+    std::vector<float> weights(kColumns);
+    const size_t row_bytes = *ByteSize(dtype, kColumns);
+    for (int64_t r = 0; r < kCount; ++r) {
+      DequantizeRow(dtype, rows.data() + static_cast<size_t>(r) * row_bytes,
+                    kColumns, weights.data());
+      for (int64_t t = 0; t < kTokens; ++t) {
+        double sum = 0, size = 0;
+        for (int64_t k = 0; k < kColumns; ++k) {
+          const double product =
+              static_cast<double>(weights[static_cast<size_t>(k)]) *
+              x.Code(t, k) * static_cast<double>(x.Scale(t, k));
+          sum += product;
+          size += std::fabs(product);
+        }
+        EXPECT_NEAR(out[static_cast<size_t>(t * kCount + r)], sum, 1e-5 * size)
+            << Info(dtype).name << " " << t << " " << r;
       }
     }
   }
@@ -224,21 +279,26 @@ TEST_P(KernelTest, FloatProductsEqualTheScalarTwins) {
 
 TEST_P(KernelTest, QuantizingEqualsTheScalarTwinAndKeepsHalfAStep) {
   Random random(4);
-  constexpr int64_t kColumns = 128;
+  constexpr int64_t kColumns = 768;
   std::vector<float> x(kColumns);
   for (float& value : x) value = Uniform(random) * 3;
   std::fill(x.begin() + 32, x.begin() + 64, 0.0f);  // a block of zeros
-  QuantizedRows a(2, kColumns), b(2, kColumns);
-  GetParam()->quantize_row(x.data(), a.rows, 1);
-  ScalarKernels().quantize_row(x.data(), b.rows, 1);
-  EXPECT_EQ(a.codes_, b.codes_);
-  EXPECT_EQ(a.scales_, b.scales_);
-  EXPECT_EQ(a.sums32_, b.sums32_);
-  EXPECT_EQ(a.sums16_, b.sums16_);
-  for (size_t k = 0; k < kColumns; ++k) {
-    const float scale = a.scales_[4 + k / 32];
-    EXPECT_LE(std::fabs(scale * a.codes_[kColumns + k] - x[k]),
-              scale * 0.5f * 1.0001f);
+  for (const int64_t block : {32, 256}) {
+    for (const int64_t row : {1, 5}) {  // in a quad and behind it
+      QuantizedRows a(6, kColumns, block), b(6, kColumns, block);
+      GetParam()->quantize(x.data(), a.rows, row, 0, kColumns);
+      ScalarKernels().quantize(x.data(), b.rows, row, 0, kColumns);
+      EXPECT_EQ(a.codes_, b.codes_);
+      EXPECT_EQ(a.scales_, b.scales_);
+      EXPECT_EQ(a.sums_, b.sums_);
+      EXPECT_EQ(a.pairs16_, b.pairs16_);
+      EXPECT_EQ(a.pairs32_, b.pairs32_);
+      for (int64_t k = 0; k < kColumns; ++k) {
+        const float scale = a.Scale(row, k);
+        EXPECT_LE(std::fabs(scale * a.Code(row, k) - x[static_cast<size_t>(k)]),
+                  scale * 0.5f * 1.0001f);
+      }
+    }
   }
 }
 

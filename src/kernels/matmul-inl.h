@@ -1,6 +1,8 @@
-// Matrix products over panels: a tile is one panel times kTokens rows, the
-// weights decoded once per tile. See panel.h for the layout and kernels.h for
-// the order of additions.
+// Matrix products over panels. A few panels are decoded to bytes for a stretch
+// of columns, into scratch that stays in the first-level cache, and every tile
+// of rows then reads the same bytes: one inner loop for all block types, and
+// decoding is paid once. See panel.h for the layout, kernels.h for the order
+// of additions, docs/PERFORMANCE.md for what else was tried.
 #if defined(MALMOI_KERNELS_MATMUL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MALMOI_KERNELS_MATMUL_INL_H_
 #undef MALMOI_KERNELS_MATMUL_INL_H_
@@ -8,6 +10,9 @@
 #define MALMOI_KERNELS_MATMUL_INL_H_
 #endif
 
+#include <algorithm>
+
+#include "kernels/decode-inl.h"
 #include "kernels/dot-inl.h"
 #include "kernels/kernels.h"
 
@@ -15,184 +20,390 @@ HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
 namespace HWY_NAMESPACE {
 
-// Rows of a tile: int and float accumulators of each must stay in registers
-// (32 on AVX-512 and NEON, 16 on AVX2 and SSE).
-#if HWY_TARGET == HWY_NEON
-constexpr int kTileTokens = 4;  // a Dots is two registers
-#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
-constexpr int kTileTokens = 8;
+// A tile is kTilePanels panels times kTileQuads quads: its dot products must
+// stay in registers, of which there are 32 on AVX-512 and NEON (where a Dots
+// is two), 16 on AVX2 and SSE.
+constexpr int kTilePanels = 2;
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+constexpr int kTileQuads = 2;
 #else
-constexpr int kTileTokens = 4;
+constexpr int kTileQuads = 1;
 #endif
-constexpr int kFloatTileTokens = kTileTokens / 2;
+constexpr int kFloatTileTokens = kF32Lanes == 16 ? 4 : 2;
+// Columns decoded at a time: 20 KiB for two panels.
+constexpr int64_t kStretch = kF32Lanes == 16 ? 512 : 1024;
 
-template <bool kHalf>
-HWY_INLINE VF LoadScale(const std::byte* at) {
-  if constexpr (kHalf) {
-    const hn::Rebind<hwy::float16_t, DF> d16;
-    return hn::PromoteTo(
-        DF(), hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(at)));
-  } else {
-    return hn::LoadU(DF(), reinterpret_cast<const float*>(at));
-  }
+HWY_INLINE VI16 BroadcastPair(const int16_t* pair) {
+  int32_t both;
+  std::memcpy(&both, pair, 4);
+  return hn::BitCast(DI16(), hn::Set(DI(), both));
 }
 
-HWY_INLINE VU8 LoadCodes(const std::byte* at) {
-  return hn::LoadU(DU8(), reinterpret_cast<const uint8_t*>(at));
-}
-
-// The activations of a tile: row t at `base + t·stride`.
+// The activations of a tile, from its first column on: row t's word of columns
+// 4w..4w+3 lies at codes + w·word_step + t·row_step, and likewise the others,
+// by their blocks and pairs.
 struct TileRows {
   const int8_t* codes;
   const float* scales;
-  const float* sums;  // per group of the weights
-  int64_t code_stride, block_stride, sum_stride;
+  const float* sums;
+  const int16_t* pairs;
+  int64_t word_step, row_step;
+  int64_t scale_step, scale_row;
+  int64_t pair_step, pair_row;
+
+  TileRows(const Int8Rows& rows, int group, int64_t row) {
+    const int64_t blocks = rows.columns / rows.block;
+    const int64_t per_row = rows.columns / group;  // sums
+    const auto code = rows.Find(row, rows.columns, 4);
+    const auto scale = rows.Find(row, blocks, 1);
+    const auto pair = rows.Find(row, per_row, 2);
+    codes = rows.codes + code.first;
+    scales = rows.scales + scale.first;
+    sums = rows.block == 32 ? rows.sums + scale.first : nullptr;
+    pairs = rows.block == 32
+                ? nullptr
+                : (group == 16 ? rows.pairs16 : rows.pairs32) + pair.first;
+    word_step = code.step;
+    scale_step = scale.step;
+    pair_step = pair.step;
+    row_step = rows.columns;
+    scale_row = blocks;
+    pair_row = per_row;
+  }
+  // Moves on to later columns.
+  void Skip(int64_t columns, const Int8Rows& rows, int group) {
+    codes += columns / 4 * word_step;
+    scales += columns / rows.block * scale_step;
+    if (sums != nullptr) sums += columns / rows.block * scale_step;
+    if (pairs != nullptr) pairs += columns / group / 2 * pair_step;
+  }
+  HWY_INLINE VI Word(int64_t word, int64_t t) const {
+    return BroadcastFour(codes + word * word_step + t * row_step);
+  }
+  HWY_INLINE VF Scale(int64_t block, int64_t t) const {
+    return hn::Set(DF(), scales[block * scale_step + t * scale_row]);
+  }
+  HWY_INLINE VF Sum(int64_t block, int64_t t) const {
+    return hn::Set(DF(), sums[block * scale_step + t * scale_row]);
+  }
+  HWY_INLINE VI16 Pair(int64_t pair, int64_t t) const {
+    return BroadcastPair(pairs + pair * pair_step + t * pair_row);
+  }
 };
 
-// One panel times kTokens rows. kGroup: columns that share a weight scale.
-template <int kBits, int kGroup, bool kHalf, int kTokens>
-void Int8Tile(const std::byte* HWY_RESTRICT panel, int64_t blocks,
-              bool stored_min, float zero, const TileRows& rows,
-              float* HWY_RESTRICT out, int64_t out_stride) {
-  const DF df;
-  constexpr size_t kVector = kByteLanes;
-  constexpr size_t kScale = kF32Lanes * (kHalf ? 2 : 4);
-  constexpr int kGroups = 32 / kGroup;
-  constexpr size_t kCodeVectors = kBits == 4 ? 4 : 8;
-  VF sums[kTokens];
-  HWY_UNROLL(8)
-  for (int t = 0; t < kTokens; ++t) sums[t] = hn::Zero(df);
-  const VF minus_zero = hn::Set(df, -zero);
+// Whole quads: their steps are constants, which makes addresses displacements.
+struct QuadRows : TileRows {
+  int64_t quad_codes, quad_scales, quad_pairs;  // from a quad to the next
 
-  for (int64_t b = 0; b < blocks; ++b) {
-    const std::byte* codes = panel;
-    const std::byte* scales = codes + kCodeVectors * kVector;
-    const std::byte* mins = scales + kGroups * kScale;
-    panel = stored_min ? mins + kGroups * kScale : mins;
-    const int8_t* row_codes = rows.codes + b * 32;
+  QuadRows(const Int8Rows& rows, int group, int64_t row)
+      : TileRows(rows, group, row),
+        quad_codes(rows.columns * 4),
+        quad_scales(rows.columns / rows.block * 4),
+        quad_pairs(rows.columns / group * 4) {}
+  HWY_INLINE VI Word(int64_t word, int64_t t) const {
+    return BroadcastFour(codes + t / 4 * quad_codes + word * 16 + t % 4 * 4);
+  }
+  HWY_INLINE VF Scale(int64_t block, int64_t t) const {
+    return hn::Set(DF(), scales[t / 4 * quad_scales + block * 4 + t % 4]);
+  }
+  HWY_INLINE VF Sum(int64_t block, int64_t t) const {
+    return hn::Set(DF(), sums[t / 4 * quad_scales + block * 4 + t % 4]);
+  }
+  HWY_INLINE VI16 Pair(int64_t pair, int64_t t) const {
+    return BroadcastPair(pairs + t / 4 * quad_pairs + pair * 8 + t % 4 * 2);
+  }
+};
 
-    // Without VNNI an 8-bit code is summed as two nibbles, so at most one
-    // group's sums of pairs are alive at a time.
-    for (int g = 0; g < kGroups; ++g) {
-      Dots low[kTokens], high[kTokens];
+// A tile: kPanels panels times kRows rows.
+template <int kBits, bool kSuper, int kGroup, int kPanels, int kRows>
+struct Int8Tile {
+  static constexpr size_t kBlock =
+      DecodedVectors<kSuper, kGroup>() * kByteLanes;
+  static constexpr int kCells = kPanels * kRows;
+
+  // sums[p·kRows + t] += scale·Σ code·code over `kVectors` vectors of codes.
+  template <int kVectors, bool kScaled, typename Rows>
+  static HWY_INLINE void AddDots(const uint8_t* HWY_RESTRICT codes,
+                                 size_t panel_step, const Rows& rows,
+                                 int64_t word,
+                                 const Multiplier (&scale)[kPanels],
+                                 VI (&sums)[kCells]) {
+    constexpr int kPerFlush =
+        AddsOf(kBits) < kVectors ? AddsOf(kBits) : kVectors;
+    HWY_UNROLL(4)
+    for (int first = 0; first < kVectors; first += kPerFlush) {
+      Dots dots[kCells];
+      HWY_UNROLL(16)
+      for (int i = 0; i < kCells; ++i) dots[i] = ZeroDots();
       HWY_UNROLL(8)
-      for (int t = 0; t < kTokens; ++t) {
-        low[t] = ZeroDots();
-        if constexpr (kBits == 8 && !kWideDot) high[t] = ZeroDots();
-      }
-      if constexpr (kBits == 4) {
-        HWY_UNROLL(4)
-        for (int i = 0; i < 4; ++i) {
-          const VU8 both = LoadCodes(codes + static_cast<size_t>(i) * kVector);
-          if (kGroups == 1 || g == 0) {
-            const VU8 nibbles = LowNibbles(both);
-            HWY_UNROLL(8)
-            for (int t = 0; t < kTokens; ++t) {
-              low[t] =
-                  Dot(low[t], nibbles,
-                      BroadcastFour(row_codes + t * rows.code_stride + i * 4));
-            }
-          }
-          if (kGroups == 1 || g == 1) {
-            const VU8 nibbles = HighNibbles(both);
-            HWY_UNROLL(8)
-            for (int t = 0; t < kTokens; ++t) {
-              low[t] = Dot(
-                  low[t], nibbles,
-                  BroadcastFour(row_codes + t * rows.code_stride + 16 + i * 4));
-            }
-          }
+      for (int v = first; v < first + kPerFlush; ++v) {
+        VU8 code[kPanels];
+        HWY_UNROLL(2)
+        for (int p = 0; p < kPanels; ++p) {
+          code[p] =
+              hn::Load(DU8(), codes + static_cast<size_t>(p) * panel_step +
+                                  static_cast<size_t>(v) * kByteLanes);
         }
-      } else {
-        const int first = g * (8 / kGroups);
         HWY_UNROLL(8)
-        for (int i = first; i < first + 8 / kGroups; ++i) {
-          const VU8 code = LoadCodes(codes + static_cast<size_t>(i) * kVector);
-          const VU8 nibbles = kWideDot ? code : LowNibbles(code);
-          HWY_UNROLL(8)
-          for (int t = 0; t < kTokens; ++t) {
-            const VI four =
-                BroadcastFour(row_codes + t * rows.code_stride + i * 4);
-            low[t] = Dot(low[t], nibbles, four);
-            if constexpr (!kWideDot) {
-              high[t] = Dot(high[t], HighNibbles(code), four);
-            }
+        for (int t = 0; t < kRows; ++t) {
+          const VI four = rows.Word(word + v, t);
+          HWY_UNROLL(2)
+          for (int p = 0; p < kPanels; ++p) {
+            Dots& dot = dots[p * kRows + t];
+            dot = Dot(dot, code[p], four);
           }
         }
+        HWY_UNROLL(16)
+        for (int i = 0; i < kCells; ++i) Keep(dots[i]);
       }
-      const VF scale =
-          LoadScale<kHalf>(scales + static_cast<size_t>(g) * kScale);
-      const VF min =
-          stored_min ? LoadScale<kHalf>(mins + static_cast<size_t>(g) * kScale)
-                     : hn::Mul(minus_zero, scale);
-      HWY_UNROLL(8)
-      for (int t = 0; t < kTokens; ++t) {
-        VI dot;
-        if constexpr (kBits == 8 && !kWideDot) {
-          dot = Total(low[t], high[t]);
-        } else {
-          dot = Total(low[t]);
-        }
-        const VF scale_a = hn::Set(df, rows.scales[t * rows.block_stride + b]);
-        const VF sum_a =
-            hn::Set(df, rows.sums[t * rows.sum_stride + b * kGroups + g]);
-        sums[t] = hn::MulAdd(hn::ConvertTo(df, dot), hn::Mul(scale, scale_a),
-                             sums[t]);
-        sums[t] = hn::MulAdd(min, sum_a, sums[t]);
+      HWY_UNROLL(16)
+      for (int i = 0; i < kCells; ++i) {
+        const VI total =
+            kScaled ? Scaled(dots[i], scale[i / kRows]) : Total(dots[i]);
+        sums[i] = first == 0 && !kScaled ? total : hn::Add(sums[i], total);
       }
     }
   }
-  HWY_UNROLL(8)
-  for (int t = 0; t < kTokens; ++t) {
-    hn::StoreU(sums[t], df, out + t * out_stride);
+
+  // The same for signed codes of 8 bits.
+  template <int kVectors, typename Rows>
+  static HWY_INLINE void AddByteDots(const uint8_t* HWY_RESTRICT codes,
+                                     size_t panel_step, const Rows& rows,
+                                     int64_t word,
+                                     const Multiplier (&scale)[kPanels],
+                                     VI (&sums)[kCells]) {
+    constexpr bool kLater = !kScalesPairs;  // the scale multiplies the sums
+    VI dots[kCells];
+    HWY_UNROLL(16)
+    for (int i = 0; i < kCells; ++i) {
+      dots[i] = kLater ? hn::Zero(DI()) : sums[i];
+    }
+    HWY_UNROLL(8)
+    for (int v = 0; v < kVectors; ++v) {
+      HWY_UNROLL(2)
+      for (int p = 0; p < kPanels; ++p) {
+        const ByteWeights code(
+            hn::Load(DU8(), codes + static_cast<size_t>(p) * panel_step +
+                                static_cast<size_t>(v) * kByteLanes));
+        HWY_UNROLL(8)
+        for (int t = 0; t < kRows; ++t) {
+          VI& dot = dots[p * kRows + t];
+          dot = DotBytes(dot, code, rows.Word(word + v, t), scale[p]);
+        }
+      }
+      HWY_UNROLL(16)
+      for (int i = 0; i < kCells; ++i) Keep(dots[i]);
+    }
+    HWY_UNROLL(16)
+    for (int i = 0; i < kCells; ++i) {
+      if constexpr (kLater) {
+        sums[i] = hn::Add(sums[i], Later(dots[i], scale[i / kRows]));
+      } else {
+        sums[i] = dots[i];
+      }
+    }
+  }
+
+  template <typename Rows>
+  static HWY_INLINE void Simple(const PanelFormat& format, const uint8_t* block,
+                                size_t panel_step, const Rows& rows, int64_t b,
+                                VF (&sums)[kCells]) {
+    Multiplier one[kPanels];
+    HWY_UNROLL(2)
+    for (int p = 0; p < kPanels; ++p) one[p] = One();
+    VI dots[kCells];
+    if constexpr (kBits == 8) {
+      HWY_UNROLL(16)
+      for (int i = 0; i < kCells; ++i) dots[i] = hn::Zero(DI());
+      AddByteDots<8>(block, panel_step, rows, b * 8, one, dots);
+    } else {
+      AddDots<8, false>(block, panel_step, rows, b * 8, one, dots);
+    }
+    HWY_UNROLL(2)
+    for (int p = 0; p < kPanels; ++p) {
+      const auto* floats = reinterpret_cast<const float*>(
+          block + static_cast<size_t>(p) * panel_step + 8 * kByteLanes);
+      const VF scale = hn::Load(DF(), floats);
+      const VF min = hn::Load(DF(), floats + kF32Lanes);
+      HWY_UNROLL(8)
+      for (int t = 0; t < kRows; ++t) {
+        VF& sum = sums[p * kRows + t];
+        sum = hn::MulAdd(hn::ConvertTo(DF(), dots[p * kRows + t]),
+                         hn::Mul(scale, rows.Scale(b, t)), sum);
+        if (format.has_min()) sum = hn::MulAdd(min, rows.Sum(b, t), sum);
+      }
+    }
+  }
+
+  template <typename Rows>
+  static HWY_INLINE void Super(const PanelFormat& format, const uint8_t* block,
+                               size_t panel_step, const Rows& rows, int64_t b,
+                               VF (&sums)[kCells]) {
+    constexpr int kGroups = 256 / kGroup;
+    VI dots[kCells];
+    HWY_UNROLL(16)
+    for (int i = 0; i < kCells; ++i) dots[i] = hn::Zero(DI());
+    for (int g = 0; g < kGroups; ++g) {
+      Multiplier scale[kPanels];
+      HWY_UNROLL(2)
+      for (int p = 0; p < kPanels; ++p) {
+        scale[p] = LoadMultiplier(block + static_cast<size_t>(p) * panel_step +
+                                  static_cast<size_t>(64 + g) * kByteLanes);
+      }
+      constexpr int kVectors = kGroup / 4;
+      const uint8_t* codes =
+          block + static_cast<size_t>(g * kVectors) * kByteLanes;
+      const int64_t word = b * 64 + g * kVectors;
+      if constexpr (kBits == 8) {
+        AddByteDots<kVectors>(codes, panel_step, rows, word, scale, dots);
+      } else {
+        AddDots<kVectors, true>(codes, panel_step, rows, word, scale, dots);
+      }
+    }
+    HWY_UNROLL(2)
+    for (int p = 0; p < kPanels; ++p) {
+      const uint8_t* pairs = block + static_cast<size_t>(p) * panel_step +
+                             static_cast<size_t>(64 + kGroups) * kByteLanes;
+      const auto* floats = reinterpret_cast<const float*>(
+          pairs + static_cast<size_t>(kGroups / 2) * kByteLanes);
+      const VF d = hn::Load(DF(), floats);
+      const VF minus_dmin = hn::Load(DF(), floats + kF32Lanes);
+      HWY_UNROLL(8)
+      for (int t = 0; t < kRows; ++t) {
+        VI mins = hn::Zero(DI());
+        for (int j = 0; j < kGroups / 2; ++j) {
+          const VI16 pair = hn::Load(
+              DI16(), reinterpret_cast<const int16_t*>(
+                          pairs + static_cast<size_t>(j) * kByteLanes));
+          mins = hn::Add(mins,
+                         PairsTimes(pair, rows.Pair(b * (kGroups / 2) + j, t)));
+        }
+        VI dot = dots[p * kRows + t];
+        if (!format.stored_min) {
+          dot = hn::Sub(dot, hn::Mul(mins, hn::Set(DI(), format.zero)));
+        }
+        const VF scale_a = rows.Scale(b, t);
+        VF& sum = sums[p * kRows + t];
+        sum = hn::MulAdd(hn::ConvertTo(DF(), dot), hn::Mul(d, scale_a), sum);
+        if (format.stored_min) {
+          sum = hn::MulAdd(hn::ConvertTo(DF(), mins),
+                           hn::Mul(minus_dmin, scale_a), sum);
+        }
+      }
+    }
+  }
+
+  // Adds `blocks` blocks to out; the first ones begin from zero.
+  template <typename Rows>
+  static HWY_NOINLINE void Run(const PanelFormat& format,
+                               const uint8_t* decoded, size_t panel_step,
+                               int64_t blocks, const Rows& rows, bool first,
+                               float* out, int64_t out_stride) {
+    const DF df;
+    VF sums[kCells];
+    HWY_UNROLL(16)
+    for (int i = 0; i < kCells; ++i) {
+      sums[i] = first ? hn::Zero(df)
+                      : hn::LoadU(df, out + i % kRows * out_stride +
+                                          i / kRows * kF32Lanes);
+    }
+    for (int64_t b = 0; b < blocks; ++b, decoded += kBlock) {
+      if constexpr (kSuper) {
+        Super(format, decoded, panel_step, rows, b, sums);
+      } else {
+        Simple(format, decoded, panel_step, rows, b, sums);
+      }
+    }
+    HWY_UNROLL(16)
+    for (int i = 0; i < kCells; ++i) {
+      hn::StoreU(sums[i], df,
+                 out + i % kRows * out_stride + i / kRows * kF32Lanes);
+    }
+  }
+};
+
+// All rows of a stretch of kPanels decoded panels.
+template <int kBits, bool kSuper, int kGroup, int kPanels>
+void StretchRows(const PanelFormat& format, const uint8_t* decoded,
+                 size_t panel_step, int64_t column, int64_t blocks,
+                 const Int8Rows& rows, int64_t first, int64_t tokens,
+                 float* out, int64_t out_stride) {
+  const bool begins = column == 0;
+  const int64_t end = first + tokens;
+  const auto quads = [&](int64_t row, auto count) {
+    constexpr int kRows = 4 * decltype(count)::value;
+    QuadRows tile(rows, kGroup, row);
+    tile.Skip(column, rows, kGroup);
+    Int8Tile<kBits, kSuper, kGroup, kPanels, kRows>::Run(
+        format, decoded, panel_step, blocks, tile, begins,
+        out + (row - first) * out_stride, out_stride);
+    return kRows;
+  };
+  const auto few = [&](int64_t row, auto count) {
+    constexpr int kRows = decltype(count)::value;
+    TileRows tile(rows, kGroup, row);
+    tile.Skip(column, rows, kGroup);
+    Int8Tile<kBits, kSuper, kGroup, kPanels, kRows>::Run(
+        format, decoded, panel_step, blocks, tile, begins,
+        out + (row - first) * out_stride, out_stride);
+    return kRows;
+  };
+  const int64_t in_quads = rows.rows / 4 * 4;
+  for (int64_t row = first; row < end;) {
+    const int64_t left = end - row;
+    if (row % 4 == 0 && row + 4 <= in_quads && left >= 4) {
+      if (kTileQuads > 1 && row + 8 <= in_quads && left >= 8) {
+        row += quads(row, std::integral_constant<int, kTileQuads>());
+      } else {
+        row += quads(row, std::integral_constant<int, 1>());
+      }
+    } else if (row < in_quads || left == 1) {  // one row of a quad
+      row += few(row, std::integral_constant<int, 1>());
+    } else if (left == 2) {
+      row += few(row, std::integral_constant<int, 2>());
+    } else {
+      row += few(row, std::integral_constant<int, 3>());
+    }
   }
 }
 
-template <int kBits, int kGroup, bool kHalf>
+template <int kBits, bool kSuper, int kGroup>
 void Int8Panels(const PanelFormat& format, const std::byte* panels,
                 int64_t panel_count, const Int8Rows& rows, int64_t first,
                 int64_t tokens, float* out, int64_t out_stride) {
-  constexpr int kLanes = kF32Lanes;
-  const int64_t blocks = rows.columns / 32;
-  const size_t panel_bytes = PanelBytes(format, kLanes, rows.columns);
-  const float zero = static_cast<float>(format.zero);
-  for (int64_t p = 0; p < panel_count; ++p) {
-    const std::byte* panel = panels + static_cast<size_t>(p) * panel_bytes;
-    float* panel_out = out + p * kLanes;
-    int64_t t = 0;
-    const auto tile = [&](auto count) {
-      const int64_t row = first + t;
-      const TileRows tile_rows = {rows.codes + row * rows.columns,
-                                  rows.scales + row * blocks,
-                                  kGroup == 32 ? rows.sums32 + row * blocks
-                                               : rows.sums16 + row * blocks * 2,
-                                  rows.columns,
-                                  blocks,
-                                  blocks * (32 / kGroup)};
-      Int8Tile<kBits, kGroup, kHalf, count.value>(
-          panel, blocks, format.stored_min, zero, tile_rows,
-          panel_out + t * out_stride, out_stride);
-      t += count.value;
-    };
-    while (tokens - t >= kTileTokens) {
-      tile(std::integral_constant<int, kTileTokens>());
+  constexpr int kPanels = kTilePanels;
+  constexpr int64_t kBlockColumns = kSuper ? 256 : 32;
+  constexpr size_t kDecodedBlock =
+      DecodedVectors<kSuper, kGroup>() * kByteLanes;
+  constexpr size_t kStep = kStretch / kBlockColumns * kDecodedBlock;
+  alignas(64) uint8_t decoded[kPanels * kStep];
+  const int64_t columns = rows.columns;
+  const size_t panel_bytes = PanelBytes(format, kF32Lanes, columns);
+  const size_t block_bytes = BlockBytes(format, kF32Lanes);
+  for (int64_t p = 0; p < panel_count;) {
+    const int64_t count = std::min<int64_t>(kPanels, panel_count - p);
+    for (int64_t column = 0; column < columns; column += kStretch) {
+      const int64_t blocks =
+          std::min(kStretch, columns - column) / kBlockColumns;
+      for (int64_t i = 0; i < count; ++i) {
+        DecodeBlocks<kBits, kSuper, kGroup>(
+            format,
+            panels + static_cast<size_t>(p + i) * panel_bytes +
+                static_cast<size_t>(column / kBlockColumns) * block_bytes,
+            blocks, decoded + static_cast<size_t>(i) * kStep);
+      }
+      float* to = out + p * kF32Lanes;
+      if (count == kPanels) {
+        StretchRows<kBits, kSuper, kGroup, kPanels>(format, decoded, kStep,
+                                                    column, blocks, rows, first,
+                                                    tokens, to, out_stride);
+      } else {
+        StretchRows<kBits, kSuper, kGroup, 1>(format, decoded, kStep, column,
+                                              blocks, rows, first, tokens, to,
+                                              out_stride);
+      }
     }
-    if constexpr (kTileTokens > 4) {
-      if (tokens - t >= 4) tile(std::integral_constant<int, 4>());
-    }
-    switch (tokens - t) {
-      case 3:
-        tile(std::integral_constant<int, 3>());
-        break;
-      case 2:
-        tile(std::integral_constant<int, 2>());
-        break;
-      case 1:
-        tile(std::integral_constant<int, 1>());
-        break;
-      default:
-        break;
-    }
+    p += count;
   }
 }
 
@@ -202,13 +413,22 @@ void MatmulInt8(const PanelFormat& format, const std::byte* panels,
   const auto run = [&](auto function) {
     function(format, panels, panel_count, rows, first, tokens, out, out_stride);
   };
-  const bool half = format.half_scales;
-  if (format.codes == Codes::kU4) {
-    if (format.group == 16) return run(Int8Panels<4, 16, false>);
-    return half ? run(Int8Panels<4, 32, true>) : run(Int8Panels<4, 32, false>);
+  const bool fine = format.group == 16;
+  if (!format.super) {
+    if (format.codes == Codes::kU4) return run(Int8Panels<4, false, 32>);
+    if (format.codes == Codes::kU5) return run(Int8Panels<5, false, 32>);
+    return run(Int8Panels<8, false, 32>);
   }
-  if (format.group == 16) return run(Int8Panels<8, 16, false>);
-  return half ? run(Int8Panels<8, 32, true>) : run(Int8Panels<8, 32, false>);
+  switch (format.codes) {
+    case Codes::kU4:
+      return fine ? run(Int8Panels<4, true, 16>) : run(Int8Panels<4, true, 32>);
+    case Codes::kU5:
+      return run(Int8Panels<5, true, 32>);
+    case Codes::kU6:
+      return run(Int8Panels<6, true, 16>);
+    default:
+      return run(Int8Panels<8, true, 32>);
+  }
 }
 
 template <typename T>

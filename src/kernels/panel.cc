@@ -4,33 +4,118 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "kernels/unpack.h"
 
 namespace malmoi::kernels {
 
 namespace {
 
-int CodeBytes(const PanelFormat& format, int lanes) {  // of a block
-  return (format.codes == Codes::kU4 ? 16 : 32) * lanes;
-}
-int ScaleBytes(const PanelFormat& format, int lanes) {
-  return 32 / format.group * lanes * (format.half_scales ? 2 : 4);
-}
-size_t BlockBytes(const PanelFormat& format, int lanes) {
-  return static_cast<size_t>(CodeBytes(format, lanes) +
-                             ScaleBytes(format, lanes) *
-                                 (format.stored_min ? 2 : 1));
-}
 int FloatBytes(Codes codes) { return codes == Codes::kF32 ? 4 : 2; }
 
-void StoreScale(const PanelFormat& format, std::byte* at, int index,
-                float value) {
-  if (format.half_scales) {
-    const uint16_t half = FloatToHalf(value);
-    std::memcpy(at + index * 2, &half, 2);
-  } else {
-    std::memcpy(at + index * 4, &value, 4);
+// Pairs of groups of a super block: [pairs][lanes][2] scales, then mins.
+int Pairs(const PanelFormat& format) { return 256 / format.group / 2; }
+size_t PairBytes(const PanelFormat& format, int lanes) {
+  return static_cast<size_t>(Pairs(format) * lanes * 2);
+}
+
+// Where bit `bit` (4 or 5) of column k of a block lies: the vector after the
+// nibbles, and the bit of the lane's 32.
+struct HighBit {
+  int vector, shift;
+};
+HighBit HighBitOf(const PanelFormat& format, int k, int bit) {
+  const int v = k / 4, b = k % 4;
+  if (format.codes == Codes::kU5) return {0, 8 * b + v};
+  return {v / 4, 8 * b + 2 * (v % 4) + bit - 4};
+}
+
+// Stores the codes of one lane, whose bytes were zero before.
+void PutCodes(const PanelFormat& format, int lanes, int lane,
+              const uint8_t* codes, std::byte* block) {
+  const auto word = [&](int vector) {
+    return block + (vector * lanes + lane) * 4;
+  };
+  if (format.codes == Codes::kS8) {
+    for (int k = 0; k < 32; ++k) {
+      word(k / 4)[k % 4] = static_cast<std::byte>(codes[k] ^ 0x80);
+    }
+    return;
   }
+  for (int k = 0; k < 16; ++k) {
+    word(k / 4)[k % 4] =
+        static_cast<std::byte>((codes[k] & 15) | ((codes[k + 16] & 15) << 4));
+  }
+  uint32_t planes[2] = {};
+  for (int k = 0; k < 32; ++k) {
+    for (int bit = 4; bit < format.bits(); ++bit) {
+      const HighBit at = HighBitOf(format, k, bit);
+      planes[at.vector] |= static_cast<uint32_t>((codes[k] >> bit) & 1)
+                           << at.shift;
+    }
+  }
+  for (int h = 0; h < format.bits() - 4; ++h) {
+    std::memcpy(word(4 + h), &planes[h], 4);
+  }
+}
+
+void GetCodes(const PanelFormat& format, int lanes, int lane,
+              const std::byte* block, uint8_t* codes) {
+  const auto word = [&](int vector) {
+    return block + (vector * lanes + lane) * 4;
+  };
+  if (format.codes == Codes::kS8) {
+    for (int v = 0; v < 8; ++v) std::memcpy(codes + v * 4, word(v), 4);
+    return;
+  }
+  for (int k = 0; k < 16; ++k) {
+    const int both = static_cast<int>(word(k / 4)[k % 4]);
+    codes[k] = static_cast<uint8_t>(both & 15);
+    codes[k + 16] = static_cast<uint8_t>(both >> 4);
+  }
+  for (int k = 0; k < 32; ++k) {
+    for (int bit = 4; bit < format.bits(); ++bit) {
+      const HighBit at = HighBitOf(format, k, bit);
+      uint32_t plane;
+      std::memcpy(&plane, word(4 + at.vector), 4);
+      codes[k] |= static_cast<uint8_t>(((plane >> at.shift) & 1) << bit);
+    }
+  }
+}
+
+void PutHalf(std::byte* at, int index, float value) {
+  const uint16_t half = FloatToHalf(value);
+  std::memcpy(at + index * 2, &half, 2);
+}
+float GetHalf(const std::byte* at, int index) {
+  uint16_t half;
+  std::memcpy(&half, at + index * 2, 2);
+  return HalfToFloat(half);
+}
+
+void PutBlock(const PanelFormat& format, int lanes, int lane,
+              const CodeBlock& from, std::byte* block) {
+  const size_t code_bytes = CodeBytes(format, lanes);
+  if (!format.super) {
+    PutCodes(format, lanes, lane, from.codes, block);
+    PutHalf(block + code_bytes, lane, from.d);
+    if (format.stored_min) {
+      PutHalf(block + code_bytes, lanes + lane, -from.dmin);
+    }
+    return;
+  }
+  for (int i = 0; i < 8; ++i) {
+    PutCodes(format, lanes, lane, from.codes + i * 32,
+             block + static_cast<size_t>(i) * code_bytes);
+  }
+  std::byte* scales = block + 8 * code_bytes;
+  std::byte* mins = scales + PairBytes(format, lanes);
+  std::byte* ds = format.stored_min ? mins + PairBytes(format, lanes) : mins;
+  for (int g = 0; g < 2 * Pairs(format); ++g) {
+    const int at = (g / 2 * lanes + lane) * 2 + g % 2;
+    scales[at] = static_cast<std::byte>(from.scales[g]);
+    if (format.stored_min) mins[at] = static_cast<std::byte>(from.mins[g]);
+  }
+  PutHalf(ds, lane, from.d);
+  if (format.stored_min) PutHalf(ds, lanes + lane, from.dmin);
 }
 
 // ggml's Q4_0 and Q4_1 blocks are d (f16), [m (f16)], 16 bytes of nibbles.
@@ -41,7 +126,7 @@ void PackNibbleBlocks(const PanelFormat& format, const std::byte* rows_in,
   const size_t header = format.stored_min ? 4 : 2;
   for (int64_t b = 0; b < blocks; ++b, panel += block_bytes) {
     std::byte* scales = panel + CodeBytes(format, lanes);
-    std::byte* mins = scales + ScaleBytes(format, lanes);
+    std::byte* mins = scales + lanes * 2;
     for (int r = 0; r < rows; ++r) {
       const std::byte* block = rows_in + static_cast<size_t>(r) * row_bytes +
                                static_cast<size_t>(b) * (header + 16);
@@ -69,53 +154,74 @@ void PackFloats(const PanelFormat& format, DType dtype, const std::byte* row,
   }
 }
 
-}  // namespace
-
-PanelFormat FormatFor(DType dtype) {
-  if (dtype == DType::kF32) return {.codes = Codes::kF32};
-  if (dtype == DType::kF16) return {.codes = Codes::kF16};
-  if (dtype == DType::kBF16) return {.codes = Codes::kBF16};
-  PanelFormat format;
-  format.group = GroupSize(dtype);
-  format.stored_min = ZeroPoint(dtype) < 0;
-  format.zero = format.stored_min ? 0 : ZeroPoint(dtype);
-  // Scales of the simple types are f16; K types multiply two numbers.
-  format.half_scales = Info(dtype).block_elements == 32;
+Codes CodesFor(DType dtype) {
   switch (dtype) {
+    case DType::kF32:
+      return Codes::kF32;
+    case DType::kF16:
+      return Codes::kF16;
+    case DType::kBF16:
+      return Codes::kBF16;
     case DType::kQ4_0:
     case DType::kQ4_1:
     case DType::kQ2_K:
     case DType::kQ3_K:
     case DType::kQ4_K:
-      format.codes = Codes::kU4;
-      return format;
+      return Codes::kU4;
     case DType::kQ5_0:
     case DType::kQ5_1:
-    case DType::kQ8_0:
     case DType::kQ5_K:
+      return Codes::kU5;
     case DType::kQ6_K:
+      return Codes::kU6;
+    case DType::kQ8_0:
     case DType::kIQ4_NL:
     case DType::kIQ4_XS:
-      format.codes = Codes::kU8;
-      return format;
+      return Codes::kS8;
     default:
       break;
   }
   MALMOI_CHECK(!"a weight type without a panel format");
-  return {};
+  return Codes::kF32;
+}
+
+}  // namespace
+
+PanelFormat FormatFor(DType dtype) {
+  PanelFormat format;
+  format.codes = CodesFor(dtype);
+  if (!format.integer()) return format;
+  format.super = Info(dtype).block_elements == 256;
+  format.group = GroupSize(dtype);
+  format.stored_min = ZeroPoint(dtype) < 0;
+  format.zero = format.stored_min ? 0 : ZeroPoint(dtype);
+  if (format.codes == Codes::kS8) format.zero -= 128;
+  return format;
+}
+
+size_t CodeBytes(const PanelFormat& format, int lanes) {
+  return static_cast<size_t>(4 * format.bits() * lanes);
+}
+
+size_t BlockBytes(const PanelFormat& format, int lanes) {
+  const size_t levels = format.stored_min ? 2 : 1;
+  const size_t halves = levels * static_cast<size_t>(lanes) * 2;
+  if (!format.super) return CodeBytes(format, lanes) + halves;
+  return 8 * CodeBytes(format, lanes) + levels * PairBytes(format, lanes) +
+         halves;
 }
 
 size_t PanelBytes(const PanelFormat& format, int lanes, int64_t columns) {
   if (format.integer()) {
-    MALMOI_CHECK(columns % 32 == 0);
-    return static_cast<size_t>(columns / 32) * BlockBytes(format, lanes);
+    MALMOI_CHECK(columns % format.block() == 0);
+    return static_cast<size_t>(columns / format.block()) *
+           BlockBytes(format, lanes);
   }
   return static_cast<size_t>(columns * lanes * FloatBytes(format.codes));
 }
 
 size_t PackScratchBytes(int64_t columns) {
-  // f32 values, or codes with a scale and a min per 16.
-  return static_cast<size_t>(columns) * 4 + 256;
+  return static_cast<size_t>(columns) * 4;  // a row of f32
 }
 
 void PackPanel(const PanelFormat& format, DType dtype, const std::byte* rows_in,
@@ -136,42 +242,49 @@ void PackPanel(const PanelFormat& format, DType dtype, const std::byte* rows_in,
                      panel);
     return;
   }
-  const int64_t groups = columns / format.group;
-  MALMOI_CHECK(GroupSize(dtype) == format.group);
-  auto* scales = reinterpret_cast<float*>(scratch);
-  float* mins = scales + groups;
-  auto* codes = reinterpret_cast<uint8_t*>(mins + groups);
+  const DTypeInfo& info = Info(dtype);
+  MALMOI_CHECK(GroupSize(dtype) == format.group &&
+               info.block_elements == format.block());
   const size_t block_bytes = BlockBytes(format, lanes);
-  const int per_block = 32 / format.group;
-  for (int r = 0; r < rows; ++r) {
-    UnpackRow(dtype, rows_in + static_cast<size_t>(r) * row_bytes, columns,
-              codes, scales, mins);
-    for (int64_t b = 0; b < columns / 32; ++b) {
-      std::byte* block = panel + static_cast<size_t>(b) * block_bytes;
-      const uint8_t* from = codes + b * 32;
-      if (format.codes == Codes::kU4) {
-        for (int k = 0; k < 16; ++k) {
-          block[(k / 4 * lanes + r) * 4 + k % 4] =
-              static_cast<std::byte>(from[k] | (from[k + 16] << 4));
-        }
-      } else {
-        for (int i = 0; i < 8; ++i) {
-          std::memcpy(block + (i * lanes + r) * 4, from + i * 4, 4);
-        }
-      }
-      std::byte* scale = block + CodeBytes(format, lanes);
-      for (int g = 0; g < per_block; ++g) {
-        const int64_t group = b * per_block + g;
-        StoreScale(format, scale, g * lanes + r, scales[group]);
-        if (format.stored_min) {
-          StoreScale(format, scale + ScaleBytes(format, lanes), g * lanes + r,
-                     mins[group]);
-        } else {
-          MALMOI_DCHECK(mins[group] == -format.zero * scales[group]);
-        }
-      }
+  CodeBlock unpacked;
+  for (int64_t b = 0; b < columns / format.block(); ++b) {
+    for (int r = 0; r < rows; ++r) {
+      UnpackBlock(
+          dtype,
+          rows_in + static_cast<size_t>(r) * row_bytes + b * info.block_bytes,
+          unpacked);
+      PutBlock(format, lanes, r, unpacked, panel);
     }
+    panel += block_bytes;
   }
+}
+
+void UnpackLane(const PanelFormat& format, int lanes, const std::byte* block,
+                int lane, CodeBlock& out) {
+  const size_t code_bytes = CodeBytes(format, lanes);
+  if (!format.super) {
+    GetCodes(format, lanes, lane, block, out.codes);
+    out.scales[0] = out.mins[0] = 1;
+    out.d = GetHalf(block + code_bytes, lane);
+    out.dmin = format.stored_min ? -GetHalf(block + code_bytes, lanes + lane)
+                                 : static_cast<float>(format.zero) * out.d;
+    return;
+  }
+  for (int i = 0; i < 8; ++i) {
+    GetCodes(format, lanes, lane, block + static_cast<size_t>(i) * code_bytes,
+             out.codes + i * 32);
+  }
+  const std::byte* scales = block + 8 * code_bytes;
+  const std::byte* mins = scales + PairBytes(format, lanes);
+  const std::byte* ds =
+      format.stored_min ? mins + PairBytes(format, lanes) : mins;
+  for (int g = 0; g < 2 * Pairs(format); ++g) {
+    const int at = (g / 2 * lanes + lane) * 2 + g % 2;
+    out.scales[g] = static_cast<int8_t>(scales[at]);
+    out.mins[g] = format.stored_min ? static_cast<int8_t>(mins[at]) : int8_t{0};
+  }
+  out.d = GetHalf(ds, lane);
+  out.dmin = format.stored_min ? GetHalf(ds, lanes + lane) : 0.0f;
 }
 
 float PanelWeight(const PanelFormat& format, int lanes, int64_t columns,
@@ -188,36 +301,21 @@ float PanelWeight(const PanelFormat& format, int lanes, int64_t columns,
     std::memcpy(&half, at, 2);
     return format.codes == Codes::kF16 ? HalfToFloat(half) : BF16ToFloat(half);
   }
-  const std::byte* block =
-      panel + static_cast<size_t>(column / 32) * BlockBytes(format, lanes);
-  const int k = static_cast<int>(column % 32);
-  int code;
-  if (format.codes == Codes::kU4) {
-    const int j = k % 16;
-    const int both =
-        static_cast<int>(block[(j / 4 * lanes + lane) * 4 + j % 4]);
-    code = k < 16 ? both & 15 : both >> 4;
-  } else {
-    code = static_cast<int>(block[(k / 4 * lanes + lane) * 4 + k % 4]);
+  MALMOI_DCHECK(column < columns);
+  CodeBlock block;
+  UnpackLane(format, lanes,
+             panel + static_cast<size_t>(column / format.block()) *
+                         BlockBytes(format, lanes),
+             lane, block);
+  const int k = static_cast<int>(column % format.block());
+  const float code = static_cast<float>(CodeOf(format, block, k));
+  if (!format.super) return std::fma(block.d, code, -block.dmin);
+  const int g = k / format.group;
+  const float scale = block.d * static_cast<float>(block.scales[g]);
+  if (!format.stored_min) {
+    return scale * (code - static_cast<float>(format.zero));
   }
-  const int index = k / format.group * lanes + lane;
-  const std::byte* scales = block + CodeBytes(format, lanes);
-  const auto load = [&](const std::byte* at) {
-    float value;
-    if (format.half_scales) {
-      uint16_t half;
-      std::memcpy(&half, at + index * 2, 2);
-      value = HalfToFloat(half);
-    } else {
-      std::memcpy(&value, at + index * 4, 4);
-    }
-    return value;
-  };
-  const float scale = load(scales);
-  const float min = format.stored_min
-                        ? load(scales + ScaleBytes(format, lanes))
-                        : -static_cast<float>(format.zero) * scale;
-  return std::fma(scale, static_cast<float>(code), min);
+  return scale * code - block.dmin * static_cast<float>(block.mins[g]);
 }
 
 }  // namespace malmoi::kernels

@@ -3,14 +3,24 @@
 // from the first byte to the last, so a row's sum never crosses lanes and its
 // order of additions depends on nothing but the row itself.
 //
-// For codes, a panel is a run of blocks of 32 columns, each
-//   codes   4-bit: vector i (0..3), lane r, byte b: column 4i+b in the low
-//           nibble, 16+4i+b in the high one (ggml's nibble order, so packing
-//           Q4_0 and Q4_1 moves 32-bit words and nothing else)
-//           8-bit: vector i (0..7), lane r, byte b: column 4i+b
-//   scales  [32/group][lanes], f16 or f32, whichever holds them exactly
-//   mins    likewise, where they are not -zero·scale
-// and weight = scale·code + min. Float weights are [columns][lanes].
+// Codes come in blocks of 32 columns, vector v (0..7) being columns 4v..4v+3
+// of each lane:
+//   nibbles   vector i (0..3), lane r, byte b: column 4i+b in the low half,
+//             16+4i+b in the high one (ggml's nibble order, so packing Q4_0
+//             and Q4_1 moves 32-bit words and nothing else)
+//   a plane   5-bit codes: one vector; bit 8b+v of lane r is bit 4 of
+//             column 4v+b
+//   2 planes  6-bit codes: vector h (0..1); bits 8b+2j, 8b+2j+1 of lane r are
+//             bits 4, 5 of column 16h+4j+b
+//   bytes     8-bit codes, signed: vector v, lane r, byte b
+// A simple format is a run of such blocks, each followed by its scales and,
+// where stored, mins: [lanes] f16. A super format keeps the two levels of the
+// K types: 8 blocks of codes, then for each pair of groups the two scales and,
+// where stored, the two mins: [pairs][lanes][2] int8; then d and, where mins
+// are stored, dmin: [lanes] f16. In both, weight = scale·(code - zero), or
+// scale·code + min; a super format's scale is d·scale, its min -dmin·min.
+// Nothing is larger than in the file but by a few bits. Float weights are
+// [columns][lanes].
 #ifndef MALMOI_KERNELS_PANEL_H_
 #define MALMOI_KERNELS_PANEL_H_
 
@@ -18,38 +28,60 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/unpack.h"
 #include "tensor/dtype.h"
 
 namespace malmoi::kernels {
 
-enum class Codes : uint8_t { kU4, kU8, kF32, kF16, kBF16 };
+enum class Codes : uint8_t { kU4, kU5, kU6, kS8, kF32, kF16, kBF16 };
 
 struct PanelFormat {
   Codes codes = Codes::kF32;
-  int group = 32;            // columns that share a scale: 16 or 32
-  bool half_scales = false;  // f16, else f32
+  bool super = false;  // blocks of 256 with integer scales
+  int group = 32;      // columns that share a scale: 32; 16 or 32 if super
   bool stored_min = false;
-  int zero = 0;  // without a stored min: min = -zero·scale
+  int zero = 0;  // without stored mins
 
-  bool integer() const { return codes == Codes::kU4 || codes == Codes::kU8; }
+  bool integer() const { return codes <= Codes::kS8; }
+  bool has_min() const { return stored_min || zero != 0; }
+  int bits() const {  // of a code
+    constexpr int kBits[] = {4, 5, 6, 8};
+    return kBits[static_cast<int>(codes)];
+  }
+  // Columns that share a scale in the activations it is multiplied with.
+  int64_t block() const { return super ? 256 : 32; }
 };
 
 // The format that holds weights of this type exactly.
 PanelFormat FormatFor(DType dtype);
 
-// Bytes of a panel of `lanes` rows; columns % 32 == 0 for integer codes.
+// Bytes of the codes of a block of 32 columns.
+size_t CodeBytes(const PanelFormat& format, int lanes);
+// Bytes of format.block() columns, and of a panel of `lanes` rows; columns
+// are a multiple of format.block() for integer codes.
+size_t BlockBytes(const PanelFormat& format, int lanes);
 size_t PanelBytes(const PanelFormat& format, int lanes, int64_t columns);
 
 // Packs rows [0, rows) of `dtype` weights, `row_bytes` apart, into one panel;
 // lanes past `rows` become zero. `format` is FormatFor(dtype), or f32 codes,
-// for which quantized rows are dequantized. `scratch` holds PackScratch()
-// bytes.
+// for which quantized rows are dequantized. `scratch` holds
+// PackScratchBytes() bytes.
 size_t PackScratchBytes(int64_t columns);
 void PackPanel(const PanelFormat& format, DType dtype, const std::byte* rows_in,
                size_t row_bytes, int rows, int64_t columns, int lanes,
                std::byte* panel, std::byte* scratch);
 
-// The value of one weight of a panel: for tests and the scalar kernels.
+// One lane of a block taken apart again, for tests and the scalar kernels. A
+// simple format without stored mins has dmin = zero·d.
+void UnpackLane(const PanelFormat& format, int lanes, const std::byte* block,
+                int lane, CodeBlock& out);
+
+inline int CodeOf(const PanelFormat& format, const CodeBlock& block, int k) {
+  return format.codes == Codes::kS8 ? static_cast<int8_t>(block.codes[k])
+                                    : block.codes[k];
+}
+
+// The value of one weight of a panel.
 float PanelWeight(const PanelFormat& format, int lanes, int64_t columns,
                   const std::byte* panel, int lane, int64_t column);
 

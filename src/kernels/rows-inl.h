@@ -25,41 +25,68 @@ HWY_INLINE float LanesInOrder(VF v) {
   return sum;
 }
 
-void QuantizeRow(const float* HWY_RESTRICT values, const Int8Rows& out,
-                 int64_t index) {
-  const DF df;
+// Codes of 32 columns of a row; the sums of their halves.
+struct HalfSums {
+  int low, high;
+};
+HWY_INLINE HalfSums QuantizeBlock(const float* HWY_RESTRICT values, VF inverse,
+                                  int8_t* HWY_RESTRICT codes,
+                                  int64_t word_step) {
   const DI di;
   constexpr int kLanes = kF32Lanes;
-  constexpr int kVectors = 32 / kLanes;
   const hn::Rebind<int8_t, DI> d8;
-  const int64_t blocks = out.columns / 32;
-  for (int64_t b = 0; b < blocks; ++b) {
-    VF x[kVectors];
+  VI sums[2] = {hn::Zero(di), hn::Zero(di)};
+  alignas(32) int8_t block[32];
+  HWY_UNROLL(8)
+  for (int v = 0; v < 32 / kLanes; ++v) {
+    const VI code =
+        hn::NearestInt(hn::Mul(hn::LoadU(DF(), values + v * kLanes), inverse));
+    VI& sum = sums[v * kLanes / 16];
+    sum = hn::Add(sum, code);
+    hn::StoreU(hn::DemoteTo(d8, code), d8, block + v * kLanes);
+  }
+  for (int w = 0; w < 8; ++w) {
+    std::memcpy(codes + w * word_step, block + w * 4, 4);
+  }
+  return {hn::GetLane(hn::SumOfLanes(di, sums[0])),
+          hn::GetLane(hn::SumOfLanes(di, sums[1]))};
+}
+
+void Quantize(const float* HWY_RESTRICT values, const Int8Rows& out,
+              int64_t index, int64_t first, int64_t count) {
+  const DF df;
+  constexpr int kLanes = kF32Lanes;
+  const auto code_at = out.Find(index, out.columns, 4);
+  const auto scale_at = out.Find(index, out.columns / out.block, 1);
+  const auto pair16_at = out.Find(index, out.columns / 16, 2);
+  const auto pair32_at = out.Find(index, out.columns / 32, 2);
+  for (int64_t column = 0; column < count; column += out.block) {
     VF largest = hn::Zero(df);
-    HWY_UNROLL(8)
-    for (int v = 0; v < kVectors; ++v) {
-      x[v] = hn::LoadU(df, values + b * 32 + v * kLanes);
-      largest = hn::Max(largest, hn::Abs(x[v]));
+    for (int64_t k = 0; k < out.block; k += kLanes) {
+      largest = hn::Max(largest, hn::Abs(hn::LoadU(df, values + column + k)));
     }
     const float maximum = hn::GetLane(hn::MaxOfLanes(df, largest));
     const float scale = maximum / 127.0f;
     const VF inverse = hn::Set(df, maximum > 0 ? 127.0f / maximum : 0.0f);
-    int8_t* codes = out.codes + index * out.columns + b * 32;
-    VI sums[2] = {hn::Zero(di), hn::Zero(di)};
-    HWY_UNROLL(8)
-    for (int v = 0; v < kVectors; ++v) {
-      const VI code = hn::NearestInt(hn::Mul(x[v], inverse));
-      VI& sum = sums[v * kLanes / 16];
-      sum = hn::Add(sum, code);
-      hn::StoreU(hn::DemoteTo(d8, code), d8, codes + v * kLanes);
+    const int64_t block = (first + column) / out.block;
+    out.scales[scale_at.first + block * scale_at.step] = scale;
+    for (int64_t k = 0; k < out.block; k += 32) {
+      const int64_t at = first + column + k;
+      const HalfSums sums = QuantizeBlock(
+          values + column + k, inverse,
+          out.codes + code_at.first + at / 4 * code_at.step, code_at.step);
+      const int both = sums.low + sums.high;
+      if (out.block == 32) {
+        out.sums[scale_at.first + block * scale_at.step] =
+            scale * static_cast<float>(both);
+        continue;
+      }
+      int16_t* pair = out.pairs16 + pair16_at.first + at / 32 * pair16_at.step;
+      pair[0] = static_cast<int16_t>(sums.low);
+      pair[1] = static_cast<int16_t>(sums.high);
+      out.pairs32[pair32_at.first + at / 64 * pair32_at.step + at / 32 % 2] =
+          static_cast<int16_t>(both);
     }
-    const int low = hn::GetLane(hn::SumOfLanes(di, sums[0]));
-    const int high = hn::GetLane(hn::SumOfLanes(di, sums[1]));
-    const int64_t block = index * blocks + b;
-    out.scales[block] = scale;
-    out.sums32[block] = scale * static_cast<float>(low + high);
-    out.sums16[block * 2] = scale * static_cast<float>(low);
-    out.sums16[block * 2 + 1] = scale * static_cast<float>(high);
   }
 }
 
@@ -136,7 +163,15 @@ double Int8Roof(int64_t iterations) {
     asm volatile("" : "+w"(weights.raw), "+w"(four.raw));
 #endif
     HWY_UNROLL(8)
-    for (int c = 0; c < kChains; ++c) dots[c] = Dot(dots[c], weights, four);
+    for (int c = 0; c < kChains; ++c) {
+#if HWY_ARCH_X86
+      VU8 own = weights;  // or the chains would share one product
+      asm volatile("" : "+x"(own.raw));
+      dots[c] = Dot(dots[c], own, four);
+#else
+      dots[c] = Dot(dots[c], weights, four);
+#endif
+    }
   }
   VI sum = hn::Zero(DI());
   for (int c = 0; c < kChains; ++c) sum = hn::Add(sum, Total(dots[c]));

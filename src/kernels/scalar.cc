@@ -14,66 +14,60 @@ namespace {
 
 constexpr int kLanes = 4;
 
-int Code(const PanelFormat& format, const std::byte* block, int lane, int k) {
-  if (format.codes == Codes::kU8) {
-    return static_cast<int>(block[(k / 4 * kLanes + lane) * 4 + k % 4]);
+// One output; see kernels.h for the order.
+float Int8Dot(const PanelFormat& format, const std::byte* panel, int lane,
+              const Int8Rows& rows, int64_t row) {
+  const size_t block_bytes = BlockBytes(format, kLanes);
+  const int64_t block_columns = format.block();
+  const int64_t blocks = rows.columns / block_columns;
+  const auto code_at = rows.Find(row, rows.columns, 4);
+  const auto scale_at = rows.Find(row, blocks, 1);
+  const auto pair_at = rows.Find(row, rows.columns / format.group, 2);
+  const int16_t* pairs = format.group == 16 ? rows.pairs16 : rows.pairs32;
+  float sum = 0;
+  CodeBlock block;
+  for (int64_t b = 0; b < blocks; ++b, panel += block_bytes) {
+    UnpackLane(format, kLanes, panel, lane, block);
+    const float scale_a = rows.scales[scale_at.first + b * scale_at.step];
+    int dots = 0, mins = 0;
+    for (int k = 0; k < block_columns; ++k) {
+      const int64_t column = b * block_columns + k;
+      dots +=
+          block.scales[k / format.group] * CodeOf(format, block, k) *
+          rows.codes[code_at.first + column / 4 * code_at.step + column % 4];
+    }
+    if (!format.super) {
+      sum = std::fma(static_cast<float>(dots), block.d * scale_a, sum);
+      sum = std::fma(-block.dmin, rows.sums[scale_at.first + b * scale_at.step],
+                     sum);
+      continue;
+    }
+    const int64_t groups = 256 / format.group;
+    for (int64_t g = 0; g < groups; ++g) {
+      const int64_t pair = (b * groups + g) / 2;
+      mins += (format.stored_min ? block.mins[g] : block.scales[g]) *
+              pairs[pair_at.first + pair * pair_at.step + g % 2];
+    }
+    if (format.stored_min) {
+      sum = std::fma(static_cast<float>(dots), block.d * scale_a, sum);
+      sum = std::fma(static_cast<float>(mins), -block.dmin * scale_a, sum);
+    } else {
+      sum = std::fma(static_cast<float>(dots - format.zero * mins),
+                     block.d * scale_a, sum);
+    }
   }
-  const int j = k % 16;
-  const int both = static_cast<int>(block[(j / 4 * kLanes + lane) * 4 + j % 4]);
-  return k < 16 ? both & 15 : both >> 4;
-}
-
-float Scale(const PanelFormat& format, const std::byte* scales, int index) {
-  if (format.half_scales) {
-    uint16_t half;
-    std::memcpy(&half, scales + index * 2, 2);
-    return HalfToFloat(half);
-  }
-  float value;
-  std::memcpy(&value, scales + index * 4, 4);
-  return value;
+  return sum;
 }
 
 void MatmulInt8(const PanelFormat& format, const std::byte* panels,
                 int64_t panel_count, const Int8Rows& rows, int64_t first,
                 int64_t tokens, float* out, int64_t out_stride) {
-  const int64_t blocks = rows.columns / 32;
   const size_t panel_bytes = PanelBytes(format, kLanes, rows.columns);
-  const size_t block_bytes = panel_bytes / static_cast<size_t>(blocks);
-  const int groups = 32 / format.group;
-  const int code_bytes = (format.codes == Codes::kU4 ? 16 : 32) * kLanes;
-  const int scale_bytes = groups * kLanes * (format.half_scales ? 2 : 4);
   for (int64_t t = 0; t < tokens; ++t) {
-    const int64_t row = first + t;
-    for (int64_t p = 0; p < panel_count; ++p) {
-      for (int r = 0; r < kLanes; ++r) {
-        float sum = 0;
-        for (int64_t b = 0; b < blocks; ++b) {
-          const std::byte* block = panels +
-                                   static_cast<size_t>(p) * panel_bytes +
-                                   static_cast<size_t>(b) * block_bytes;
-          const int8_t* codes = rows.codes + row * rows.columns + b * 32;
-          const float scale_a = rows.scales[row * blocks + b];
-          for (int g = 0; g < groups; ++g) {
-            int dot = 0;
-            for (int k = g * format.group; k < (g + 1) * format.group; ++k) {
-              dot += Code(format, block, r, k) * codes[k];
-            }
-            const std::byte* scales = block + code_bytes;
-            const float scale = Scale(format, scales, g * kLanes + r);
-            const float min =
-                format.stored_min
-                    ? Scale(format, scales + scale_bytes, g * kLanes + r)
-                    : -static_cast<float>(format.zero) * scale;
-            const float sum_a = groups == 1
-                                    ? rows.sums32[row * blocks + b]
-                                    : rows.sums16[(row * blocks + b) * 2 + g];
-            sum = std::fma(static_cast<float>(dot), scale * scale_a, sum);
-            sum = std::fma(min, sum_a, sum);
-          }
-        }
-        out[t * out_stride + p * kLanes + r] = sum;
-      }
+    for (int64_t r = 0; r < panel_count * kLanes; ++r) {
+      out[t * out_stride + r] = Int8Dot(
+          format, panels + static_cast<size_t>(r / kLanes) * panel_bytes,
+          static_cast<int>(r % kLanes), rows, first + t);
     }
   }
 }
@@ -100,26 +94,43 @@ void MatmulFloat(const PanelFormat& format, const std::byte* panels,
   }
 }
 
-void QuantizeRow(const float* values, const Int8Rows& out, int64_t index) {
-  const int64_t blocks = out.columns / 32;
-  for (int64_t b = 0; b < blocks; ++b) {
-    const float* x = values + b * 32;
+void Quantize(const float* values, const Int8Rows& out, int64_t index,
+              int64_t first, int64_t count) {
+  const auto code_at = out.Find(index, out.columns, 4);
+  const auto scale_at = out.Find(index, out.columns / out.block, 1);
+  const auto pair16_at = out.Find(index, out.columns / 16, 2);
+  const auto pair32_at = out.Find(index, out.columns / 32, 2);
+  for (int64_t begin = 0; begin < count; begin += out.block) {
     float largest = 0;
-    for (int k = 0; k < 32; ++k) largest = std::max(largest, std::fabs(x[k]));
+    for (int64_t k = 0; k < out.block; ++k) {
+      largest = std::max(largest, std::fabs(values[begin + k]));
+    }
     const float scale = largest / 127.0f;
     const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-    int sums[2] = {};
-    for (int k = 0; k < 32; ++k) {
-      const int code = static_cast<int>(std::nearbyint(x[k] * inverse));
-      out.codes[index * out.columns + b * 32 + k] = static_cast<int8_t>(code);
+    const int64_t block = (first + begin) / out.block;
+    out.scales[scale_at.first + block * scale_at.step] = scale;
+    int sums[16] = {};
+    for (int64_t k = 0; k < out.block; ++k) {
+      const int64_t column = first + begin + k;
+      const int code =
+          static_cast<int>(std::nearbyint(values[begin + k] * inverse));
+      out.codes[code_at.first + column / 4 * code_at.step + column % 4] =
+          static_cast<int8_t>(code);
       sums[k / 16] += code;
     }
-    out.scales[index * blocks + b] = scale;
-    out.sums32[index * blocks + b] =
-        scale * static_cast<float>(sums[0] + sums[1]);
-    out.sums16[(index * blocks + b) * 2] = scale * static_cast<float>(sums[0]);
-    out.sums16[(index * blocks + b) * 2 + 1] =
-        scale * static_cast<float>(sums[1]);
+    if (out.block == 32) {
+      out.sums[scale_at.first + block * scale_at.step] =
+          scale * static_cast<float>(sums[0] + sums[1]);
+      continue;
+    }
+    for (int64_t g = 0; g < 16; ++g) {
+      const int64_t all = block * 16 + g;  // groups of 16 before
+      out.pairs16[pair16_at.first + all / 2 * pair16_at.step + g % 2] =
+          static_cast<int16_t>(sums[g]);
+      if (g % 2 != 0) continue;
+      out.pairs32[pair32_at.first + all / 4 * pair32_at.step + g / 2 % 2] =
+          static_cast<int16_t>(sums[g] + sums[g + 1]);
+    }
   }
 }
 
@@ -210,7 +221,7 @@ const KernelTable& ScalarKernels() {
       .fused = true,
       .matmul_int8 = MatmulInt8,
       .matmul_float = MatmulFloat,
-      .quantize_row = QuantizeRow,
+      .quantize = Quantize,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,
       .add = Add,

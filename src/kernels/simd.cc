@@ -38,7 +38,7 @@ const KernelTable* Table() {
       .fused = HWY_NATIVE_FMA != 0,
       .matmul_int8 = MatmulInt8,
       .matmul_float = MatmulFloat,
-      .quantize_row = QuantizeRow,
+      .quantize = Quantize,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,
       .add = AddRows,

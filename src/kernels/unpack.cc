@@ -18,11 +18,7 @@ float Half(const uint8_t* at) {
   return HalfToFloat(half);
 }
 
-struct Out {
-  uint8_t* codes;
-  float* scales;
-  float* mins;
-};
+using Out = CodeBlock&;
 
 // Low nibbles are the first 16 codes, high nibbles the next.
 void Nibbles(const uint8_t* bytes, int count, uint8_t* codes) {
@@ -32,14 +28,18 @@ void Nibbles(const uint8_t* bytes, int count, uint8_t* codes) {
   }
 }
 
+void OneGroup(float scale, float min, Out o) {
+  o.d = scale;
+  o.dmin = -min;
+  o.scales[0] = o.mins[0] = 1;
+}
+
 void Q4_0(const uint8_t* b, Out o) {
-  o.scales[0] = Half(b);
-  o.mins[0] = -8.0f * o.scales[0];
+  OneGroup(Half(b), 0, o);
   Nibbles(b + 2, 16, o.codes);
 }
 void Q4_1(const uint8_t* b, Out o) {
-  o.scales[0] = Half(b);
-  o.mins[0] = Half(b + 2);
+  OneGroup(Half(b), Half(b + 2), o);
   Nibbles(b + 4, 16, o.codes);
 }
 void FifthBits(const uint8_t* high, uint8_t* codes) {
@@ -48,29 +48,26 @@ void FifthBits(const uint8_t* high, uint8_t* codes) {
   for (int i = 0; i < 32; ++i) codes[i] |= ((bits >> i) & 1) << 4;
 }
 void Q5_0(const uint8_t* b, Out o) {
-  o.scales[0] = Half(b);
-  o.mins[0] = -16.0f * o.scales[0];
+  OneGroup(Half(b), 0, o);
   Nibbles(b + 6, 16, o.codes);
   FifthBits(b + 2, o.codes);
 }
 void Q5_1(const uint8_t* b, Out o) {
-  o.scales[0] = Half(b);
-  o.mins[0] = Half(b + 2);
+  OneGroup(Half(b), Half(b + 2), o);
   Nibbles(b + 8, 16, o.codes);
   FifthBits(b + 4, o.codes);
 }
 void Q8_0(const uint8_t* b, Out o) {
-  o.scales[0] = Half(b);
-  o.mins[0] = -128.0f * o.scales[0];
+  OneGroup(Half(b), 0, o);
   for (int i = 0; i < 32; ++i) o.codes[i] = b[2 + i] ^ 0x80;
 }
 
 void Q2_K(const uint8_t* b, Out o) {
-  const float d = Half(b + 80);
-  const float dmin = Half(b + 82);
+  o.d = Half(b + 80);
+  o.dmin = Half(b + 82);
   for (int g = 0; g < 16; ++g) {
-    o.scales[g] = d * static_cast<float>(b[g] & 15);
-    o.mins[g] = -(dmin * static_cast<float>(b[g] >> 4));
+    o.scales[g] = static_cast<int8_t>(b[g] & 15);
+    o.mins[g] = static_cast<int8_t>(b[g] >> 4);
     const uint8_t* q = b + 16 + g / 8 * 32 + g % 2 * 16;
     const int shift = g % 8 / 2 * 2;
     for (int i = 0; i < 16; ++i) o.codes[g * 16 + i] = (q[i] >> shift) & 3;
@@ -79,12 +76,11 @@ void Q2_K(const uint8_t* b, Out o) {
 
 void Q3_K(const uint8_t* b, Out o) {
   const uint8_t* packed = b + 96;
-  const float d = Half(b + 108);
+  o.d = Half(b + 108);
   for (int g = 0; g < 16; ++g) {
     const int low = g < 8 ? packed[g] & 15 : packed[g - 8] >> 4;
     const int high = (packed[8 + g % 4] >> (g / 4 * 2)) & 3;
-    o.scales[g] = d * static_cast<float>((low | (high << 4)) - 32);
-    o.mins[g] = -4.0f * o.scales[g];
+    o.scales[g] = static_cast<int8_t>((low | (high << 4)) - 32);
     const uint8_t* q = b + 32 + g / 8 * 32 + g % 2 * 16;
     const uint8_t* mask = b + g % 2 * 16;
     const int shift = g % 8 / 2 * 2;
@@ -107,13 +103,13 @@ void SixBits(const uint8_t* q, int j, int& scale, int& min) {
   }
 }
 void ScalesOfK(const uint8_t* b, Out o) {
-  const float d = Half(b);
-  const float dmin = Half(b + 2);
+  o.d = Half(b);
+  o.dmin = Half(b + 2);
   for (int j = 0; j < 8; ++j) {
     int scale, min;
     SixBits(b + 4, j, scale, min);
-    o.scales[j] = d * static_cast<float>(scale);
-    o.mins[j] = -(dmin * static_cast<float>(min));
+    o.scales[j] = static_cast<int8_t>(scale);
+    o.mins[j] = static_cast<int8_t>(min);
   }
 }
 void Q4_K(const uint8_t* b, Out o) {
@@ -132,12 +128,8 @@ void Q5_K(const uint8_t* b, Out o) {
 }
 
 void Q6_K(const uint8_t* b, Out o) {
-  const float d = Half(b + 208);
-  for (int g = 0; g < 16; ++g) {
-    const auto scale = static_cast<int8_t>(b[192 + g]);
-    o.scales[g] = d * static_cast<float>(scale);
-    o.mins[g] = -32.0f * o.scales[g];
-  }
+  o.d = Half(b + 208);
+  std::memcpy(o.scales, b + 192, 16);
   for (int n = 0; n < 2; ++n) {
     const uint8_t* low = b + n * 64;
     const uint8_t* high = b + 128 + n * 32;
@@ -152,20 +144,18 @@ void Q6_K(const uint8_t* b, Out o) {
 }
 
 void IQ4_NL(const uint8_t* b, Out o) {
-  o.scales[0] = Half(b);
-  o.mins[0] = -127.0f * o.scales[0];
+  OneGroup(Half(b), 0, o);
   Nibbles(b + 2, 16, o.codes);
   for (int i = 0; i < 32; ++i) o.codes[i] = kIq4Codes[o.codes[i]];
 }
 void IQ4_XS(const uint8_t* b, Out o) {
-  const float d = Half(b);
+  o.d = Half(b);
   uint16_t high;
   std::memcpy(&high, b + 2, 2);
   for (int g = 0; g < 8; ++g) {
     const int low = (b[4 + g / 2] >> (g % 2 * 4)) & 15;
     const int scale = (low | (((high >> (2 * g)) & 3) << 4)) - 32;
-    o.scales[g] = d * static_cast<float>(scale);
-    o.mins[g] = -127.0f * o.scales[g];
+    o.scales[g] = static_cast<int8_t>(scale);
     uint8_t* codes = o.codes + g * 32;
     Nibbles(b + 8 + g * 16, 16, codes);
     for (int i = 0; i < 32; ++i) codes[i] = kIq4Codes[codes[i]];
@@ -234,19 +224,8 @@ int ZeroPoint(DType dtype) {
   }
 }
 
-void UnpackRow(DType dtype, const std::byte* row, int64_t columns,
-               uint8_t* codes, float* scales, float* mins) {
-  const Unpacker unpack = UnpackerFor(dtype);
-  const DTypeInfo& info = Info(dtype);
-  const int groups = info.block_elements / GroupSize(dtype);
-  const auto* block = reinterpret_cast<const uint8_t*>(row);
-  for (int64_t k = 0; k < columns; k += info.block_elements) {
-    unpack(block, {codes, scales, mins});
-    block += info.block_bytes;
-    codes += info.block_elements;
-    scales += groups;
-    mins += groups;
-  }
+void UnpackBlock(DType dtype, const std::byte* block, CodeBlock& out) {
+  UnpackerFor(dtype)(reinterpret_cast<const uint8_t*>(block), out);
 }
 
 void DequantizeRow(DType dtype, const std::byte* row, int64_t columns,
@@ -267,18 +246,19 @@ void DequantizeRow(DType dtype, const std::byte* row, int64_t columns,
   const DTypeInfo& info = Info(dtype);
   const int group = GroupSize(dtype);
   const int zero = ZeroPoint(dtype);
-  uint8_t codes[256];
-  float scales[16], mins[16];
+  CodeBlock block;
   for (int64_t k = 0; k < columns; k += info.block_elements) {
-    unpack(reinterpret_cast<const uint8_t*>(row), {codes, scales, mins});
+    unpack(reinterpret_cast<const uint8_t*>(row), block);
     row += info.block_bytes;
     for (int i = 0; i < info.block_elements; ++i) {
-      const float scale = scales[i / group];
+      const float scale = block.d * static_cast<float>(block.scales[i / group]);
       // scale·code is exact in f32 where a min follows, so both forms round
       // once, as the reference does.
-      out[k + i] = zero >= 0
-                       ? scale * static_cast<float>(codes[i] - zero)
-                       : scale * static_cast<float>(codes[i]) + mins[i / group];
+      out[k + i] =
+          zero >= 0
+              ? scale * static_cast<float>(block.codes[i] - zero)
+              : scale * static_cast<float>(block.codes[i]) -
+                    block.dmin * static_cast<float>(block.mins[i / group]);
     }
   }
 }

@@ -1,5 +1,5 @@
-// Block formats taken apart: every GGUF block type as unsigned codes with a
-// scale and a min per group of 16 or 32, exactly; and dequantizing to f32,
+// Block formats taken apart: every GGUF block type as unsigned codes with
+// scales and mins of groups of 16 or 32, exactly; and dequantizing to f32,
 // bit-equal to the format's reference. Layouts: ggml's block structures.
 #ifndef MALMOI_KERNELS_UNPACK_H_
 #define MALMOI_KERNELS_UNPACK_H_
@@ -12,15 +12,21 @@
 
 namespace malmoi::kernels {
 
+// A block of 32 or 256 elements: value = d·scale·(code - zero), or
+// d·scale·code - dmin·min where ZeroPoint() is -1. The types of 32 elements
+// have one group, whose scale is 1 and whose min is 1 with dmin = -min.
+struct CodeBlock {
+  uint8_t codes[256];
+  int8_t scales[16];  // of each group
+  int8_t mins[16];
+  float d, dmin;
+};
+void UnpackBlock(DType dtype, const std::byte* block, CodeBlock& out);
+
 // Elements that share a scale: 16 for Q2_K, Q3_K and Q6_K, else 32.
 int GroupSize(DType dtype);
-// z where min == -z·scale always holds; -1 for types with mins of their own.
+// z where every min is -z·scale; -1 for types with mins of their own.
 int ZeroPoint(DType dtype);
-
-// value[i] = scales[i/g]·codes[i] + mins[i/g], rounded once. `columns` is a
-// multiple of the block; codes [columns], scales and mins [columns/g].
-void UnpackRow(DType dtype, const std::byte* row, int64_t columns,
-               uint8_t* codes, float* scales, float* mins);
 
 // Any float or block type to f32.
 void DequantizeRow(DType dtype, const std::byte* row, int64_t columns,

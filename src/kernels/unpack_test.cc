@@ -51,20 +51,23 @@ TEST(Dequantize, EqualsTheReferenceBitForBit) {
         << name;
     if (!IsQuantized(dtype)) continue;
     // Codes, scales and mins say the same.
-    const size_t group = static_cast<size_t>(GroupSize(dtype));
-    std::vector<uint8_t> codes(1024);
-    std::vector<float> scales(1024 / group), mins(1024 / group);
-    UnpackRow(dtype, blocks.data(), 1024, codes.data(), scales.data(),
-              mins.data());
-    for (size_t i = 0; i < 1024; ++i) {
-      EXPECT_EQ(std::fma(scales[i / group], static_cast<float>(codes[i]),
-                         mins[i / group]) +
-                    0.0f,
-                values[i])
-          << name << " " << i;
-      if (ZeroPoint(dtype) >= 0) {
-        EXPECT_EQ(mins[i / group],
-                  -static_cast<float>(ZeroPoint(dtype)) * scales[i / group]);
+    const DTypeInfo& info = Info(dtype);
+    const int group = GroupSize(dtype), zero = ZeroPoint(dtype);
+    for (int k = 0; k < 1024; k += info.block_elements) {
+      CodeBlock block;
+      UnpackBlock(dtype,
+                  blocks.data() + k / info.block_elements * info.block_bytes,
+                  block);
+      for (int i = 0; i < info.block_elements; ++i) {
+        const float scale =
+            block.d * static_cast<float>(block.scales[i / group]);
+        const float min =
+            zero >= 0 ? -static_cast<float>(zero) * scale
+                      : -block.dmin * static_cast<float>(block.mins[i / group]);
+        EXPECT_EQ(
+            std::fma(scale, static_cast<float>(block.codes[i]), min) + 0.0f,
+            values[static_cast<size_t>(k + i)])
+            << name << " " << k + i;
       }
     }
   }

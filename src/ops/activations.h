@@ -13,11 +13,14 @@ namespace malmoi::ops {
 
 // Which forms the consumers of an activation read.
 struct ActivationForms {
-  bool int8 = false;
+  bool int8 = false;        // a scale per 32 columns
+  bool int8_super = false;  // a scale per 256
   bool f32 = false;
   // Adds what `weights` reads.
   void Add(const PackedMatrix& weights) {
-    (weights.format.integer() ? int8 : f32) = true;
+    (!weights.format.integer() ? f32
+     : weights.format.super    ? int8_super
+                               : int8) = true;
   }
 };
 
@@ -26,18 +29,27 @@ struct Activations {
   int64_t columns = 0;
   float* values = nullptr;  // [rows][columns], null where no one reads it
   kernels::Int8Rows int8;   // codes null where no one reads it
+  kernels::Int8Rows int8_super;
+
+  const kernels::Int8Rows& For(const PackedMatrix& weights) const {
+    return weights.format.super ? int8_super : int8;
+  }
+  // Columns that must be stored together.
+  int64_t unit() const {
+    return int8_super.codes != nullptr ? 256 : int8.codes != nullptr ? 32 : 1;
+  }
 };
 
 // Room for [rows, columns] in the forms asked for. Int8 needs columns % 32
-// == 0, which every block type's columns are.
+// == 0, or % 256, which every block type's columns are.
 Activations NewActivations(Arena& arena, int64_t rows, int64_t columns,
                            ActivationForms forms);
 
 // Stores one finished row in the forms that `out` has.
 void PutRow(const Activations& out, int64_t row, const float* values);
 
-// Stores columns [first, first + count) of a row. With int8, `first` is a
-// multiple of 32 and so is `count`.
+// Stores columns [first, first + count) of a row; both are multiples of
+// out.unit().
 void PutPart(const Activations& out, int64_t row, int64_t first, int64_t count,
              const float* values);
 

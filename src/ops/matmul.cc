@@ -50,7 +50,7 @@ void Compute(const PackedMatrix& weights, const Activations& x,
   MALMOI_DCHECK(weights.lanes == table.lanes);
   if (weights.format.integer()) {
     table.matmul_int8(weights.format, weights.panel(first_panel), panels,
-                      x.int8, first_token, tokens, out, stride);
+                      x.For(weights), first_token, tokens, out, stride);
   } else {
     table.matmul_float(weights.format, weights.panel(first_panel), panels,
                        x.values + first_token * x.columns, x.columns, x.columns,

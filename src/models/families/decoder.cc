@@ -422,7 +422,7 @@ void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index) const {
                    values);
     }
   };
-  const ops::Product up[] = {{&layer.gate, &layer.up, 32, gate}};
+  const ops::Product up[] = {{&layer.gate, &layer.up, gated.unit(), gate}};
   ops::Matmul(exec, normed, up);
   auto add = [&](const ops::Tile& tile) {
     for (int64_t t = 0; t < tile.tokens; ++t) {
