@@ -75,7 +75,7 @@ def prompts():
             "<start_of_turn>model\n")
     out = [(name, "<bos>" + older[name]) for name in chosen]
     out.insert(1, ("chat", "<bos>" + chat))
-    out.append(("700 tokens", "<bos>" + older["1500 tokens"]))
+    out.append(("700 tokens", f"<bos>{ENGLISH}\n\n{KOREAN}"))
     return out
 
 
@@ -88,6 +88,20 @@ def all_cases(tokenizer):
             ids = tokenizer.encode(text)
         assert ids[0] == BOS and tokenizer.decode(ids) == text, name
         yield name, text, ids
+
+
+def rows_of(logits):
+    """The rows of one prompt in verify.json: all, or some of a long one.
+
+    Of that, also those where the first token leaves the window: most heads
+    look at it, so that a window wrong by one shows there.
+    """
+    count = len(logits)
+    positions = range(count) if count < 100 else sorted(
+        {0, 1, *range(15, count, 16), 512, 513, count - 1})
+    for p in positions:
+        for row in verify_rows(logits[p:p + 1].double()):
+            yield {**row, "p": p}
 
 
 def check_greedy(model, ids, tokens, margins):
@@ -120,7 +134,7 @@ def main():
         check_greedy(model, ids, tokens, margins)
         answer = {"greedy": tokens, "margins": margins}
         verify.append({"name": name, "text": text, "ids": ids,
-                       "rows": list(verify_rows(logits.double())), **answer})
+                       "rows": list(rows_of(logits)), **answer})
         continued.append({"name": name, **answer,
                           "text": tokenizer.decode(tokens)})
         print(name, len(ids), repr(tokenizer.decode(tokens))[:100],

@@ -209,6 +209,19 @@ std::optional<std::vector<int64_t>> GgufFile::GetInts(
   return result;
 }
 
+std::optional<std::vector<bool>> GgufFile::GetBools(
+    std::string_view key) const {
+  const Value* value = Find(key);
+  if (value == nullptr || !value->array || value->type != kBool) {
+    return std::nullopt;
+  }
+  std::vector<bool> result;
+  for (uint64_t i = 0; i < value->count; ++i) {
+    result.push_back(value->bytes[i] != std::byte{0});
+  }
+  return result;
+}
+
 std::optional<std::vector<double>> GgufFile::GetFloats(
     std::string_view key) const {
   const Value* value = Find(key);

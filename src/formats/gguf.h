@@ -54,6 +54,7 @@ class GgufFile {
   std::optional<std::vector<std::string>> GetStrings(
       std::string_view key) const;
   std::optional<std::vector<int64_t>> GetInts(std::string_view key) const;
+  std::optional<std::vector<bool>> GetBools(std::string_view key) const;
   std::optional<std::vector<double>> GetFloats(std::string_view key) const;
 
   // All metadata; arrays of more than `array_limit` elements become

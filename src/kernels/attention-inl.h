@@ -126,13 +126,16 @@ HWY_INLINE void Scale(float* values, float factor, int64_t count) {
 }
 
 // Scores become weights; rescales what was summed when the largest grows.
-HWY_INLINE void PageSoftmax(float* scores, int64_t visible, int q,
-                            int64_t head_dim, Partial& partial) {
+HWY_INLINE void PageSoftmax(float* scores, int64_t first, int64_t visible,
+                            int q, int64_t head_dim, Partial& partial) {
   const DF df;
   constexpr int kLanes = kF32Lanes;
-  for (int64_t j = std::max<int64_t>(visible, 0); j < kAttentionPage; ++j) {
-    scores[j] = -1e30f;
+  if (visible <= std::max<int64_t>(first, 0) || first >= kAttentionPage) {
+    std::fill(scores, scores + kAttentionPage, 0.0f);  // it sees nothing here
+    return;
   }
+  for (int64_t j = 0; j < first; ++j) scores[j] = -1e30f;
+  for (int64_t j = visible; j < kAttentionPage; ++j) scores[j] = -1e30f;
   VF top = hn::Set(df, partial.largest[q]);
   for (int j = 0; j < kAttentionPage; j += kLanes) {
     top = hn::Max(top, hn::LoadU(df, scores + j));
@@ -166,7 +169,8 @@ void AttendPage(const AttentionQuery* queries, int first_query,
     const int64_t visible =
         std::min(queries[first_query + q].visible - page_start, kAttentionPage);
     positions = std::max(positions, visible);
-    PageSoftmax(scores[q], visible, first_query + q, head_dim, partial);
+    PageSoftmax(scores[q], queries[first_query + q].first - page_start, visible,
+                first_query + q, head_dim, partial);
   }
   PageValues<kQueries>(scores, values, positions, head_dim,
                        partial.sums + first_query);
@@ -209,6 +213,7 @@ void Attention(const AttentionQuery* queries, int count,
     for (int64_t i = 0; i < kPages; ++i) {
       const int64_t page_start = start + i * kAttentionPage;
       if (page_start >= visible) break;
+      if (page_start + kAttentionPage <= queries[0].first) continue;
       const int64_t page = page_start / kAttentionPage;
       int q = 0;
       while (queries[q].visible <= page_start) ++q;

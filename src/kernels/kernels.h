@@ -48,7 +48,8 @@ struct Int8Rows {
 // One attention query of a kv head.
 struct AttentionQuery {
   const float* query = nullptr;  // [head_dim_padded], already scaled
-  int64_t visible = 0;           // it sees positions [0, visible), > 0
+  int64_t first = 0;             // it sees positions [first, visible),
+  int64_t visible = 0;           // which are not none
   float* out = nullptr;          // [head_dim_padded]
 };
 
@@ -96,11 +97,14 @@ struct KernelTable {
   void (*rms_norm)(const float* x, const float* weight, int64_t columns,
                    float epsilon, float* out);
 
-  // gate = activation(gate)·up, elementwise; silu: x/(1+exp(-x)).
+  // gate = activation(gate)·up, elementwise. silu: x/(1+exp(-x)); gelu_tanh:
+  // x·(1+tanh(√(2/π)·(x+0.044715x³)))/2 (Hendrycks & Gimpel 2016).
   void (*silu_mul)(float* gate, const float* up, int64_t count);
+  void (*gelu_tanh_mul)(float* gate, const float* up, int64_t count);
   void (*add)(float* to, const float* from, int64_t count);
 
-  // Softmax attention of up to kMaxAttentionQueries queries over pages of
+  // Softmax attention of up to kMaxAttentionQueries queries, whose `first` and
+  // `visible` do not decrease, over pages of
   // 64 positions: keys [head_dim_padded][64] and values
   // [64][head_dim_padded], f16. Each chunk of 512 positions is summed on its
   // own and chunks merge in order (Dao 2023, FlashAttention-2), so that the

@@ -319,18 +319,24 @@ TEST_P(KernelTest, RmsNormHasUnitMeanSquare) {
   }
 }
 
-TEST_P(KernelTest, SiluMulFollowsItsFormula) {
+TEST_P(KernelTest, GatedActivationsFollowTheirFormulas) {
   std::vector<float> gate, up;
-  for (int i = -60; i <= 60; ++i) {
-    gate.push_back(static_cast<float>(i) * 0.5f);
+  for (int i = -60; i <= 60; ++i) {  // to ±150, past where exp overflows
+    gate.push_back(static_cast<float>(i) * (i % 2 == 0 ? 0.5f : 2.5f));
     up.push_back(2.0f);
   }
-  std::vector<float> out = gate;
-  GetParam()->silu_mul(out.data(), up.data(), static_cast<int64_t>(out.size()));
-  for (size_t i = 0; i < out.size(); ++i) {
+  std::vector<float> silu = gate, gelu = gate;
+  const int64_t count = static_cast<int64_t>(gate.size());
+  GetParam()->silu_mul(silu.data(), up.data(), count);
+  GetParam()->gelu_tanh_mul(gelu.data(), up.data(), count);
+  for (size_t i = 0; i < gate.size(); ++i) {
     const double x = static_cast<double>(gate[i]);
-    EXPECT_NEAR(static_cast<double>(out[i]), x / (1 + std::exp(-x)) * 2,
-                1e-5 * (1 + std::fabs(x)));
+    const double tolerance = 1e-5 * (1 + std::fabs(x));
+    EXPECT_NEAR(static_cast<double>(silu[i]), x / (1 + std::exp(-x)) * 2,
+                tolerance);
+    const double inner = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
+    EXPECT_NEAR(static_cast<double>(gelu[i]), x * (1 + std::tanh(inner)),
+                tolerance);
   }
 }
 
@@ -351,24 +357,28 @@ TEST_P(KernelTest, AttentionEqualsTheScalarTwin) {
   std::vector<float> queries(7 * kDim);
   for (float& value : queries) value = Uniform(random);
   const int64_t visible[] = {1, 1, 63, 64, 65, 700, 1100};
-  std::vector<float> a(7 * kDim), b(7 * kDim), alone(7 * kDim);
-  std::vector<AttentionQuery> tile, twin;
-  for (int q = 0; q < 7; ++q) {
-    tile.push_back(
-        {queries.data() + q * kDim, visible[q], a.data() + q * kDim});
-    twin.push_back(
-        {queries.data() + q * kDim, visible[q], b.data() + q * kDim});
-    const AttentionQuery one = {queries.data() + q * kDim, visible[q],
-                                alone.data() + q * kDim};
-    GetParam()->attention(&one, 1, key_pages.data(), value_pages.data(), kDim);
-  }
-  GetParam()->attention(tile.data(), 7, key_pages.data(), value_pages.data(),
-                        kDim);
-  ScalarKernels().attention(twin.data(), 7, key_pages.data(),
-                            value_pages.data(), kDim);
-  for (size_t i = 0; i < a.size(); ++i) {
-    EXPECT_NEAR(a[i], b[i], 2e-6) << i;
-    EXPECT_EQ(a[i], alone[i]) << i;  // whatever shares the tile
+  for (const bool windowed : {false, true}) {
+    const int64_t first[] = {0, 0, 3, 60, 64, 600, 640};
+    std::vector<float> a(7 * kDim), b(7 * kDim), alone(7 * kDim);
+    std::vector<AttentionQuery> tile, twin;
+    for (int q = 0; q < 7; ++q) {
+      tile.push_back({queries.data() + q * kDim, windowed ? first[q] : 0,
+                      visible[q], a.data() + q * kDim});
+      twin.push_back({queries.data() + q * kDim, windowed ? first[q] : 0,
+                      visible[q], b.data() + q * kDim});
+      AttentionQuery one = tile.back();
+      one.out = alone.data() + q * kDim;
+      GetParam()->attention(&one, 1, key_pages.data(), value_pages.data(),
+                            kDim);
+    }
+    GetParam()->attention(tile.data(), 7, key_pages.data(), value_pages.data(),
+                          kDim);
+    ScalarKernels().attention(twin.data(), 7, key_pages.data(),
+                              value_pages.data(), kDim);
+    for (size_t i = 0; i < a.size(); ++i) {
+      EXPECT_NEAR(a[i], b[i], 2e-6) << i;
+      EXPECT_EQ(a[i], alone[i]) << i;  // whatever shares the tile
+    }
   }
 }
 

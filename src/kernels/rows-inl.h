@@ -115,25 +115,48 @@ void RmsNorm(const float* HWY_RESTRICT x, const float* HWY_RESTRICT weight,
   for (; k < columns; ++k) out[k] = x[k] * scale * weight[k];
 }
 
-HWY_INLINE VF Silu(VF x) {
+// x/(1+exp(y)). Highway's Exp is not defined above 104; at 88 the result has
+// long been 0 for every x that leads there.
+HWY_INLINE VF OverOnePlusExp(VF x, VF y) {
   const DF df;
-  const VF one = hn::Set(df, 1.0f);
-  return hn::Div(x, hn::Add(one, hn::Exp(df, hn::Neg(x))));
+  const VF exponential = hn::Exp(df, hn::Min(y, hn::Set(df, 88.0f)));
+  return hn::Div(x, hn::Add(hn::Set(df, 1.0f), exponential));
 }
 
-void SiluMul(float* HWY_RESTRICT gate, const float* HWY_RESTRICT up,
-             int64_t count) {
+HWY_INLINE VF Silu(VF x) { return OverOnePlusExp(x, hn::Neg(x)); }
+
+// tanh(z) = 1 - 2/(1+exp(2z)), so that (1+tanh(z))/2 = 1/(1+exp(-2z)).
+HWY_INLINE VF GeluTanh(VF x) {
+  const DF df;
+  const VF inner =
+      hn::MulAdd(hn::Mul(hn::Mul(x, x), x), hn::Set(df, 0.044715f), x);
+  return OverOnePlusExp(x, hn::Mul(inner, hn::Set(df, -1.5957691216057308f)));
+}
+
+template <typename Activation>
+HWY_INLINE void ActivateMul(float* HWY_RESTRICT gate,
+                            const float* HWY_RESTRICT up, int64_t count,
+                            Activation activation) {
   const DF df;
   constexpr int64_t kLanes = kF32Lanes;
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     const VF g = hn::LoadU(df, gate + i);
-    hn::StoreU(hn::Mul(Silu(g), hn::LoadU(df, up + i)), df, gate + i);
+    hn::StoreU(hn::Mul(activation(g), hn::LoadU(df, up + i)), df, gate + i);
   }
   for (; i < count; ++i) {
-    const float g = hn::GetLane(Silu(hn::Set(df, gate[i])));
-    gate[i] = g * up[i];
+    gate[i] = hn::GetLane(activation(hn::Set(df, gate[i]))) * up[i];
   }
+}
+
+void SiluMul(float* HWY_RESTRICT gate, const float* HWY_RESTRICT up,
+             int64_t count) {
+  ActivateMul(gate, up, count, [](VF x) { return Silu(x); });
+}
+
+void GeluTanhMul(float* HWY_RESTRICT gate, const float* HWY_RESTRICT up,
+                 int64_t count) {
+  ActivateMul(gate, up, count, [](VF x) { return GeluTanh(x); });
 }
 
 void AddRows(float* HWY_RESTRICT to, const float* HWY_RESTRICT from,

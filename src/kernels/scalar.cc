@@ -149,6 +149,14 @@ void SiluMul(float* gate, const float* up, int64_t count) {
   }
 }
 
+void GeluTanhMul(float* gate, const float* up, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float x = gate[i];
+    const float inner = 0.7978845608f * (x + 0.044715f * x * x * x);
+    gate[i] = 0.5f * x * (1.0f + std::tanh(inner)) * up[i];
+  }
+}
+
 void Add(float* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
@@ -160,7 +168,7 @@ void Attention(const AttentionQuery* queries, int count,
   for (int q = 0; q < count; ++q) {
     std::vector<float> scores(static_cast<size_t>(queries[q].visible));
     float largest = -INFINITY;
-    for (int64_t j = 0; j < queries[q].visible; ++j) {
+    for (int64_t j = queries[q].first; j < queries[q].visible; ++j) {
       const uint16_t* key = keys[j / 64] + j % 64;
       float score = 0;
       for (int64_t d = 0; d < head_dim; ++d) {
@@ -171,7 +179,7 @@ void Attention(const AttentionQuery* queries, int count,
     }
     std::fill(sums.begin(), sums.end(), 0.0);
     double total = 0;
-    for (int64_t j = 0; j < queries[q].visible; ++j) {
+    for (int64_t j = queries[q].first; j < queries[q].visible; ++j) {
       const double weight =
           std::exp(static_cast<double>(scores[static_cast<size_t>(j)]) -
                    static_cast<double>(largest));
@@ -224,6 +232,7 @@ const KernelTable& ScalarKernels() {
       .quantize = Quantize,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,
+      .gelu_tanh_mul = GeluTanhMul,
       .add = Add,
       .attention = Attention,
       .int8_roof = Int8Roof,

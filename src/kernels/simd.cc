@@ -41,6 +41,7 @@ const KernelTable* Table() {
       .quantize = Quantize,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,
+      .gelu_tanh_mul = GeluTanhMul,
       .add = AddRows,
       .attention = Attention,
       .int8_roof = Int8Roof,

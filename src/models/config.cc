@@ -61,6 +61,41 @@ int64_t Config::Count(std::string_view gguf, std::string_view hf,
   return *value;
 }
 
+int64_t Config::CountOrZero(std::string_view gguf, std::string_view hf) const {
+  if (checkpoint_.gguf) {
+    const auto value = checkpoint_.gguf->GetInt(GgufKey(gguf));
+    if (!value || *value == 0) return 0;
+  } else {
+    const Json* json = Find(hf);
+    if (json == nullptr || *json == 0) return 0;
+  }
+  return Count(gguf, hf);
+}
+
+std::vector<double> Config::Numbers(std::string_view hf) const {
+  const Json* json = Find(hf);
+  if (json == nullptr || !json->is_array()) Missing("", hf);
+  std::vector<double> values;
+  for (const Json& value : *json) {
+    if (!value.is_number() || !(value.get<double>() > 0)) {
+      Refuse(Format("value in {}", hf), DumpJson(value));
+    }
+    values.push_back(value.get<double>());
+  }
+  return values;
+}
+
+std::vector<std::string> Config::Texts(std::string_view hf) const {
+  const Json* json = Find(hf);
+  std::vector<std::string> values;
+  if (json == nullptr || !json->is_array()) return values;
+  for (const Json& value : *json) {
+    if (!value.is_string()) Refuse(Format("value in {}", hf), DumpJson(value));
+    values.push_back(value.get<std::string>());
+  }
+  return values;
+}
+
 double Config::Number(std::string_view gguf, std::string_view hf,
                       std::optional<double> fallback) const {
   std::optional<double> value;

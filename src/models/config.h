@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "models/checkpoint.h"
 
@@ -25,11 +26,21 @@ class Config {
                 std::optional<double> fallback = {}) const;
   std::string Text(std::string_view gguf, std::string_view hf,
                    std::string_view fallback) const;
+  // The same, but 0 where it is absent or 0.
+  int64_t CountOrZero(std::string_view gguf, std::string_view hf) const;
   // config.json only.
+  bool Has(std::string_view hf) const { return Find(hf) != nullptr; }
+  std::vector<double> Numbers(std::string_view hf) const;
+  std::vector<std::string> Texts(std::string_view hf) const;
   double Number(std::string_view hf) const { return Number("", hf); }
   bool Flag(std::string_view hf) const;
 
   const Tensor* FindTensor(std::string_view name) const;
+  // Null for a Hugging Face folder; its keys are prefixed as above.
+  const formats::GgufFile* gguf() const { return checkpoint_.gguf.get(); }
+  std::string GgufKey(std::string_view key) const {
+    return prefix_ + std::string(key);
+  }
   [[noreturn]] void Refuse(std::string_view what, std::string_view got) const;
 
  private:

@@ -4,14 +4,19 @@
 #include <string>
 
 #include "base/error.h"
+#include "models/arch/gemma3.h"
 #include "models/arch/llama.h"
+#include "models/arch/phi3.h"
 
 namespace malmoi::models {
 
 std::span<const Architecture> Architectures() {
   static const Architecture kArchitectures[] = {
       // Sorted by name.
+      {"gemma3", DescribeGemma3, kGemma3Tensors, {}},
+      {"gemma3_text", DescribeGemma3, kGemma3Tensors, {}},
       {"llama", DescribeLlama, kLlamaTensors, kLlamaIgnored},
+      {"phi3", DescribePhi3, kPhi3Tensors, kPhi3Ignored},
   };
   return kArchitectures;
 }

@@ -12,20 +12,27 @@
 namespace malmoi::models {
 
 // What a tensor is to the forward. The first three exist once, the others
-// once per layer.
+// once per layer. Some files store query, key and value, or gate and up, as
+// the rows of one matrix.
 enum class Role {
   kEmbedding,
   kOutputNorm,
   kHead,
   kAttentionNorm,
+  kQueryKeyValue,
   kQuery,
   kKey,
   kValue,
+  kQueryNorm,
+  kKeyNorm,
   kAttentionOutput,
+  kPostAttentionNorm,
   kFeedForwardNorm,
+  kGateUp,
   kGate,
   kUp,
   kDown,
+  kPostFeedForwardNorm,
 };
 
 // Where a role is found: "blk.{}.attn_q.weight" in GGUF, "model.layers.{}

@@ -69,9 +69,11 @@ void Attention(Exec& exec, const AttentionShape& shape, const float* queries,
       const int64_t row = slice.first_row + unit.first + r;
       for (int64_t h = 0; h < group; ++h) {
         const int64_t head = row * shape.heads + kv_head * group + h;
-        tile[count++] = {queries + head * shape.head_dim_padded,
-                         slice.first_position + unit.first + r + 1,
-                         results + head * shape.head_dim_padded};
+        const int64_t visible = slice.first_position + unit.first + r + 1;
+        tile[count++] = {
+            queries + head * shape.head_dim_padded,
+            shape.window > 0 ? std::max<int64_t>(0, visible - shape.window) : 0,
+            visible, results + head * shape.head_dim_padded};
         if (count == kernels::kMaxAttentionQueries) flush();
       }
     }

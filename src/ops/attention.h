@@ -16,6 +16,8 @@ struct AttentionShape {
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
   int64_t head_dim_padded = 0;  // to 16, as in the cache
+  int64_t window = 0;  // last positions that a row sees, its own included;
+                       // 0: all
 };
 
 // Rows [first_row, first_row + rows) of the batch belong to one sequence, at

@@ -44,27 +44,41 @@ void RmsNorm(Exec& exec, const float* x, std::span<const float> weight,
   });
 }
 
+void AddRmsNorm(Exec& exec, const float* x, int64_t rows,
+                std::span<const float> weight, double epsilon, float* to) {
+  const int64_t columns = static_cast<int64_t>(weight.size());
+  Arena::Scope scope(exec.arena);
+  float* scratch =
+      exec.arena.New<float>(static_cast<size_t>(columns * exec.pool.threads()));
+  ForRows(exec, rows, [&](int64_t row, int thread) {
+    float* normed = scratch + thread * columns;
+    kernels::Kernels().rms_norm(x + row * columns, weight.data(), columns,
+                                static_cast<float>(epsilon), normed);
+    kernels::Kernels().add(to + row * columns, normed, columns);
+  });
+}
+
 void PutRows(Exec& exec, const float* x, const Activations& out) {
   ForRows(exec, out.rows,
           [&](int64_t row, int) { PutRow(out, row, x + row * out.columns); });
 }
 
 Rotation MakeRotation(Exec& exec, std::span<const int64_t> positions,
-                      std::span<const float> frequencies) {
+                      std::span<const float* const> frequencies, int64_t half,
+                      double magnitude) {
   Rotation rotation;
-  rotation.half = static_cast<int64_t>(frequencies.size());
-  const size_t count = positions.size() * frequencies.size();
+  rotation.half = half;
+  const size_t count = positions.size() * static_cast<size_t>(half);
   float* cosines = exec.arena.New<float>(count);
   float* sines = exec.arena.New<float>(count);
   ForRows(exec, static_cast<int64_t>(positions.size()), [&](int64_t row, int) {
     const float position =
         static_cast<float>(positions[static_cast<size_t>(row)]);
-    for (int64_t i = 0; i < rotation.half; ++i) {
-      const float angle = position * frequencies[static_cast<size_t>(i)];
-      cosines[row * rotation.half + i] =
-          static_cast<float>(std::cos(static_cast<double>(angle)));
-      sines[row * rotation.half + i] =
-          static_cast<float>(std::sin(static_cast<double>(angle)));
+    for (int64_t i = 0; i < half; ++i) {
+      const double angle = static_cast<double>(
+          position * frequencies[static_cast<size_t>(row)][i]);
+      cosines[row * half + i] = static_cast<float>(std::cos(angle) * magnitude);
+      sines[row * half + i] = static_cast<float>(std::sin(angle) * magnitude);
     }
   });
   rotation.cosines = cosines;

@@ -18,6 +18,10 @@ namespace malmoi::ops {
 void RmsNorm(Exec& exec, const float* x, std::span<const float> weight,
              double epsilon, const Activations& out);
 
+// to[r] += x[r]/rms(x[r])·weight for `rows` rows [weight.size()].
+void AddRmsNorm(Exec& exec, const float* x, int64_t rows,
+                std::span<const float> weight, double epsilon, float* to);
+
 // Quantizes rows of x, [out.rows, columns], into out.
 void PutRows(Exec& exec, const float* x, const Activations& out);
 
@@ -28,10 +32,12 @@ struct Rotation {
   const float* cosines = nullptr;  // [positions][half]
   const float* sines = nullptr;
 };
-// `frequencies` [dim/2], radians per position. Angles are computed in f32, as
-// the reference does, their sines in double.
+// `frequencies`: of each position its `half` radians per position. `magnitude`
+// multiplies cosines and sines. Angles are computed in f32, as the reference
+// does, their sines in double.
 Rotation MakeRotation(Exec& exec, std::span<const int64_t> positions,
-                      std::span<const float> frequencies);
+                      std::span<const float* const> frequencies, int64_t half,
+                      double magnitude);
 
 // Rotates the first 2·half components of a head, in place. Neighbours
 // (2i, 2i+1) or halves (i, i+half) turn together.

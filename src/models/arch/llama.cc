@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "models/config.h"
+#include "models/rope_config.h"
 
 namespace malmoi::models {
 
@@ -35,31 +36,6 @@ constexpr TensorName kTensors[] = {
 constexpr std::string_view kIgnored[] = {"rope_freqs.weight",
                                          "model.rotary_emb."};
 
-// Llama 3's divisors of the rotary frequencies (Grattafiori et al. 2024,
-// section 3.2; the formula is that of its published configuration).
-std::vector<float> Llama3Divisors(const Config& config, const RopeSpec& rope) {
-  const double factor = config.Number("rope_scaling.factor");
-  const double low = config.Number("rope_scaling.low_freq_factor");
-  const double high = config.Number("rope_scaling.high_freq_factor");
-  const double old_context =
-      config.Number("rope_scaling.original_max_position_embeddings");
-  std::vector<float> divisors;
-  for (int64_t i = 0; i < rope.dim / 2; ++i) {
-    const double exponent =
-        2.0 * static_cast<double>(i) / static_cast<double>(rope.dim);
-    const double wavelength = 2.0 * M_PI * std::pow(rope.theta, exponent);
-    const double smooth = (old_context / wavelength - low) / (high - low);
-    double divisor = factor;
-    if (wavelength < old_context / high) {
-      divisor = 1.0;
-    } else if (wavelength <= old_context / low) {
-      divisor = 1.0 / ((1.0 - smooth) / factor + smooth);
-    }
-    divisors.push_back(static_cast<float>(divisor));
-  }
-  return divisors;
-}
-
 }  // namespace
 
 const std::span<const TensorName> kLlamaTensors = kTensors;
@@ -80,29 +56,10 @@ Spec DescribeLlama(const Checkpoint& checkpoint) {
   attention.head_dim = config.Count("attention.key_length", "head_dim",
                                     spec.width / attention.heads);
   attention.scale = 1.0 / std::sqrt(static_cast<double>(attention.head_dim));
-  RopeSpec& rope = attention.rope;
-  rope.dim = config.Count("rope.dimension_count", "", attention.head_dim);
-  rope.theta = config.Number("rope.freq_base", "rope_theta", 10000.0);
+  attention.rope = ReadRope(config, attention.head_dim, spec.context);
   // GGUF converters permute query and key rows for neighbouring pairs.
-  rope.pairs = checkpoint.gguf ? RopePairs::kAdjacent : RopePairs::kHalves;
-  const std::string scaling =
-      config.Text("rope.scaling.type", "rope_scaling.rope_type", "none");
-  if (scaling == "linear") {
-    rope.linear_factor =
-        config.Number("rope.scaling.factor", "rope_scaling.factor");
-  } else if (scaling == "llama3") {
-    rope.frequency_divisors = Llama3Divisors(config, rope);
-  } else if (scaling != "none" && scaling != "default") {
-    config.Refuse("rope scaling of this type", scaling);
-  }
-  if (const Tensor* stored = config.FindTensor("rope_freqs.weight")) {
-    const auto* values = reinterpret_cast<const float*>(stored->data.data());
-    if (stored->dtype != DType::kF32 || stored->elements() != rope.dim / 2) {
-      config.Refuse("rope_freqs.weight of this shape",
-                    ShapeString(stored->shape));
-    }
-    rope.frequency_divisors.assign(values, values + stored->elements());
-  }
+  attention.rope.pairs =
+      checkpoint.gguf ? RopePairs::kAdjacent : RopePairs::kHalves;
   spec.feed_forward.hidden =
       config.Count("feed_forward_length", "intermediate_size");
   const std::string activation = config.Text("", "hidden_act", "silu");

@@ -13,7 +13,7 @@
 #include "base/format.h"
 #include "kernels/kernels.h"
 #include "kernels/unpack.h"
-#include "models/loader.h"
+#include "models/families/decoder_weights.h"
 #include "models/registry.h"
 #include "ops/attention.h"
 #include "ops/matmul.h"
@@ -27,14 +27,7 @@ using ops::ActivationForms;
 using ops::Activations;
 using ops::PackedMatrix;
 
-struct Layer {
-  std::vector<float> attention_norm;  // [width]
-  PackedMatrix query, key, value;     // [heads·head_dim, width], ...
-  PackedMatrix attention_output;      // [width, heads·head_dim]
-  std::vector<float> feed_forward_norm;
-  PackedMatrix gate, up;  // [hidden, width]
-  PackedMatrix down;      // [width, hidden]
-};
+using Layer = DecoderLayer;
 
 ActivationForms FormsFor(std::initializer_list<const PackedMatrix*> readers) {
   ActivationForms forms;
@@ -48,8 +41,8 @@ class DecoderFamily : public Decoder {
                 ThreadPool& pool);
 
   const Spec& spec() const override { return spec_; }
-  int64_t parameters() const override { return parameters_; }
-  size_t weight_bytes() const override { return weight_bytes_; }
+  int64_t parameters() const override { return weights_.parameters; }
+  size_t weight_bytes() const override { return weights_.bytes; }
   std::unique_ptr<Sequence> NewSequence(int64_t max_tokens) const override {
     return std::make_unique<Sequence>(kv_shape_, max_tokens);
   }
@@ -64,12 +57,11 @@ class DecoderFamily : public Decoder {
     std::vector<int64_t> positions;    // of each row
     std::vector<Sequence*> sequences;  // of each row
     std::vector<int64_t> wanted;       // rows that need logits
-    ops::Rotation rotation;
-    float* stream = nullptr;  // [rows][width], the residual
+    ops::Rotation rotation;            // of layers that see everything
+    ops::Rotation sliding_rotation;    // of the others
+    float* stream = nullptr;           // [rows][width], the residual
   };
 
-  void Load(const Checkpoint& checkpoint, Precision precision,
-            ThreadPool& pool);
   Batch Prepare(Exec& exec, std::span<const SequenceInput> inputs) const;
   void Embed(Exec& exec, Batch& batch) const;
   void Attend(Exec& exec, Batch& batch, int64_t index) const;
@@ -78,26 +70,32 @@ class DecoderFamily : public Decoder {
                 const float* key) const;
   void StoreValue(const Batch& batch, int64_t layer, int64_t row, int64_t head,
                   const float* value) const;
-  void Rotate(float* head, const ops::Rotation& rotation, int64_t row) const;
+  void Turn(const std::vector<float>& norm, const ops::Rotation& rotation,
+            int64_t row, float* head) const;
+  void AddProduct(Exec& exec, Batch& batch, const Activations& x,
+                  const PackedMatrix& weights,
+                  const std::vector<float>& post_norm) const;
   std::span<const float> Logits(Exec& exec, Batch& batch) const;
   void Tapped(Exec& exec, const Batch& batch, std::string_view name) const;
 
   Spec spec_;
+  DecoderWeights weights_;
   KvShape kv_shape_;
-  std::vector<float> frequencies_;  // [rope.dim/2], radians per position
-  Tensor embedding_;                // [vocab_size, width], in the file
-  std::vector<Layer> layers_;
-  std::vector<float> output_norm_;
-  PackedMatrix head_;  // [vocab_size, width]
-  int64_t parameters_ = 0;
-  size_t weight_bytes_ = 0;
+  // [rope.dim/2], radians per position.
+  std::vector<float> frequencies_, long_frequencies_, sliding_frequencies_;
 };
 
-std::vector<float> ToFloats(const Tensor& tensor) {
-  std::vector<float> values(static_cast<size_t>(tensor.elements()));
-  kernels::DequantizeRow(tensor.dtype, tensor.data.data(), tensor.elements(),
-                         values.data());
-  return values;
+std::vector<float> Frequencies(const RopeSpec& rope,
+                               const std::vector<float>& divisors) {
+  std::vector<float> frequencies;
+  for (int64_t i = 0; i < rope.dim / 2; ++i) {
+    const float exponent =
+        static_cast<float>(2 * i) / static_cast<float>(rope.dim);
+    float frequency = 1.0f / std::pow(static_cast<float>(rope.theta), exponent);
+    if (!divisors.empty()) frequency /= divisors[static_cast<size_t>(i)];
+    frequencies.push_back(frequency / static_cast<float>(rope.linear_factor));
+  }
+  return frequencies;
 }
 
 DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
@@ -106,116 +104,17 @@ DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
       FindArchitecture(checkpoint.Architecture(), checkpoint.path.string());
   spec_ = architecture.describe(checkpoint);
   spec_.architecture = architecture.name;
-  Load(checkpoint, precision, pool);
+  weights_ = LoadDecoder(checkpoint, precision, pool, spec_);
   const AttentionSpec& attention = spec_.attention;
   kv_shape_ = {spec_.layers, attention.kv_heads,
                (attention.head_dim + 15) / 16 * 16};
   const RopeSpec& rope = attention.rope;
-  for (int64_t i = 0; i < rope.dim / 2; ++i) {
-    const float exponent =
-        static_cast<float>(2 * i) / static_cast<float>(rope.dim);
-    float frequency = 1.0f / std::pow(static_cast<float>(rope.theta), exponent);
-    if (!rope.frequency_divisors.empty()) {
-      frequency /= rope.frequency_divisors[static_cast<size_t>(i)];
-    }
-    frequencies_.push_back(frequency / static_cast<float>(rope.linear_factor));
-  }
-}
-
-void Unreasonable(const Checkpoint& checkpoint, std::string what,
-                  std::string got) {
-  throw Error(ErrorCode::kCorrupt, {.where = checkpoint.path.string(),
-                                    .what = std::move(what),
-                                    .got = std::move(got)});
-}
-
-void CheckSpec(const Checkpoint& checkpoint, const Spec& spec) {
-  const AttentionSpec& attention = spec.attention;
-  if (attention.heads % attention.kv_heads != 0) {
-    Unreasonable(checkpoint, "heads are not a multiple of kv heads",
-                 Format("{} and {}", attention.heads, attention.kv_heads));
-  }
-  if (attention.head_dim > kernels::kMaxHeadDim ||
-      attention.head_dim % 2 != 0) {
-    Unreasonable(checkpoint, "unsupported size of an attention head",
-                 std::to_string(attention.head_dim));
-  }
-  if (attention.rope.dim > attention.head_dim || attention.rope.dim % 2 != 0) {
-    Unreasonable(checkpoint, "rotary dimensions do not fit the head",
-                 std::to_string(attention.rope.dim));
-  }
-  // Heads, layers and widths are bounded by the tensors they must match;
-  // these two are not.
-  if (spec.layers > 10'000) {
-    Unreasonable(checkpoint, "absurd number of layers",
-                 std::to_string(spec.layers));
-  }
-}
-
-void DecoderFamily::Load(const Checkpoint& checkpoint, Precision precision,
-                         ThreadPool& pool) {
-  CheckSpec(checkpoint, spec_);
-  const Architecture& architecture =
-      FindArchitecture(spec_.architecture, checkpoint.path.string());
-  TensorFinder finder(checkpoint, architecture);
-  const int64_t width = spec_.width;
-  const int64_t hidden = spec_.feed_forward.hidden;
-  const int64_t q = spec_.attention.heads * spec_.attention.head_dim;
-  const int64_t kv = spec_.attention.kv_heads * spec_.attention.head_dim;
-
-  // The vocabulary's size is what the embedding says.
-  const std::string_view embedding_name = checkpoint.gguf
-                                              ? architecture.tensors[0].gguf
-                                              : architecture.tensors[0].hf;
-  const auto found = checkpoint.tensors().find(embedding_name);
-  if (found != checkpoint.tensors().end() && found->second.shape.size() == 2) {
-    spec_.vocab_size = found->second.shape[0];
-  }
-  const Tensor* embedding =
-      finder.Find(Role::kEmbedding, 0, {spec_.vocab_size, width});
-  const Tensor* output_norm = finder.Find(Role::kOutputNorm, 0, {width});
-  const Tensor* head =
-      finder.FindOptional(Role::kHead, 0, {spec_.vocab_size, width});
-  spec_.tied_head = head == nullptr;
-
-  std::vector<ops::PackJob> jobs;
-  const bool exact = precision == Precision::kExact;
-  const auto pack = [&](Role role, int64_t layer, int64_t rows, int64_t columns,
-                        PackedMatrix& matrix) {
-    const Tensor* tensor = finder.Find(role, layer, {rows, columns});
-    if (tensor != nullptr) jobs.push_back({tensor, &matrix, exact});
-  };
-  const auto floats = [&](Role role, int64_t layer,
-                          std::vector<float>& values) {
-    const Tensor* tensor = finder.Find(role, layer, {width});
-    if (tensor != nullptr) values = ToFloats(*tensor);
-  };
-  // A file that lacks layers is reported, not allocated for.
-  const int64_t tensor_count =
-      static_cast<int64_t>(checkpoint.tensors().size());
-  layers_.resize(static_cast<size_t>(std::min(spec_.layers, tensor_count + 1)));
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    Layer& layer = layers_[i];
-    const int64_t n = static_cast<int64_t>(i);
-    floats(Role::kAttentionNorm, n, layer.attention_norm);
-    pack(Role::kQuery, n, q, width, layer.query);
-    pack(Role::kKey, n, kv, width, layer.key);
-    pack(Role::kValue, n, kv, width, layer.value);
-    pack(Role::kAttentionOutput, n, width, q, layer.attention_output);
-    floats(Role::kFeedForwardNorm, n, layer.feed_forward_norm);
-    pack(Role::kGate, n, hidden, width, layer.gate);
-    pack(Role::kUp, n, hidden, width, layer.up);
-    pack(Role::kDown, n, width, hidden, layer.down);
-  }
-  finder.Finish();
-  embedding_ = *embedding;
-  output_norm_ = ToFloats(*output_norm);
-  jobs.push_back({spec_.tied_head ? embedding : head, &head_, exact});
-  ops::Pack(pool, jobs);
-  for (const ops::PackJob& job : jobs) weight_bytes_ += job.matrix->bytes();
-  for (const auto& [name, tensor] : checkpoint.tensors()) {
-    parameters_ += tensor.elements();
-  }
+  frequencies_ = Frequencies(rope, rope.frequency_divisors);
+  long_frequencies_ =
+      Frequencies(rope, rope.long_divisors.empty() ? rope.frequency_divisors
+                                                   : rope.long_divisors);
+  const RopeSpec& sliding = attention.sliding_rope;
+  sliding_frequencies_ = Frequencies(sliding, sliding.frequency_divisors);
 }
 
 DecoderFamily::Batch DecoderFamily::Prepare(
@@ -257,26 +156,60 @@ DecoderFamily::Batch DecoderFamily::Prepare(
   exec.arena.Reset();
   batch.stream =
       exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
-  batch.rotation = ops::MakeRotation(exec, batch.positions, frequencies_);
+  const AttentionSpec& attention = spec_.attention;
+  const auto rotation = [&](const RopeSpec& rope,
+                            const std::vector<float>& common,
+                            const std::vector<float>& longer) {
+    std::vector<const float*> frequencies;
+    for (const Sequence* sequence : batch.sequences) {
+      const bool is_long = rope.original_context > 0 &&
+                           sequence->max_tokens() > rope.original_context;
+      frequencies.push_back((is_long ? longer : common).data());
+    }
+    return ops::MakeRotation(exec, batch.positions, frequencies, rope.dim / 2,
+                             rope.magnitude);
+  };
+  batch.rotation = rotation(attention.rope, frequencies_, long_frequencies_);
+  if (!attention.sliding.empty()) {
+    const RopeSpec& rope = attention.sliding_rope;
+    batch.sliding_rotation = rotation(
+        rope, sliding_frequencies_,
+        rope.long_divisors.empty() ? sliding_frequencies_ : long_frequencies_);
+  }
   return batch;
 }
 
 void DecoderFamily::Embed(Exec& exec, Batch& batch) const {
   int64_t row = 0;
-  const size_t row_bytes = embedding_.row_bytes();
+  const size_t row_bytes = weights_.embedding.row_bytes();
   for (const SequenceInput& input : batch.inputs) {
     for (int32_t token : input.tokens) {
-      kernels::DequantizeRow(
-          embedding_.dtype,
-          embedding_.data.data() + static_cast<size_t>(token) * row_bytes,
-          spec_.width, batch.stream + row * spec_.width);
+      kernels::DequantizeRow(weights_.embedding.dtype,
+                             weights_.embedding.data.data() +
+                                 static_cast<size_t>(token) * row_bytes,
+                             spec_.width, batch.stream + row * spec_.width);
+      if (spec_.embedding_scale != 1.0) {
+        float* values = batch.stream + row * spec_.width;
+        for (int64_t k = 0; k < spec_.width; ++k) {
+          values[k] *= static_cast<float>(spec_.embedding_scale);
+        }
+      }
       ++row;
     }
   }
 }
 
-void DecoderFamily::Rotate(float* head, const ops::Rotation& rotation,
-                           int64_t row) const {
+// Normalizes a head, where the model does, and rotates it, in place.
+void DecoderFamily::Turn(const std::vector<float>& norm,
+                         const ops::Rotation& rotation, int64_t row,
+                         float* head) const {
+  if (!norm.empty()) {
+    float values[kernels::kMaxHeadDim];
+    std::copy_n(head, norm.size(), values);
+    kernels::Kernels().rms_norm(values, norm.data(),
+                                static_cast<int64_t>(norm.size()),
+                                static_cast<float>(spec_.norm_epsilon), head);
+  }
   if (spec_.attention.rope.pairs == RopePairs::kAdjacent) {
     ops::RotateAdjacent(head, rotation, row);
   } else {
@@ -309,8 +242,12 @@ void DecoderFamily::StoreValue(const Batch& batch, int64_t layer, int64_t row,
 }
 
 void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
-  const Layer& layer = layers_[static_cast<size_t>(index)];
+  const Layer& layer = weights_.layers[static_cast<size_t>(index)];
   const AttentionSpec& attention = spec_.attention;
+  const bool slides = !attention.sliding.empty() &&
+                      attention.sliding[static_cast<size_t>(index)];
+  const ops::Rotation& rotation =
+      slides ? batch.sliding_rotation : batch.rotation;
   const int64_t head_dim = attention.head_dim;
   const int64_t padded = kv_shape_.head_dim;
   Arena::Scope scope(exec.arena);
@@ -334,7 +271,7 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
   };
   auto store_query = [&](const ops::Tile& tile) {
     heads_of(tile, [&](int64_t row, int64_t head, float* query) {
-      Rotate(query, batch.rotation, row);
+      Turn(layer.query_norm, rotation, row, query);
       float* to = queries + (row * attention.heads + head) * padded;
       for (int64_t d = 0; d < head_dim; ++d) to[d] = query[d] * scale;
       std::fill(to + head_dim, to + padded, 0.0f);
@@ -342,7 +279,7 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
   };
   auto store_key = [&](const ops::Tile& tile) {
     heads_of(tile, [&](int64_t row, int64_t head, float* key) {
-      Rotate(key, batch.rotation, row);
+      Turn(layer.key_norm, rotation, row, key);
       StoreKey(batch, index, row, head, key);
     });
   };
@@ -389,22 +326,44 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
   const Activations attended =
       ops::NewActivations(exec.arena, batch.rows, attention.heads * head_dim,
                           FormsFor({&layer.attention_output}));
-  ops::Attention(exec, {attention.heads, attention.kv_heads, head_dim, padded},
+  ops::Attention(exec,
+                 {attention.heads, attention.kv_heads, head_dim, padded,
+                  slides ? attention.window : 0},
                  queries, slices, attended);
+  AddProduct(exec, batch, attended, layer.attention_output,
+             layer.post_attention_norm);
+}
 
-  auto add = [&](const ops::Tile& tile) {
+// Adds x·weights to the residual stream, normalized where the model does.
+void DecoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
+                               const PackedMatrix& weights,
+                               const std::vector<float>& post_norm) const {
+  Arena::Scope scope(exec.arena);
+  float* to = batch.stream;
+  if (!post_norm.empty()) {
+    to = exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
+  }
+  auto keep = [&](const ops::Tile& tile) {
     for (int64_t t = 0; t < tile.tokens; ++t) {
-      kernels::Kernels().add(
-          batch.stream + (tile.first_token + t) * spec_.width + tile.first_row,
-          tile.values + t * tile.stride, tile.rows);
+      const float* values = tile.values + t * tile.stride;
+      float* row = to + (tile.first_token + t) * spec_.width + tile.first_row;
+      if (post_norm.empty()) {
+        kernels::Kernels().add(row, values, tile.rows);
+      } else {
+        std::copy_n(values, tile.rows, row);
+      }
     }
   };
-  const ops::Product output[] = {{&layer.attention_output, nullptr, 1, add}};
-  ops::Matmul(exec, attended, output);
+  const ops::Product product[] = {{&weights, nullptr, 1, keep}};
+  ops::Matmul(exec, x, product);
+  if (!post_norm.empty()) {
+    ops::AddRmsNorm(exec, to, batch.rows, post_norm, spec_.norm_epsilon,
+                    batch.stream);
+  }
 }
 
 void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index) const {
-  const Layer& layer = layers_[static_cast<size_t>(index)];
+  const Layer& layer = weights_.layers[static_cast<size_t>(index)];
   const int64_t hidden = spec_.feed_forward.hidden;
   Arena::Scope scope(exec.arena);
   const Activations normed = ops::NewActivations(
@@ -416,23 +375,19 @@ void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index) const {
   auto gate = [&](const ops::Tile& tile) {
     for (int64_t t = 0; t < tile.tokens; ++t) {
       float* values = tile.values + t * tile.stride;
-      kernels::Kernels().silu_mul(values, tile.beside + t * tile.stride,
-                                  tile.rows);
+      const float* ups = tile.beside + t * tile.stride;
+      if (spec_.feed_forward.activation == Activation::kSilu) {
+        kernels::Kernels().silu_mul(values, ups, tile.rows);
+      } else {
+        kernels::Kernels().gelu_tanh_mul(values, ups, tile.rows);
+      }
       ops::PutPart(gated, tile.first_token + t, tile.first_row, tile.rows,
                    values);
     }
   };
   const ops::Product up[] = {{&layer.gate, &layer.up, gated.unit(), gate}};
   ops::Matmul(exec, normed, up);
-  auto add = [&](const ops::Tile& tile) {
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      kernels::Kernels().add(
-          batch.stream + (tile.first_token + t) * spec_.width + tile.first_row,
-          tile.values + t * tile.stride, tile.rows);
-    }
-  };
-  const ops::Product down[] = {{&layer.down, nullptr, 1, add}};
-  ops::Matmul(exec, gated, down);
+  AddProduct(exec, batch, gated, layer.down, layer.post_feed_forward_norm);
 }
 
 std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
@@ -447,11 +402,11 @@ std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
         batch.stream + batch.wanted[static_cast<size_t>(i)] * spec_.width,
         spec_.width, rows + i * spec_.width);
   }
-  ActivationForms forms = FormsFor({&head_});
+  ActivationForms forms = FormsFor({&weights_.head});
   forms.f32 = forms.f32 || exec.tap;
   const Activations normed =
       ops::NewActivations(exec.arena, wanted, spec_.width, forms);
-  ops::RmsNorm(exec, rows, output_norm_, spec_.norm_epsilon, normed);
+  ops::RmsNorm(exec, rows, weights_.output_norm, spec_.norm_epsilon, normed);
   if (exec.tap) {
     exec.tap("final_norm",
              {normed.values, static_cast<size_t>(wanted * spec_.width)}, wanted,
@@ -464,7 +419,7 @@ std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
           logits + (tile.first_token + t) * spec_.vocab_size + tile.first_row);
     }
   };
-  const ops::Product head[] = {{&head_, nullptr, 1, store}};
+  const ops::Product head[] = {{&weights_.head, nullptr, 1, store}};
   ops::Matmul(exec, normed, head);
   return {logits, static_cast<size_t>(wanted * spec_.vocab_size)};
 }

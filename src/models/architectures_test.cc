@@ -1,0 +1,174 @@
+// Every architecture against transformers in float32, from a Hugging Face
+// folder and from a GGUF of the same weights: the stream after each layer,
+// logits at every position, greedy tokens.
+// Values: tools/make_golden_architectures.py.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "formats/safetensors.h"
+#include "models/decoder.h"
+
+namespace malmoi::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kGolden = MALMOI_SOURCE_DIR "/tests/golden/architectures";
+
+class Expected {
+ public:
+  explicit Expected(const std::string& name)
+      : tensors_(formats::SafetensorsFile::Open(kGolden / name /
+                                                "expected.safetensors")
+                     .tensors) {}
+  std::vector<float> Floats(const std::string& name) const {
+    const Tensor& tensor = tensors_.at(name);
+    EXPECT_EQ(tensor.dtype, DType::kF32);
+    const auto* values = reinterpret_cast<const float*>(tensor.data.data());
+    return {values, values + tensor.elements()};
+  }
+  std::vector<int32_t> Ids(const std::string& name) const {
+    const Tensor& tensor = tensors_.at(name);
+    EXPECT_EQ(tensor.dtype, DType::kI32);
+    const auto* values = reinterpret_cast<const int32_t*>(tensor.data.data());
+    return {values, values + tensor.elements()};
+  }
+
+ private:
+  formats::TensorMap tensors_;
+};
+
+// The largest difference, relative to the largest value.
+double Difference(std::span<const float> got, std::span<const float> want) {
+  EXPECT_EQ(got.size(), want.size());
+  double difference = 0, largest = 0;
+  for (size_t i = 0; i < std::min(got.size(), want.size()); ++i) {
+    const double d = static_cast<double>(got[i]) - static_cast<double>(want[i]);
+    EXPECT_TRUE(std::isfinite(d));
+    difference = std::max(difference, std::fabs(d));
+    largest = std::max(largest, std::fabs(static_cast<double>(want[i])));
+  }
+  return difference / largest;
+}
+
+struct Case {
+  const char* folder;
+  const char* prefix;  // of the names of expected tensors
+  int64_t capacity;    // of the sequence
+};
+
+void PrintTo(const Case& item, std::ostream* out) {
+  *out << item.folder << " " << item.prefix;
+}
+
+class ArchitectureTest : public ::testing::TestWithParam<Case> {
+ protected:
+  // Keys and values are f16, which moves logits by 0.3 to 0.6 % of the largest
+  // in transformers too (tests/golden/architectures/README.md); everything
+  // else is 100 times closer.
+  static constexpr double kTolerance = 7e-3;
+
+  void Check(const fs::path& path) {
+    SCOPED_TRACE(path.string());
+    const Case& item = GetParam();
+    const Expected expected(item.folder);
+    const std::string prefix = item.prefix;
+    ThreadPool pool(2);
+    const auto decoder =
+        Decoder::Load(Checkpoint::Open(path), Precision::kExact, pool);
+    const std::vector<int32_t> ids = expected.Ids(prefix + "ids");
+    std::map<std::string, std::vector<float>, std::less<>> seen;
+    Arena arena;
+    Exec exec{pool, arena,
+              [&](std::string_view name, std::span<const float> values, int64_t,
+                  int64_t) {
+                seen[std::string(name)].assign(values.begin(), values.end());
+              },
+              nullptr};
+    auto sequence = decoder->NewSequence(item.capacity);
+    const SequenceInput input = {sequence.get(), ids, LogitsFor::kAll};
+    const auto logits = decoder->Forward(exec, {&input, 1});
+    EXPECT_LT(
+        Difference(seen["embedding"], expected.Floats(prefix + "embedding")),
+        1e-6);
+    const std::vector<float> layers = expected.Floats(prefix + "layers");
+    const size_t size =
+        layers.size() / static_cast<size_t>(decoder->spec().layers);
+    for (int64_t i = 0; i < decoder->spec().layers; ++i) {
+      EXPECT_LT(Difference(seen["layer." + std::to_string(i) + ".output"],
+                           std::span(layers).subspan(
+                               static_cast<size_t>(i) * size, size)),
+                kTolerance)
+          << "layer " << i;
+    }
+    EXPECT_LT(Difference(logits, expected.Floats(prefix + "logits")),
+              kTolerance);
+    CheckGreedy(*decoder, exec, *sequence, logits,
+                expected.Ids(prefix + "greedy"));
+  }
+
+  void CheckGreedy(const Decoder& decoder, Exec& exec, Sequence& sequence,
+                   std::span<const float> logits, std::vector<int32_t> greedy) {
+    const size_t vocab = static_cast<size_t>(decoder.spec().vocab_size);
+    const size_t room =
+        static_cast<size_t>(sequence.max_tokens() - sequence.length());
+    if (greedy.size() > room) greedy.resize(room);
+    std::vector<int32_t> got;
+    while (true) {
+      const auto last = logits.last(vocab);
+      const int32_t token = static_cast<int32_t>(
+          std::max_element(last.begin(), last.end()) - last.begin());
+      got.push_back(token);
+      if (got.size() >= greedy.size()) break;
+      const SequenceInput next = {
+          &sequence, {&got.back(), 1}, LogitsFor::kLast};
+      logits = decoder.Forward(exec, {&next, 1});
+    }
+    EXPECT_EQ(got, greedy);
+  }
+};
+
+TEST_P(ArchitectureTest, FolderEqualsTheReference) {
+  Check(kGolden / GetParam().folder);
+}
+
+TEST_P(ArchitectureTest, GgufEqualsTheReference) {
+  Check(kGolden / GetParam().folder / "model.gguf");
+}
+
+// Configurations as older releases wrote them describe the same model.
+TEST_P(ArchitectureTest, OlderConfigurationEqualsTheReference) {
+  const fs::path folder =
+      fs::temp_directory_path() / ("malmoi_old_" + std::to_string(getpid()));
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  const fs::path from = kGolden / GetParam().folder;
+  fs::copy_file(from / "config_old.json", folder / "config.json");
+  fs::copy_file(from / "model.safetensors", folder / "model.safetensors");
+  Check(folder);
+  fs::remove_all(folder);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ArchitectureTest,
+    ::testing::Values(Case{"llama", "", 128}, Case{"phi3", "", 128},
+                      // Capacity, not length, chooses LongRoPE's factors.
+                      Case{"phi3-longrope", "short.", 24},
+                      Case{"phi3-longrope", "long.", 96},
+                      Case{"gemma3", "", 128}),
+    [](const auto& info) {
+      std::string name =
+          std::string(info.param.folder) + "_" + info.param.prefix;
+      std::erase_if(name, [](char c) { return !std::isalnum(c); });
+      return name;
+    });
+
+}  // namespace
+}  // namespace malmoi::models

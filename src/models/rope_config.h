@@ -1,0 +1,22 @@
+// Rotary positions as configurations state them: GGUF keys and tensors, and
+// config.json in its older (rope_theta, rope_scaling) and newer
+// (rope_parameters) spelling.
+#ifndef MALMOI_MODELS_ROPE_CONFIG_H_
+#define MALMOI_MODELS_ROPE_CONFIG_H_
+
+#include <string_view>
+
+#include "models/config.h"
+#include "models/spec.h"
+
+namespace malmoi::models {
+
+// Everything but `pairs`. `section` is the part of rope_parameters that holds
+// it where there are several ("full_attention"), else "". Scalings linear,
+// llama3 and longrope; kUnsupported for another.
+RopeSpec ReadRope(const Config& config, int64_t head_dim, int64_t context,
+                  std::string_view section = "");
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_ROPE_CONFIG_H_
