@@ -2,13 +2,15 @@
 """Compares malmoi's tokenizers with Hugging Face `tokenizers`.
 
     python tools/compare_tokenizer.py COMPARE_TOKENIZER MODEL.gguf FOLDER...
-        [--strings 10000] [--seed 1]
+        [--strings 10000] [--seed 1] [--json tokenizer.json]...
 
 COMPARE_TOKENIZER is the program of that name (build target, not installed).
 Texts are random strings, every text file in the folders (whole, and its
 lines), and every code point there is. SmolLM2's vocabulary comes from
 MODEL.gguf, read as GGUF and as tokenizer.json; the small tokenizers of the
-golden files are run with all their variants.
+golden files are run with all their variants. If MODEL.gguf holds a tokenizer
+of the kind "llama", SentencePiece is the reference, and of --json files the
+library; nothing else is compared then.
 
 A text counts as equal if the ids and the ranges are, and its tokens decode to
 the bytes of the text, at once and as a stream. Where the vocabulary has no
@@ -20,6 +22,7 @@ import collections
 import glob
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -84,14 +87,15 @@ class Comparison:
         self.total = collections.Counter()
 
     def run(self, name, file, reference, texts, ranges=True, bytes_=True,
-            plain=False):
+            plain=False, bare=False, decoded=None):
         if self.only and self.only not in name:
             return
         reference.encode_special_tokens = plain
         expected = reference.encode_batch(texts)
         lines = "".join(json.dumps(t) + "\n" for t in texts)
         done = subprocess.run(
-            [self.program, file] + (["--no-special"] if plain else []),
+            [self.program, file] + (["--no-special"] if plain else []) +
+            (["--bare"] if bare else []),
             input=lines.encode(), capture_output=True, check=False)
         if done.returncode:
             print(name, "FAILED", done.stderr.decode()[-400:])
@@ -121,9 +125,10 @@ class Comparison:
                              if w[0] != w[1] and w != h]
                     if pairs:
                         problem = f"ranges {pairs[:3]}"
-                if bytes_ and bytes.fromhex(got["bytes"]) != text.encode():
+                want = decoded(text, encoding) if decoded else text
+                if bytes_ and bytes.fromhex(got["bytes"]) != want.encode():
                     problem = "bytes"
-                if bytes_ and got["stream"] != text:
+                if bytes_ and got["stream"] != want:
                     problem = "stream"
             if problem:
                 count["DIFFERENT"] += 1
@@ -145,21 +150,52 @@ class Comparison:
         print(f"{name}: {dict(count)}", "; ".join(loaded), flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("gguf")
-    parser.add_argument("folders", nargs="*")
-    parser.add_argument("--strings", type=int, default=10000)
-    parser.add_argument("--only", help="tokenizers whose name has this")
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    comparison = Comparison(arguments.program, arguments.only)
-    random_texts = strings(arguments.strings, arguments.seed, wild=True)
-    tame = strings(arguments.strings // 10, arguments.seed + 1)
-    whole, lines = data_texts(arguments.folders)
-    points = code_points()
-    few = code_points(few=True)
+def with_added(texts, names, seed=5):
+    """Every third text with the vocabulary's own added tokens in it, and with
+    what looks like SentencePiece's spaces and bytes."""
+    rng = random.Random(seed)
+    names = [*names, "▁", "▁▁", " ▁", "<0x41>", "<0x0A>"]
+    out = []
+    for i, text in enumerate(texts):
+        for _ in range(rng.randint(1, 3) if i % 3 == 0 else 0):
+            at = rng.randint(0, len(text))
+            text = text[:at] + rng.choice(names) + text[at:]
+        out.append(text)
+    return out
+
+
+def pieces(comparison, arguments, sets):
+    """Tokenizers of SentencePiece: the GGUF file, and tokenizer.json files."""
+    from spm_reference import SpmReference
+    reference = SpmReference(arguments.gguf)
+    sets["random"] = with_added(sets["random"], reference.added)
+    for plain in (False, True):
+        for bare in (False, True):
+            reference.add_special_tokens = not bare
+            name = "gguf" + ", no special" * plain + ", bare" * bare
+            for kind, texts in sets.items():
+                if plain != bare and kind != "random":
+                    continue
+                comparison.run(
+                    f"{name}, {kind}", arguments.gguf, reference, texts,
+                    plain=plain, bare=bare,
+                    decoded=lambda text, _: reference.decoded(text))
+    for path in arguments.json:
+        reference = Tokenizer.from_file(path)
+        for kind, texts in sets.items():
+            comparison.run(
+                f"{path}, {kind}", path, reference, texts,
+                decoded=lambda _, encoding: reference.decode(
+                    encoding.ids, skip_special_tokens=False))
+
+
+def is_pieces(path):
+    import gguf
+    kind = gguf.GGUFReader(path).fields["tokenizer.ggml.model"].contents()
+    return kind == "llama"
+
+
+def smollm2_and_small(comparison, arguments, sets, tame, few):
     smollm2 = smollm2_json(arguments.gguf)
     reference = Tokenizer.from_str(json.dumps(smollm2))
     with tempfile.TemporaryDirectory() as folder:
@@ -171,8 +207,7 @@ def main():
 
         save(smollm2)
         for name, file in (("gguf", arguments.gguf), ("json", path)):
-            for kind, texts in (("random", random_texts), ("files", whole),
-                                ("lines", lines), ("code points", points)):
+            for kind, texts in sets.items():
                 comparison.run(f"SmolLM2 {name}, {kind}", file, reference,
                                texts)
         comparison.run("SmolLM2 gguf, no special", arguments.gguf, reference,
@@ -187,11 +222,36 @@ def main():
             save(value)
             reference = Tokenizer.from_str(json.dumps(value))
             plain_bytes = base == "small" and not changes
-            for kind, texts in (("random", random_texts[:len(tame)] + tame),
+            for kind, texts in (("random", sets["random"][:len(tame)] + tame),
                                 ("code points", few)):
                 comparison.run(f"{name}, {kind}", path, reference, texts,
                                ranges=not name.startswith("NF"),
                                bytes_=plain_bytes)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("gguf")
+    parser.add_argument("folders", nargs="*")
+    parser.add_argument("--strings", type=int, default=10000)
+    parser.add_argument("--only", help="tokenizers whose name has this")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="append", default=[])
+    arguments = parser.parse_args()
+    comparison = Comparison(arguments.program, arguments.only)
+    random_texts = strings(arguments.strings, arguments.seed, wild=True)
+    tame = strings(arguments.strings // 10, arguments.seed + 1)
+    whole, lines = data_texts(arguments.folders)
+    points = code_points()
+    few = code_points(few=True)
+    sets = {"random": random_texts, "files": whole, "lines": lines,
+            "code points": points}
+    if is_pieces(arguments.gguf):
+        sets["code points"] = few  # the others are bytes, tokens by millions
+        pieces(comparison, arguments, sets)
+    else:
+        smollm2_and_small(comparison, arguments, sets, tame, few)
     print("all:", dict(comparison.total))
     different = (comparison.total["DIFFERENT"] +
                  comparison.total["failed programs"])

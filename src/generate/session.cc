@@ -178,8 +178,10 @@ Completion Session::Generate(std::span<const int32_t> prompt,
   }
   Sampler sampler(options.sampling);
   StopFilter filter(options.stop);
-  text::StreamDecoder decoder(state.model->shared_tokenizer(),
-                              !options.ignore_end);
+  const text::Tokenizer& tokenizer = state.model->tokenizer();
+  text::StreamDecoder decoder(
+      state.model->shared_tokenizer(), !options.ignore_end,
+      !prompt.empty() && !tokenizer.IsSpecial(prompt.back()));
   Completion completion;
   completion.usage.prompt_tokens = size;
   const double start = Now();

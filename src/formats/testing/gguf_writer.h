@@ -37,6 +37,12 @@ class GgufWriter {
     Put(values_, static_cast<uint64_t>(items.size()));
     for (int32_t item : items) Put(values_, item);
   }
+  void F32s(std::string_view key, const std::vector<float>& items) {
+    Begin(key, 9);
+    Put(values_, uint32_t{6});
+    Put(values_, static_cast<uint64_t>(items.size()));
+    for (float item : items) Put(values_, item);
+  }
 
   // `shape` outermost first; `type` is ggml's id (0: f32); `data` the bytes.
   void Tensor(std::string_view name, const std::vector<int64_t>& shape,

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <queue>
 
+#include "base/check.h"
 #include "text/tokenize/stage_json.h"
 #include "text/unicode/utf8.h"
 
@@ -45,6 +47,20 @@ uint64_t PairOf(int32_t left, int32_t right) {
 // Up to this many symbols looking at all pairs is faster than a heap.
 constexpr size_t kFew = 48;
 
+constexpr std::string_view kVisibleSpace = "\u2581";  // SentencePiece's
+
+// Ids of symbols that are no token, and of those merged into another.
+constexpr int32_t kNoToken = -1;
+constexpr int32_t kGone = -2;
+
+// Higher scores are lower ranks: the bits of a float, read as an integer, are
+// in its order once those of negative ones are turned around.
+int32_t RankOf(float score) {
+  if (std::isnan(score)) return INT32_MAX;
+  const auto bits = std::bit_cast<int32_t>(score + 0.0f);  // -0 is 0
+  return ~(bits ^ ((bits >> 31) & INT32_MAX));
+}
+
 }  // namespace
 
 Bpe::Bpe(std::vector<std::string_view> spellings,
@@ -54,14 +70,31 @@ Bpe::Bpe(std::vector<std::string_view> spellings,
       spellings_(std::move(spellings)),
       merge_count_(merges.size()),
       options_(std::move(options)) {
-  InsertSpellings();
+  IndexSpellings(where);
   InsertMerges(merges, where);
+}
+
+Bpe::Bpe(std::vector<std::string_view> spellings,
+         const std::vector<float>& scores, std::shared_ptr<const void> owner,
+         BpeOptions options, std::string_view where)
+    : owner_(std::move(owner)),
+      spellings_(std::move(spellings)),
+      options_(std::move(options)) {
+  MALMOI_CHECK(scores.size() == spellings_.size() && !scores.empty());
+  ranks_.reserve(scores.size());
+  for (float score : scores) ranks_.push_back(RankOf(score));
+  IndexSpellings(where);
+  FindWordStarts();
+}
+
+void Bpe::IndexSpellings(std::string_view where) {
+  InsertSpellings();
   direct_.resize(kDirect);
   std::string character;
   for (size_t c = 0; c < kDirect; ++c) {
     character.clear();
     AppendUtf8(character, static_cast<char32_t>(c));
-    direct_[c] = FindSpelling(character);
+    direct_[c] = FindInText(character);
   }
   for (int b = 0; b < 256; ++b) {
     byte_ids_[b] = FindSpelling(Format("<0x{:02X}>", b));
@@ -76,16 +109,44 @@ Bpe::Bpe(std::vector<std::string_view> spellings,
 }
 
 void Bpe::InsertSpellings() {
-  ids_.assign(TableSize(spellings_.size()), -1);
+  slots_.assign(TableSize(spellings_.size()), Slot());
   for (size_t id = 0; id < spellings_.size(); ++id) {
     if (spellings_[id].empty()) continue;
-    size_t slot = HashText(spellings_[id]) & (ids_.size() - 1);
-    while (ids_[slot] >= 0 &&
-           spellings_[static_cast<size_t>(ids_[slot])] != spellings_[id]) {
-      slot = (slot + 1) & (ids_.size() - 1);
+    longest_ = std::max(longest_, spellings_[id].size());
+    const uint64_t hash = HashText(spellings_[id]);
+    const auto high = static_cast<uint32_t>(hash >> 32);
+    size_t slot = hash & (slots_.size() - 1);
+    while (
+        slots_[slot].id >= 0 &&
+        (slots_[slot].hash != high ||
+         spellings_[static_cast<size_t>(slots_[slot].id)] != spellings_[id])) {
+      slot = (slot + 1) & (slots_.size() - 1);
     }
-    if (ids_[slot] < 0) ids_[slot] = static_cast<int32_t>(id);
+    if (slots_[slot].id < 0) slots_[slot] = {high, static_cast<int32_t>(id)};
   }
+}
+
+// A symbol grows only to what is a token. So where no token has a visible
+// space after a certain byte, no merge ever crosses such a place, and the text
+// may be cut there without changing a token. In most vocabularies these are
+// all beginnings of words, which makes long texts much faster.
+void Bpe::FindWordStarts() {
+  for (std::string_view spelling : spellings_) {
+    for (size_t at = spelling.find(kVisibleSpace, 1);
+         at != std::string_view::npos;
+         at = spelling.find(kVisibleSpace, at + kVisibleSpace.size())) {
+      crossed_[static_cast<unsigned char>(spelling[at - 1])] = true;
+    }
+  }
+}
+
+size_t Bpe::WordEnd(std::string_view piece, size_t begin) const {
+  size_t at = piece.find(kVisibleSpace, begin + 1);
+  while (at != std::string_view::npos &&
+         crossed_[static_cast<unsigned char>(piece[at - 1])]) {
+    at = piece.find(kVisibleSpace, at + 1);
+  }
+  return std::min(at, piece.size());
 }
 
 void Bpe::InsertMerges(const std::vector<Pair>& merges,
@@ -111,14 +172,24 @@ void Bpe::InsertMerges(const std::vector<Pair>& merges,
 }
 
 int32_t Bpe::FindSpelling(std::string_view spelling) const {
-  size_t slot = HashText(spelling) & (ids_.size() - 1);
-  while (ids_[slot] >= 0) {
-    if (spellings_[static_cast<size_t>(ids_[slot])] == spelling) {
-      return ids_[slot];
+  const uint64_t hash = HashText(spelling);
+  const auto high = static_cast<uint32_t>(hash >> 32);
+  size_t slot = hash & (slots_.size() - 1);
+  while (slots_[slot].id >= 0) {
+    if (slots_[slot].hash == high &&
+        spellings_[static_cast<size_t>(slots_[slot].id)] == spelling) {
+      return slots_[slot].id;
     }
-    slot = (slot + 1) & (ids_.size() - 1);
+    slot = (slot + 1) & (slots_.size() - 1);
   }
   return -1;
+}
+
+int32_t Bpe::FindInText(std::string_view spelling) const {
+  const int32_t id = FindSpelling(spelling);
+  const bool kept_out =
+      id >= 0 && by_score() && ranks_[static_cast<size_t>(id)] == INT32_MAX;
+  return kept_out ? kNoToken : id;
 }
 
 void Bpe::InsertMerge(const Merge& merge) {
@@ -129,14 +200,26 @@ void Bpe::InsertMerge(const Merge& merge) {
   merges_[slot] = merge;  // of a repeated pair the last rank counts
 }
 
-const Bpe::Merge* Bpe::FindMerge(int32_t left, int32_t right) const {
+Bpe::Next Bpe::FindMerge(int32_t left, int32_t right) const {
   const uint64_t pair = PairOf(left, right);
   size_t slot = Mix(pair) & (merges_.size() - 1);
   while (merges_[slot].pair != UINT64_MAX) {
-    if (merges_[slot].pair == pair) return &merges_[slot];
+    if (merges_[slot].pair == pair) {
+      return {merges_[slot].rank, merges_[slot].result};
+    }
     slot = (slot + 1) & (merges_.size() - 1);
   }
-  return nullptr;
+  return {};
+}
+
+Bpe::Next Bpe::FindNext(std::string_view piece, const ModelToken& left,
+                        const ModelToken& right) const {
+  if (!by_score()) return FindMerge(left.id, right.id);
+  const size_t bytes = right.end - left.begin;
+  const int32_t id =
+      bytes > longest_ ? kNoToken : FindInText(piece.substr(left.begin, bytes));
+  if (id < 0) return {};
+  return {ranks_[static_cast<size_t>(id)], id};
 }
 
 int32_t Bpe::SymbolId(std::string_view piece, size_t begin, size_t end) const {
@@ -146,57 +229,89 @@ int32_t Bpe::SymbolId(std::string_view piece, size_t begin, size_t end) const {
   const bool plain =
       (prefix.empty() || begin == 0) && (suffix.empty() || end < piece.size());
   if (!plain) {
-    return FindSpelling((begin > 0 ? prefix : "") + std::string(character) +
-                        (end == piece.size() ? suffix : ""));
+    return FindInText((begin > 0 ? prefix : "") + std::string(character) +
+                      (end == piece.size() ? suffix : ""));
   }
   if (character.size() <= 2) {
     if (const auto point = DecodeAt(character, 0)) return direct_[point->value];
   }
-  return FindSpelling(character);
+  return FindInText(character);
 }
 
 // A token for each byte of a symbol; false if one of them has none.
-bool Bpe::AddBytes(std::string_view piece, size_t begin, size_t end,
-                   std::vector<ModelToken>& symbols) const {
-  const size_t before = symbols.size();
-  for (size_t i = begin; i < end; ++i) {
+bool Bpe::AddBytes(std::string_view piece, const ModelToken& symbol,
+                   Symbols& out) const {
+  const size_t before = out.size();
+  for (uint32_t i = symbol.begin; i < symbol.end; ++i) {
     const int32_t id = byte_ids_[static_cast<unsigned char>(piece[i])];
     if (id < 0) {
-      symbols.resize(before);
+      out.resize(before);
       return false;
     }
-    symbols.push_back(
-        {id, static_cast<uint32_t>(i), static_cast<uint32_t>(i + 1)});
+    out.push_back({id, i, i + 1});
   }
   return true;
 }
 
-void Bpe::Symbols(std::string_view piece, std::vector<ModelToken>& symbols,
-                  std::vector<ModelToken>& lost) const {
-  bool unknown_before = false;
-  for (size_t at = 0; at < piece.size();) {
-    const auto point = DecodeAt(piece, at);
-    const size_t end = at + (point ? static_cast<size_t>(point->bytes) : 1);
-    const int32_t id = SymbolId(piece, at, end);
-    const ModelToken symbol = {id, static_cast<uint32_t>(at),
-                               static_cast<uint32_t>(end)};
-    bool unknown = false;
-    if (id >= 0) {
-      symbols.push_back(symbol);
-    } else if (options_.byte_fallback && AddBytes(piece, at, end, symbols)) {
-      // They stand for the character.
-    } else if (unknown_id_ < 0) {
-      lost.push_back(symbol);
-    } else if (unknown_before && options_.fuse_unknown) {
-      symbols.back().end = symbol.end;
-      unknown = true;
-    } else {
-      symbols.push_back({unknown_id_, symbol.begin, symbol.end});
-      unknown = true;
-    }
-    unknown_before = unknown;
-    at = end;
+// What stands for a symbol that is no token. `fuse`: the symbol before became
+// the unknown token; the same is returned of this one.
+bool Bpe::AddUnknown(std::string_view piece, const ModelToken& symbol,
+                     bool fuse, Symbols& out,
+                     std::vector<ModelToken>& lost) const {
+  if (options_.byte_fallback && AddBytes(piece, symbol, out)) return false;
+  if (unknown_id_ < 0) {
+    lost.push_back({kNoToken, symbol.begin, symbol.end});
+    return false;
   }
+  if (fuse && options_.fuse_unknown) {
+    out.back().end = symbol.end;
+  } else {
+    out.push_back({unknown_id_, symbol.begin, symbol.end});
+  }
+  return true;
+}
+
+// The symbols of a part of the piece. By score, those that are no token stay
+// among them: what they become together with others may be one.
+void Bpe::Cut(std::string_view piece, size_t begin, size_t end,
+              Symbols& symbols, std::vector<ModelToken>& lost) const {
+  bool unknown = false;
+  for (size_t at = begin; at < end;) {
+    const auto point = DecodeAt(piece, at);
+    const size_t next = at + (point ? static_cast<size_t>(point->bytes) : 1);
+    const ModelToken symbol = {SymbolId(piece, at, next),
+                               static_cast<uint32_t>(at),
+                               static_cast<uint32_t>(next)};
+    if (symbol.id >= 0 || by_score()) {
+      symbols.push_back(symbol);
+      unknown = false;
+    } else {
+      unknown = AddUnknown(piece, symbol, unknown, symbols, lost);
+    }
+    at = next;
+  }
+}
+
+void Bpe::EncodeByScore(std::string_view piece, Symbols& out,
+                        std::vector<ModelToken>& lost) const {
+  thread_local Symbols symbols;
+  bool unknown = false;
+  for (size_t begin = 0; begin < piece.size();) {
+    const size_t end = WordEnd(piece, begin);
+    symbols.clear();
+    Cut(piece, begin, end, symbols, lost);
+    MergeAll(piece, symbols);
+    for (const ModelToken& symbol : symbols) {
+      if (symbol.id < 0) {
+        unknown = AddUnknown(piece, symbol, unknown, out, lost);
+      } else {
+        out.push_back(symbol);
+        unknown = false;
+      }
+    }
+    begin = end;
+  }
+  if (symbols.capacity() > (1u << 16)) symbols = {};  // of a rare long piece
 }
 
 void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out,
@@ -208,58 +323,63 @@ void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out,
       return;
     }
   }
-  thread_local std::vector<ModelToken> symbols;
+  if (by_score()) return EncodeByScore(piece, out, lost);
+  thread_local Symbols symbols;
   symbols.clear();
-  Symbols(piece, symbols, lost);
-  if (symbols.size() <= kFew) {
-    MergeFew(symbols);
-  } else {
-    MergeMany(symbols);
-  }
+  Cut(piece, 0, piece.size(), symbols, lost);
+  MergeAll(piece, symbols);
   out.insert(out.end(), symbols.begin(), symbols.end());
-  if (symbols.capacity() > (1u << 16)) symbols = {};  // of a rare long piece
+  if (symbols.capacity() > (1u << 16)) symbols = {};
+}
+
+void Bpe::MergeAll(std::string_view piece, Symbols& symbols) const {
+  if (symbols.size() <= kFew) {
+    MergeFew(piece, symbols);
+  } else {
+    MergeMany(piece, symbols);
+  }
 }
 
 // Looks at all pairs for each merge.
-void Bpe::MergeFew(std::vector<ModelToken>& symbols) const {
-  std::array<const Merge*, kFew> merges;
+void Bpe::MergeFew(std::string_view piece, Symbols& symbols) const {
+  std::array<Next, kFew> pairs;
   size_t count = symbols.size();
   for (size_t i = 0; i + 1 < count; ++i) {
-    merges[i] = FindMerge(symbols[i].id, symbols[i + 1].id);
+    pairs[i] = FindNext(piece, symbols[i], symbols[i + 1]);
   }
   while (count > 1) {
     size_t best = count;
     int32_t rank = INT32_MAX;
     for (size_t i = 0; i + 1 < count; ++i) {
-      if (merges[i] != nullptr && merges[i]->rank < rank) {
-        rank = merges[i]->rank;
+      if (pairs[i].rank < rank) {
+        rank = pairs[i].rank;
         best = i;
       }
     }
     if (best == count) break;
-    symbols[best].id = merges[best]->result;
+    symbols[best].id = pairs[best].result;
     symbols[best].end = symbols[best + 1].end;
     std::copy(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 2,
               symbols.begin() + static_cast<std::ptrdiff_t>(count),
               symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
     // The pair at `best` is gone, its neighbours are to be looked up again.
     if (best + 2 < count) {
-      std::copy(merges.data() + best + 2, merges.data() + count - 1,
-                merges.data() + best + 1);
+      std::copy(pairs.data() + best + 2, pairs.data() + count - 1,
+                pairs.data() + best + 1);
     }
     --count;
     if (best > 0) {
-      merges[best - 1] = FindMerge(symbols[best - 1].id, symbols[best].id);
+      pairs[best - 1] = FindNext(piece, symbols[best - 1], symbols[best]);
     }
     if (best + 1 < count) {
-      merges[best] = FindMerge(symbols[best].id, symbols[best + 1].id);
+      pairs[best] = FindNext(piece, symbols[best], symbols[best + 1]);
     }
   }
   symbols.resize(count);
 }
 
 // A linked list of symbols and a heap of candidate merges: n·log n.
-void Bpe::MergeMany(std::vector<ModelToken>& symbols) const {
+void Bpe::MergeMany(std::string_view piece, Symbols& symbols) const {
   struct Candidate {
     int32_t rank;
     uint32_t left;
@@ -279,11 +399,11 @@ void Bpe::MergeMany(std::vector<ModelToken>& symbols) const {
   const auto candidate = [&](uint32_t left, auto&& add) {
     const uint32_t right = next[left];
     if (right == kNone) return;
-    const int32_t a = symbols[left].id;
-    const int32_t b = symbols[right].id;
-    if (const Merge* merge = FindMerge(a, b)) {
-      add(Candidate{merge->rank, left, a, b, merge->result});
-    }
+    const ModelToken& a = symbols[left];
+    const ModelToken& b = symbols[right];
+    const Next merged = FindNext(piece, a, b);
+    if (merged.result < 0) return;
+    add(Candidate{merged.rank, left, a.id, b.id, merged.result});
   };
   for (uint32_t i = 0; i < count; ++i) {
     candidate(i, [&](const Candidate& c) { candidates.push_back(c); });
@@ -296,20 +416,20 @@ void Bpe::MergeMany(std::vector<ModelToken>& symbols) const {
     heap.pop();
     const uint32_t left = top.left;
     const uint32_t right = next[left];
-    // A symbol that was merged away has id -1.
+    // A symbol that has merged since has another id.
     if (symbols[left].id != top.left_id || right == kNone ||
         symbols[right].id != top.right_id) {
       continue;
     }
     symbols[left].id = top.result;
     symbols[left].end = symbols[right].end;
-    symbols[right].id = -1;
+    symbols[right].id = kGone;
     next[left] = next[right];
     if (next[left] != kNone) previous[next[left]] = left;
     if (previous[left] != kNone) candidate(previous[left], push);
     candidate(left, push);
   }
-  std::erase_if(symbols, [](const ModelToken& s) { return s.id < 0; });
+  std::erase_if(symbols, [](const ModelToken& s) { return s.id == kGone; });
 }
 
 std::optional<std::string> Bpe::Spelling(int32_t id) const {
@@ -331,6 +451,7 @@ std::optional<int32_t> Bpe::unknown_id() const {
 }
 
 std::string Bpe::Describe() const {
+  if (by_score()) return Format("BPE by score, {} tokens", size());
   return Format("BPE, {} tokens, {} merges", size(), merge_count_);
 }
 

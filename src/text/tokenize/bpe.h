@@ -1,6 +1,8 @@
 // Byte-pair encoding (Sennrich et al. 2016): of all neighbouring pairs of
 // symbols, the one with the lowest rank merges first, leftmost before others.
 // Symbols are characters; with byte-level spelling each of them is a byte.
+// Ranks are the order of a list of merges, or, as in SentencePiece, scores of
+// the tokens that pairs would become.
 #ifndef MALMOI_TEXT_TOKENIZE_BPE_H_
 #define MALMOI_TEXT_TOKENIZE_BPE_H_
 
@@ -35,6 +37,14 @@ class Bpe : public TokenModel {
       std::shared_ptr<const void> owner, BpeOptions options,
       std::string_view where);
 
+  // SentencePiece's: two symbols merge if what they spell together is a token;
+  // the highest score merges first. `scores` by id, as many as spellings; one
+  // that is not a number keeps its token out of texts (control tokens, bytes).
+  // Throws kCorrupt for an unknown token that is none.
+  Bpe(std::vector<std::string_view> spellings, const std::vector<float>& scores,
+      std::shared_ptr<const void> owner, BpeOptions options,
+      std::string_view where);
+
   void Encode(std::string_view piece, std::vector<ModelToken>& out,
               std::vector<ModelToken>& lost) const override;
   std::optional<std::string> Spelling(int32_t id) const override;
@@ -51,29 +61,57 @@ class Bpe : public TokenModel {
     int32_t rank = 0;
     int32_t result = 0;
   };
+  // What a pair becomes.
+  struct Next {
+    int32_t rank = INT32_MAX;
+    int32_t result = -1;  // -1: it stays a pair
+  };
+  struct Slot {
+    uint32_t hash = 0;
+    int32_t id = -1;
+  };
+  using Symbols = std::vector<ModelToken>;
+
+  void IndexSpellings(std::string_view where);
   void InsertSpellings();
   void InsertMerge(const Merge& merge);
   void InsertMerges(const std::vector<Pair>& merges, std::string_view where);
-  const Merge* FindMerge(int32_t left, int32_t right) const;
+  void FindWordStarts();
+  Next FindMerge(int32_t left, int32_t right) const;
+  // Of neighbours in `piece`.
+  Next FindNext(std::string_view piece, const ModelToken& left,
+                const ModelToken& right) const;
   int32_t FindSpelling(std::string_view spelling) const;  // -1: none
+  // The same, and none for tokens that are kept out of texts.
+  int32_t FindInText(std::string_view spelling) const;
   int32_t SymbolId(std::string_view piece, size_t begin, size_t end) const;
-  bool AddBytes(std::string_view piece, size_t begin, size_t end,
-                std::vector<ModelToken>& symbols) const;
-  void Symbols(std::string_view piece, std::vector<ModelToken>& symbols,
-               std::vector<ModelToken>& lost) const;
-  void MergeFew(std::vector<ModelToken>& symbols) const;
-  void MergeMany(std::vector<ModelToken>& symbols) const;
+  bool AddBytes(std::string_view piece, const ModelToken& symbol,
+                Symbols& out) const;
+  bool AddUnknown(std::string_view piece, const ModelToken& symbol, bool fuse,
+                  Symbols& out, std::vector<ModelToken>& lost) const;
+  void Cut(std::string_view piece, size_t begin, size_t end, Symbols& symbols,
+           std::vector<ModelToken>& lost) const;
+  size_t WordEnd(std::string_view piece, size_t begin) const;
+  void EncodeByScore(std::string_view piece, Symbols& out,
+                     std::vector<ModelToken>& lost) const;
+  void MergeAll(std::string_view piece, Symbols& symbols) const;
+  void MergeFew(std::string_view piece, Symbols& symbols) const;
+  void MergeMany(std::string_view piece, Symbols& symbols) const;
+  bool by_score() const { return !ranks_.empty(); }
 
   static constexpr size_t kDirect = 0x800;  // characters of 1 or 2 bytes
 
   std::shared_ptr<const void> owner_;
   std::vector<std::string_view> spellings_;
-  std::vector<int32_t> ids_;     // open hash table over spellings
+  std::vector<Slot> slots_;      // open hash table over spellings
   std::vector<Merge> merges_;    // open hash table over pairs
+  std::vector<int32_t> ranks_;   // by id, of tokens that merge by score
   std::vector<int32_t> direct_;  // ids of characters below kDirect
+  bool crossed_[256] = {};       // see FindWordStarts()
   size_t merge_count_ = 0;
+  size_t longest_ = 0;  // bytes of a spelling
   int32_t unknown_id_ = -1;
-  int32_t byte_ids_[256];
+  int32_t byte_ids_[256] = {};
   BpeOptions options_;
 };
 

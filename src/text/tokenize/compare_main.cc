@@ -1,6 +1,7 @@
 // Reads JSON strings, one a line, and prints {ids, offsets, bytes} for each:
 // the other side of tools/compare_tokenizer.py. `bytes` is the decoded text
 // in hexadecimal. Usage: compare_tokenizer MODEL.gguf|tokenizer.json
+// [--no-special] [--bare]: special tokens in the text are text, none is added.
 #include <chrono>
 #include <iostream>
 #include <string>
@@ -17,7 +18,12 @@ int main(int argc, char** argv) {
   try {
     if (argc < 2) return 2;
     const std::string path = argv[1];
-    const bool plain = argc > 2 && std::string(argv[2]) == "--no-special";
+    text::EncodeOptions options;
+    for (int i = 2; i < argc; ++i) {
+      const std::string option = argv[i];
+      if (option == "--no-special") options.parse_special = false;
+      if (option == "--bare") options.add_special_tokens = false;
+    }
     const auto start = std::chrono::steady_clock::now();
     const auto tokenizer =
         path.ends_with(".gguf")
@@ -35,14 +41,15 @@ int main(int argc, char** argv) {
     std::string line;
     double encode_ms = 0;
     size_t bytes = 0;
+    size_t tokens = 0;
     while (std::getline(std::cin, line)) {
       const auto input = malmoi::ParseJson(line, "input").get<std::string>();
       Json result;
       const auto begin = std::chrono::steady_clock::now();
-      const text::Encoding encoding =
-          tokenizer->Encode(input, {.parse_special = !plain});
+      const text::Encoding encoding = tokenizer->Encode(input, options);
       encode_ms += since(begin);
       bytes += input.size();
+      tokens += encoding.ids.size();
       result["ids"] = encoding.ids;
       result["offsets"] = encoding.offsets;
       std::string hex;
@@ -57,7 +64,8 @@ int main(int argc, char** argv) {
       result["left_out"] = encoding.left_out_bytes;
       std::cout << malmoi::DumpJson(result) << "\n";
     }
-    std::cerr << bytes << " bytes in " << encode_ms << " ms\n";
+    std::cerr << bytes << " bytes, " << tokens << " tokens in " << encode_ms
+              << " ms\n";
   } catch (const malmoi::Error& error) {
     std::cerr << error.message() << "\n";
     return 1;

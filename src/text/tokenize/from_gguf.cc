@@ -1,5 +1,9 @@
-// A tokenizer from GGUF metadata. There the pre-tokenizer is only a name;
-// the table here says what each name stands for.
+// A tokenizer from GGUF metadata. There the pre-tokenizer of a byte-level BPE
+// is only a name; the table here says what each name stands for.
+// SentencePiece's BPE ("llama") has no pre-tokenizer.
+#include <algorithm>
+#include <cmath>
+
 #include "text/tokenize/bpe.h"
 #include "text/tokenize/pipeline.h"
 #include "text/tokenize/stage_json.h"
@@ -102,47 +106,88 @@ const PreTokenizerName& FindPreTokenizer(const formats::GgufFile& file) {
 }
 
 // Token types of GGUF.
+constexpr int64_t kUnknown = 2;
 constexpr int64_t kControl = 3;
 constexpr int64_t kUserDefined = 4;
+constexpr int64_t kByte = 6;
+
+struct Vocabulary {
+  std::vector<std::string_view> spellings;
+  std::vector<int64_t> types;  // empty where the file does not say
+};
+
+[[noreturn]] void ThrowCount(const formats::GgufFile& file, std::string what,
+                             size_t expected, size_t got) {
+  throw Error(ErrorCode::kCorrupt, {.where = file.where(),
+                                    .what = std::move(what),
+                                    .expected = std::to_string(expected),
+                                    .got = std::to_string(got)});
+}
+
+Vocabulary ReadVocabulary(const formats::GgufFile& file) {
+  auto spellings = file.GetStringViews("tokenizer.ggml.tokens");
+  if (!spellings || spellings->empty() || spellings->size() > INT32_MAX / 2) {
+    ThrowCorrupt(file.where(), "a tokenizer without tokens");
+  }
+  auto types = file.GetInts("tokenizer.ggml.token_type");
+  if (types && types->size() != spellings->size()) {
+    ThrowCount(file, "as many token types as tokens needed", spellings->size(),
+               types->size());
+  }
+  return {std::move(*spellings),
+          types ? std::move(*types) : std::vector<int64_t>()};
+}
+
+void AddToken(const Vocabulary& vocabulary, size_t id, bool special,
+              bool right_strip, TokenizerParts& parts) {
+  AddedToken token;
+  token.content = std::string(vocabulary.spellings[id]);
+  token.id = static_cast<int32_t>(id);
+  token.special = special;
+  token.right_strip = right_strip;
+  parts.added.Add(std::move(token), "");
+}
+
+// Of Phi-3, tokens take the whitespace after them, which GGUF does not say;
+// llama.cpp goes by the model's name, too.
+bool TakesSpaceAfter(std::string_view name, std::string_view spelling) {
+  return (name.find("phi-3") != name.npos || name.find("phi3") != name.npos) &&
+         spelling != "<unk>" && spelling != "<s>" &&
+         spelling != "<|endoftext|>";
+}
 
 void ReadAddedTokens(const formats::GgufFile& file,
-                     const std::vector<std::string_view>& spellings,
-                     TokenizerParts& parts) {
-  const auto types = file.GetInts("tokenizer.ggml.token_type");
-  if (!types) {  // only the named tokens are known to be special
+                     const Vocabulary& vocabulary, TokenizerParts& parts) {
+  if (vocabulary.types.empty()) {  // only the named tokens are known
     for (const auto& id : {parts.bos, parts.eos, parts.pad}) {
-      if (!id) continue;
-      AddedToken token;
-      token.content = std::string(spellings[static_cast<size_t>(*id)]);
-      token.id = *id;
-      token.special = true;
-      parts.added.Add(std::move(token), "");
+      if (id) {
+        AddToken(vocabulary, static_cast<size_t>(*id), true, false, parts);
+      }
     }
     return;
   }
-  if (types->size() != spellings.size()) {
-    throw Error(ErrorCode::kCorrupt,
-                {.where = file.where(),
-                 .what = "as many token types as tokens needed",
-                 .expected = std::to_string(spellings.size()),
-                 .got = std::to_string(types->size())});
-  }
-  for (size_t i = 0; i < types->size(); ++i) {
-    const int64_t type = (*types)[i];
-    if (type != kControl && type != kUserDefined) continue;
-    AddedToken token;
-    token.content = std::string(spellings[i]);
-    token.id = static_cast<int32_t>(i);
-    token.special = type == kControl;
-    parts.added.Add(std::move(token), "");
+  std::string name = file.GetString("general.name").value_or("");
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+  for (size_t id = 0; id < vocabulary.types.size(); ++id) {
+    const int64_t type = vocabulary.types[id];
+    if (type != kUnknown && type != kControl && type != kUserDefined) continue;
+    const std::string_view spelling = vocabulary.spellings[id];
+    // Some files call tokens that end a turn user-defined.
+    AddToken(vocabulary, id, type != kUserDefined || IsTurnEnd(spelling),
+             TakesSpaceAfter(name, spelling), parts);
   }
 }
 
-std::optional<int32_t> TokenKey(const formats::GgufFile& file,
-                                std::string_view key, size_t tokens) {
+// `fallback` counts where the file has no such key.
+std::optional<int32_t> TokenKey(
+    const formats::GgufFile& file, std::string_view key, size_t tokens,
+    std::optional<int32_t> fallback = std::nullopt) {
   const std::string full = Format("tokenizer.ggml.{}", key);
   const auto id = file.GetInt(full);
-  if (!id) return std::nullopt;
+  if (!id) {
+    return fallback && static_cast<size_t>(*fallback) < tokens ? fallback
+                                                               : std::nullopt;
+  }
   if (*id < 0 || *id >= static_cast<int64_t>(tokens)) {
     throw Error(ErrorCode::kCorrupt,
                 {.where = file.where(),
@@ -197,6 +242,95 @@ Json Template(const formats::GgufFile& file, bool adds_bos,
           {"special_tokens", tokens}};
 }
 
+void MakeByteLevel(std::shared_ptr<const formats::GgufFile> file,
+                   const PreTokenizerName& kind, Vocabulary vocabulary,
+                   TokenizerParts& parts) {
+  const std::string& where = file->where();
+  if (kind.nfc) parts.normalizer = MakeNormalizer({{"type", "NFC"}}, where);
+  const bool prefix_space =
+      file->GetBool("tokenizer.ggml.add_space_prefix").value_or(false);
+  parts.pre_tokenizer = MakePreTokenizer(
+      {{"type", "Sequence"}, {"pretokenizers", kind.stages(prefix_space)}},
+      where);
+  BpeOptions options;
+  options.ignore_merges = kind.ignore_merges;
+  const std::vector<Bpe::Pair> merges = ReadMerges(*file);
+  parts.model = std::make_unique<Bpe>(std::move(vocabulary.spellings), merges,
+                                      file, std::move(options), where);
+  parts.decoder = MakeDecoder({{"type", "ByteLevel"}}, where);
+}
+
+// Scores by id; not a number for tokens that no text may become by merging.
+// SentencePiece keeps those apart, and so must we: text from users must not
+// spell the beginning of a turn. llama.cpp merges to them.
+std::vector<float> ReadScores(const formats::GgufFile& file,
+                              const Vocabulary& vocabulary,
+                              const TokenizerParts& parts) {
+  const auto values = file.GetFloats("tokenizer.ggml.scores");
+  if (!values) ThrowCorrupt(file.where(), "a tokenizer without scores");
+  if (values->size() != vocabulary.spellings.size()) {
+    ThrowCount(file, "as many scores as tokens needed",
+               vocabulary.spellings.size(), values->size());
+  }
+  std::vector<float> scores(values->begin(), values->end());
+  const auto keep_out = [&](size_t id) { scores[id] = std::nanf(""); };
+  for (size_t id = 0; id < vocabulary.types.size(); ++id) {
+    const int64_t type = vocabulary.types[id];
+    if (type == kUnknown || type == kControl || type == kByte) keep_out(id);
+  }
+  if (vocabulary.types.empty()) {
+    for (const auto& id : {parts.bos, parts.eos, parts.pad, parts.unk}) {
+      if (id) keep_out(static_cast<size_t>(*id));
+    }
+  }
+  return scores;
+}
+
+// As llama.cpp reads such files (llm_tokenizer_spm): spaces become visible,
+// and with add_space_prefix every stretch of text between added tokens begins
+// with one. The tokenizers library does the same for a `legacy` tokenizer; the
+// newer form puts a space at the beginning of the text only, but GGUF has no
+// word for that. remove_extra_whitespaces is ignored by both. Tokens of the
+// type "unused" are tokens like others there and here.
+void MakeSentencePiece(std::shared_ptr<const formats::GgufFile> file,
+                       Vocabulary vocabulary, TokenizerParts& parts) {
+  const std::string& where = file->where();
+  const bool prefix =
+      file->GetBool("tokenizer.ggml.add_space_prefix").value_or(true);
+  const std::string space = "\u2581";
+  Json normalizers = Json::array();
+  Json decoders = Json::array();
+  if (prefix) {
+    normalizers.push_back({{"type", "Prepend"}, {"prepend", space}});
+  }
+  normalizers.push_back({{"type", "Replace"},
+                         {"pattern", {{"String", " "}}},
+                         {"content", space}});
+  decoders.push_back({{"type", "Replace"},
+                      {"pattern", {{"String", space}}},
+                      {"content", " "}});
+  decoders.push_back({{"type", "ByteFallback"}});
+  decoders.push_back({{"type", "Fuse"}});
+  if (prefix) {
+    decoders.push_back(
+        {{"type", "Strip"}, {"content", " "}, {"start", 1u}, {"stop", 0u}});
+  }
+  parts.normalizer = MakeNormalizer(
+      {{"type", "Sequence"}, {"normalizers", normalizers}}, where);
+  BpeOptions options;
+  options.byte_fallback = true;
+  options.fuse_unknown = true;
+  if (parts.unk) {
+    options.unknown =
+        std::string(vocabulary.spellings[static_cast<size_t>(*parts.unk)]);
+  }
+  const std::vector<float> scores = ReadScores(*file, vocabulary, parts);
+  parts.model = std::make_unique<Bpe>(std::move(vocabulary.spellings), scores,
+                                      file, std::move(options), where);
+  parts.decoder =
+      MakeDecoder({{"type", "Sequence"}, {"decoders", decoders}}, where);
+}
+
 }  // namespace
 
 std::shared_ptr<const Tokenizer> Tokenizer::FromGguf(
@@ -204,35 +338,33 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromGguf(
   const std::string where = file->where();
   const std::string model =
       file->GetString("tokenizer.ggml.model").value_or("none");
-  if (model != "gpt2") {
+  const bool by_score = model == "llama";
+  if (model != "gpt2" && !by_score) {
     ThrowUnsupported(where, "unsupported kind of tokenizer model", model,
-                     "gpt2 (byte-level BPE)");
+                     "gpt2 (byte-level BPE), llama (SentencePiece BPE)");
   }
-  auto spellings = file->GetStringViews("tokenizer.ggml.tokens");
-  if (!spellings || spellings->empty() || spellings->size() > INT32_MAX / 2) {
-    ThrowCorrupt(where, "a tokenizer without tokens");
-  }
-  const size_t size = spellings->size();
-  const PreTokenizerName& kind = FindPreTokenizer(*file);
+  Vocabulary vocabulary = ReadVocabulary(*file);
+  const size_t size = vocabulary.spellings.size();
   auto parts = std::make_unique<TokenizerParts>();
-  parts->bos = TokenKey(*file, "bos_token_id", size);
-  parts->eos = TokenKey(*file, "eos_token_id", size);
+  // The ids that SentencePiece gives where nobody says otherwise.
+  const auto fallback = [&](int32_t id) {
+    return by_score ? std::optional(id) : std::nullopt;
+  };
+  parts->unk = TokenKey(*file, "unknown_token_id", size, fallback(0));
+  parts->bos = TokenKey(*file, "bos_token_id", size, fallback(1));
+  parts->eos = TokenKey(*file, "eos_token_id", size, fallback(2));
   parts->pad = TokenKey(*file, "padding_token_id", size);
-  parts->unk = TokenKey(*file, "unknown_token_id", size);
-  ReadAddedTokens(*file, *spellings, *parts);
-  if (kind.nfc) parts->normalizer = MakeNormalizer({{"type", "NFC"}}, where);
-  const bool prefix_space =
-      file->GetBool("tokenizer.ggml.add_space_prefix").value_or(false);
-  parts->pre_tokenizer = MakePreTokenizer(
-      {{"type", "Sequence"}, {"pretokenizers", kind.stages(prefix_space)}},
-      where);
-  BpeOptions options;
-  options.ignore_merges = kind.ignore_merges;
-  parts->model = std::make_unique<Bpe>(std::move(*spellings), ReadMerges(*file),
-                                       file, std::move(options), where);
+  ReadAddedTokens(*file, vocabulary, *parts);
+  bool adds_bos = true;
+  if (by_score) {
+    MakeSentencePiece(file, std::move(vocabulary), *parts);
+  } else {
+    const PreTokenizerName& kind = FindPreTokenizer(*file);
+    adds_bos = kind.adds_bos;
+    MakeByteLevel(file, kind, std::move(vocabulary), *parts);
+  }
   parts->post_processor =
-      MakePostProcessor(Template(*file, kind.adds_bos, *parts), where);
-  parts->decoder = MakeDecoder({{"type", "ByteLevel"}}, where);
+      MakePostProcessor(Template(*file, adds_bos, *parts), where);
   FindEnds({parts->eos, TokenKey(*file, "eot_token_id", size),
             TokenKey(*file, "eom_token_id", size)},
            *parts);

@@ -9,6 +9,7 @@ namespace malmoi::text {
 namespace {
 
 // Spellings that end a turn where a vocabulary has them as special tokens.
+// The last is a tag of HTML to some vocabularies.
 constexpr std::string_view kTurnEnds[] = {
     "<|im_end|>",    "<|eot_id|>",    "<|eom_id|>",      "<|end|>",
     "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "</s>"};
@@ -65,6 +66,12 @@ void ReadAddedTokens(const Json& list, TokenizerParts& parts,
 }
 
 }  // namespace
+
+bool IsTurnEnd(std::string_view spelling) {
+  return spelling != "</s>" &&
+         std::find(std::begin(kTurnEnds), std::end(kTurnEnds), spelling) !=
+             std::end(kTurnEnds);
+}
 
 void FindEnds(std::initializer_list<std::optional<int32_t>> given,
               TokenizerParts& parts) {

@@ -151,6 +151,9 @@ std::unique_ptr<PostProcessor> MakePostProcessor(const Json& json,
                                                  std::string_view where);
 std::unique_ptr<Decoder> MakeDecoder(const Json& json, std::string_view where);
 
+// Spellings that can mean nothing but the end of a turn or of a text.
+bool IsTurnEnd(std::string_view spelling);
+
 // Collects the ids that end a turn: those given, then the known spellings
 // that are special tokens here.
 void FindEnds(std::initializer_list<std::optional<int32_t>> given,

@@ -89,12 +89,15 @@ class Tokenizer {
 };
 
 // Tokens to text as they come: only whole characters leave it, what cannot
-// be one becomes U+FFFD.
+// be one becomes U+FFFD. `continues`: they come after other text, so that the
+// space some tokenizers put before a text's first word belongs to the text.
 class StreamDecoder {
  public:
   explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer,
-                         bool skip_special = true)
-      : tokenizer_(std::move(tokenizer)), skip_special_(skip_special) {}
+                         bool skip_special = true, bool continues = false)
+      : tokenizer_(std::move(tokenizer)),
+        skip_special_(skip_special),
+        first_(!continues) {}
 
   std::string Push(int32_t id);
   std::string Finish();  // what was held back
@@ -102,7 +105,7 @@ class StreamDecoder {
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
   bool skip_special_;
-  bool first_ = true;
+  bool first_;
   std::string held_;
 };
 
