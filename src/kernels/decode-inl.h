@@ -1,10 +1,5 @@
-// Panels decoded to bytes for a stretch of columns: whole vectors that tiles
-// load as they are. Per block:
-//   simple   8 vectors of codes, the scale, the min (both f32)
-//   super    64 vectors of codes; a scale of each group as dot products take
-//            it (Multiplier); the pairs of mins, int16; d and -dmin (f32)
-// Without stored mins a simple format's min is -zero·scale, and a super
-// format's pairs are those of its scales.
+// Reading panels: block by block as they lie, or decoded to whole vectors that
+// every tile of rows loads as they are.
 #if defined(MALMOI_KERNELS_DECODE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MALMOI_KERNELS_DECODE_INL_H_
 #undef MALMOI_KERNELS_DECODE_INL_H_
@@ -29,12 +24,6 @@ HWY_INLINE VU8 LoadCodes(const std::byte* at) {
   return hn::LoadU(DU8(), reinterpret_cast<const uint8_t*>(at));
 }
 
-// Vectors of a decoded block.
-template <bool kSuper, int kGroup>
-constexpr size_t DecodedVectors() {
-  return kSuper ? 64 + 256 / kGroup + 128 / kGroup + 2 : 10;
-}
-
 // Bits 4 (and 5) of the codes of vector v, in place.
 template <int kBits>
 HWY_INLINE VU8 HighBits(const std::byte* planes, int v) {
@@ -54,33 +43,6 @@ HWY_INLINE VU8 HighBits(const std::byte* planes, int v) {
   }
 }
 
-// The 8 vectors of a block of 32 columns.
-template <int kBits>
-HWY_INLINE void DecodeCodes(const std::byte* HWY_RESTRICT codes,
-                            uint8_t* HWY_RESTRICT to) {
-  constexpr int kVector = static_cast<int>(kByteLanes);
-  if constexpr (kBits == 8) {
-    HWY_UNROLL(8)
-    for (int v = 0; v < 8; ++v) {
-      hn::Store(LoadCodes(codes + v * kVector), DU8(), to + v * kVector);
-    }
-  } else {
-    HWY_UNROLL(4)
-    for (int v = 0; v < 4; ++v) {
-      const VU8 both = LoadCodes(codes + v * kVector);
-      VU8 low = LowNibbles(both);
-      VU8 high = HighNibbles(both);
-      if constexpr (kBits > 4) {
-        const std::byte* planes = codes + 4 * kVector;
-        low = hn::Or(low, HighBits<kBits>(planes, v));
-        high = hn::Or(high, HighBits<kBits>(planes, v + 4));
-      }
-      hn::Store(low, DU8(), to + v * kVector);
-      hn::Store(high, DU8(), to + (v + 4) * kVector);
-    }
-  }
-}
-
 // Pairs of int8, a pair a lane, as int16.
 HWY_INLINE VI16 LoadPairs(const std::byte* at) {
   const hn::Rebind<int8_t, DI16> d8;
@@ -88,59 +50,150 @@ HWY_INLINE VI16 LoadPairs(const std::byte* at) {
                        hn::LoadU(d8, reinterpret_cast<const int8_t*>(at)));
 }
 
+// What a tile reads of its panels, a block after the other. Both sources
+// give the same values: one from the panels as they are, for a row or two;
+// one from decoded vectors, for many.
 template <int kBits, bool kSuper, int kGroup>
-void DecodeBlocks(const PanelFormat& format, const std::byte* HWY_RESTRICT from,
-                  int64_t blocks, uint8_t* HWY_RESTRICT to) {
-  const DF df;
-  constexpr size_t kVector = kByteLanes;
-  constexpr size_t kCodeBytes = static_cast<size_t>(kBits) * kVector;
-  constexpr size_t kHalves = kVector / 2;  // [lanes] f16
-  const auto put_float = [&](VF value) {
-    hn::Store(value, df, reinterpret_cast<float*>(to));
-    to += kVector;
-  };
-  for (int64_t b = 0; b < blocks; ++b) {
-    if constexpr (!kSuper) {
-      DecodeCodes<kBits>(from, to);
-      from += kCodeBytes;
-      to += 8 * kVector;
-      const VF scale = LoadHalves(from);
-      put_float(scale);
-      from += kHalves;
-      if (format.stored_min) {
-        put_float(LoadHalves(from));
-        from += kHalves;
-      } else {
-        const float zero = static_cast<float>(format.zero);
-        put_float(hn::Mul(hn::Set(df, -zero), scale));
-      }
+class RawSource {
+ public:
+  RawSource(const PanelFormat& format, const std::byte* panels,
+            size_t panel_step)
+      : at_(panels),
+        step_(panel_step),
+        stored_min_(format.stored_min),
+        zero_(static_cast<float>(format.zero)),
+        block_bytes_(BlockBytes(format, static_cast<int>(kF32Lanes))) {}
+
+  // Vector v of 32 columns i.
+  HWY_INLINE VU8 Code(int p, int i, int v) const {
+    const std::byte* codes =
+        Block(p) + static_cast<size_t>(i) * kBits * kByteLanes;
+    if constexpr (kBits == 8) {
+      return LoadCodes(codes + static_cast<size_t>(v) * kByteLanes);
     } else {
-      for (int i = 0; i < 8; ++i, from += kCodeBytes, to += 8 * kVector) {
-        DecodeCodes<kBits>(from, to);
+      const VU8 both =
+          LoadCodes(codes + static_cast<size_t>(v % 4) * kByteLanes);
+      VU8 code = v < 4 ? LowNibbles(both) : HighNibbles(both);
+      if constexpr (kBits > 4) {
+        code = hn::Or(code, HighBits<kBits>(codes + 4 * kByteLanes, v));
       }
-      constexpr size_t kPairs = 128 / kGroup;
-      const std::byte* scales = from;
-      from += kPairs * kHalves;
-      for (size_t j = 0; j < kPairs; ++j) {
-        const VI16 pair = LoadPairs(scales + j * kHalves);
-        StoreMultiplier(EvenMultiplier(pair), to);
-        StoreMultiplier(OddMultiplier(pair), to + kVector);
-        to += 2 * kVector;
+      return code;
+    }
+  }
+  // Of a simple format: the scale, and the min, which is -zero·scale where
+  // it is not stored.
+  HWY_INLINE VF Scale(int p) const { return LoadHalves(Block(p) + kCodes); }
+  HWY_INLINE VF Min(int p) const {
+    if (stored_min_) return LoadHalves(Block(p) + kCodes + kHalves);
+    return hn::Mul(hn::Set(DF(), -zero_), Scale(p));
+  }
+  // Of a super format: the scale of a group; a pair of mins, or of scales
+  // where mins are not stored; d and -dmin.
+  HWY_INLINE Multiplier GroupScale(int p, int g) const {
+    const VI16 pair = LoadPairs(Block(p) + kCodes + PairAt(g / 2));
+    return g % 2 == 0 ? EvenMultiplier(pair) : OddMultiplier(pair);
+  }
+  HWY_INLINE VI16 MinPair(int p, int j) const {
+    return LoadPairs(Block(p) + kCodes + (stored_min_ ? PairAt(kPairs) : 0) +
+                     PairAt(j));
+  }
+  HWY_INLINE VF D(int p) const {
+    return LoadHalves(Block(p) + kCodes +
+                      PairAt(stored_min_ ? 2 * kPairs : kPairs));
+  }
+  HWY_INLINE VF MinusDmin(int p) const {
+    if (!stored_min_) return hn::Zero(DF());
+    return hn::Neg(
+        LoadHalves(Block(p) + kCodes + PairAt(2 * kPairs) + kHalves));
+  }
+  HWY_INLINE void Next() { at_ += block_bytes_; }
+
+ private:
+  static constexpr size_t kCodes = (kSuper ? 8 : 1) * kBits * kByteLanes;
+  static constexpr size_t kHalves = kByteLanes / 2;  // [lanes] f16
+  static constexpr int kPairs = 128 / kGroup;
+  static constexpr size_t PairAt(int j) {
+    return static_cast<size_t>(j) * kHalves;
+  }
+  HWY_INLINE const std::byte* Block(int p) const {
+    return at_ + static_cast<size_t>(p) * step_;
+  }
+
+  const std::byte* at_;
+  size_t step_;
+  bool stored_min_;
+  float zero_;
+  size_t block_bytes_;
+};
+
+template <bool kSuper, int kGroup>
+class DecodedSource {
+ public:
+  // Vectors of a block: 8 of codes, scale and min; or 64 of codes, a scale
+  // of each group, the pairs of mins, d and -dmin.
+  static constexpr int kGroups = 256 / kGroup;
+  static constexpr size_t kVectors =
+      kSuper ? 64 + kGroups + kGroups / 2 + 2 : 10;
+
+  DecodedSource(const uint8_t* decoded, size_t panel_step)
+      : at_(decoded), step_(panel_step) {}
+  HWY_INLINE VU8 Code(int p, int i, int v) const {
+    return hn::Load(DU8(), At(p, i * 8 + v));
+  }
+  HWY_INLINE VF Scale(int p) const { return Float(p, 8); }
+  HWY_INLINE VF Min(int p) const { return Float(p, 9); }
+  HWY_INLINE Multiplier GroupScale(int p, int g) const {
+    return LoadMultiplier(At(p, 64 + g));
+  }
+  HWY_INLINE VI16 MinPair(int p, int j) const {
+    return hn::BitCast(DI16(), hn::Load(DU8(), At(p, 64 + kGroups + j)));
+  }
+  HWY_INLINE VF D(int p) const { return Float(p, kVectors - 2); }
+  HWY_INLINE VF MinusDmin(int p) const { return Float(p, kVectors - 1); }
+  HWY_INLINE void Next() { at_ += kVectors * kByteLanes; }
+
+ private:
+  HWY_INLINE const uint8_t* At(int p, size_t vector) const {
+    return at_ + static_cast<size_t>(p) * step_ + vector * kByteLanes;
+  }
+  HWY_INLINE const uint8_t* At(int p, int vector) const {
+    return At(p, static_cast<size_t>(vector));
+  }
+  HWY_INLINE VF Float(int p, size_t vector) const {
+    return hn::Load(DF(), reinterpret_cast<const float*>(At(p, vector)));
+  }
+
+  const uint8_t* at_;
+  size_t step_;
+};
+
+// Decodes `blocks` blocks of one panel, in DecodedSource's order.
+template <int kBits, bool kSuper, int kGroup>
+void DecodeBlocks(RawSource<kBits, kSuper, kGroup> from, int64_t blocks,
+                  uint8_t* HWY_RESTRICT to) {
+  const auto put = [&to](VU8 bytes) {
+    hn::Store(bytes, DU8(), to);
+    to += kByteLanes;
+  };
+  for (int64_t b = 0; b < blocks; ++b, from.Next()) {
+    HWY_UNROLL(8)
+    for (int i = 0; i < (kSuper ? 8 : 1); ++i) {
+      HWY_UNROLL(8)
+      for (int v = 0; v < 8; ++v) put(from.Code(0, i, v));
+    }
+    if constexpr (!kSuper) {
+      put(hn::BitCast(DU8(), from.Scale(0)));
+      put(hn::BitCast(DU8(), from.Min(0)));
+    } else {
+      constexpr int kGroups = 256 / kGroup;
+      for (int g = 0; g < kGroups; ++g) {
+        put(hn::BitCast(DU8(), from.GroupScale(0, g)));
       }
-      const std::byte* mins = format.stored_min ? from : scales;
-      if (format.stored_min) from += kPairs * kHalves;
-      for (size_t j = 0; j < kPairs; ++j, to += kVector) {
-        hn::Store(LoadPairs(mins + j * kHalves), DI16(),
-                  reinterpret_cast<int16_t*>(to));
+      for (int j = 0; j < kGroups / 2; ++j) {
+        put(hn::BitCast(DU8(), from.MinPair(0, j)));
       }
-      put_float(LoadHalves(from));
-      from += kHalves;
-      if (format.stored_min) {
-        put_float(hn::Neg(LoadHalves(from)));
-        from += kHalves;
-      } else {
-        put_float(hn::Zero(df));
-      }
+      put(hn::BitCast(DU8(), from.D(0)));
+      put(hn::BitCast(DU8(), from.MinusDmin(0)));
     }
   }
 }

@@ -163,9 +163,12 @@ HWY_INLINE void Keep(V& v) {
 #elif HWY_ARCH_X86
   asm volatile("" : "+x"(v.raw));
 #else
-  (void)v;  // enough registers
+  asm volatile("" : "+w"(v.raw));
 #endif
 }
+#if HWY_TARGET == HWY_NEON
+HWY_INLINE void Keep(Dots&) {}  // enough registers
+#endif
 
 // Sums of signed codes of 8 bits, in 32. ByteWeights is what is computed once
 // for all rows.

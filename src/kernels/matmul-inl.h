@@ -1,8 +1,9 @@
-// Matrix products over panels. A few panels are decoded to bytes for a stretch
-// of columns, into scratch that stays in the first-level cache, and every tile
-// of rows then reads the same bytes: one inner loop for all block types, and
-// decoding is paid once. See panel.h for the layout, kernels.h for the order
-// of additions, docs/PERFORMANCE.md for what else was tried.
+// Matrix products over panels. For many rows a few panels are decoded to bytes
+// for a stretch of columns, into scratch that stays in the first-level cache,
+// and every tile of rows reads the same bytes: one inner loop for all block
+// types, and decoding is paid once. For one to three rows codes are taken from
+// the panel as it streams by. See panel.h for the layout, kernels.h for the
+// order of additions, docs/PERFORMANCE.md for what else was tried.
 #if defined(MALMOI_KERNELS_MATMUL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MALMOI_KERNELS_MATMUL_INL_H_
 #undef MALMOI_KERNELS_MATMUL_INL_H_
@@ -117,33 +118,27 @@ struct QuadRows : TileRows {
 // A tile: kPanels panels times kRows rows.
 template <int kBits, bool kSuper, int kGroup, int kPanels, int kRows>
 struct Int8Tile {
-  static constexpr size_t kBlock =
-      DecodedVectors<kSuper, kGroup>() * kByteLanes;
   static constexpr int kCells = kPanels * kRows;
 
-  // sums[p·kRows + t] += scale·Σ code·code over `kVectors` vectors of codes.
-  template <int kVectors, bool kScaled, typename Rows>
-  static HWY_INLINE void AddDots(const uint8_t* HWY_RESTRICT codes,
-                                 size_t panel_step, const Rows& rows,
+  // sums[p·kRows + t] += scale·Σ code·code over vectors [begin, end) of 32
+  // columns i.
+  template <int kBegin, int kEnd, bool kScaled, typename Source, typename Rows>
+  static HWY_INLINE void AddDots(const Source& source, int i, const Rows& rows,
                                  int64_t word,
                                  const Multiplier (&scale)[kPanels],
                                  VI (&sums)[kCells]) {
     constexpr int kPerFlush =
-        AddsOf(kBits) < kVectors ? AddsOf(kBits) : kVectors;
+        AddsOf(kBits) < kEnd - kBegin ? AddsOf(kBits) : kEnd - kBegin;
     HWY_UNROLL(4)
-    for (int first = 0; first < kVectors; first += kPerFlush) {
+    for (int first = kBegin; first < kEnd; first += kPerFlush) {
       Dots dots[kCells];
       HWY_UNROLL(16)
-      for (int i = 0; i < kCells; ++i) dots[i] = ZeroDots();
+      for (int c = 0; c < kCells; ++c) dots[c] = ZeroDots();
       HWY_UNROLL(8)
       for (int v = first; v < first + kPerFlush; ++v) {
         VU8 code[kPanels];
         HWY_UNROLL(2)
-        for (int p = 0; p < kPanels; ++p) {
-          code[p] =
-              hn::Load(DU8(), codes + static_cast<size_t>(p) * panel_step +
-                                  static_cast<size_t>(v) * kByteLanes);
-        }
+        for (int p = 0; p < kPanels; ++p) code[p] = source.Code(p, i, v);
         HWY_UNROLL(8)
         for (int t = 0; t < kRows; ++t) {
           const VI four = rows.Word(word + v, t);
@@ -154,37 +149,34 @@ struct Int8Tile {
           }
         }
         HWY_UNROLL(16)
-        for (int i = 0; i < kCells; ++i) Keep(dots[i]);
+        for (int c = 0; c < kCells; ++c) Keep(dots[c]);
       }
       HWY_UNROLL(16)
-      for (int i = 0; i < kCells; ++i) {
+      for (int c = 0; c < kCells; ++c) {
         const VI total =
-            kScaled ? Scaled(dots[i], scale[i / kRows]) : Total(dots[i]);
-        sums[i] = first == 0 && !kScaled ? total : hn::Add(sums[i], total);
+            kScaled ? Scaled(dots[c], scale[c / kRows]) : Total(dots[c]);
+        sums[c] = first == 0 && !kScaled ? total : hn::Add(sums[c], total);
       }
     }
   }
 
   // The same for signed codes of 8 bits.
-  template <int kVectors, typename Rows>
-  static HWY_INLINE void AddByteDots(const uint8_t* HWY_RESTRICT codes,
-                                     size_t panel_step, const Rows& rows,
-                                     int64_t word,
+  template <int kBegin, int kEnd, typename Source, typename Rows>
+  static HWY_INLINE void AddByteDots(const Source& source, int i,
+                                     const Rows& rows, int64_t word,
                                      const Multiplier (&scale)[kPanels],
                                      VI (&sums)[kCells]) {
     constexpr bool kLater = !kScalesPairs;  // the scale multiplies the sums
     VI dots[kCells];
     HWY_UNROLL(16)
-    for (int i = 0; i < kCells; ++i) {
-      dots[i] = kLater ? hn::Zero(DI()) : sums[i];
+    for (int c = 0; c < kCells; ++c) {
+      dots[c] = kLater ? hn::Zero(DI()) : sums[c];
     }
     HWY_UNROLL(8)
-    for (int v = 0; v < kVectors; ++v) {
+    for (int v = kBegin; v < kEnd; ++v) {
       HWY_UNROLL(2)
       for (int p = 0; p < kPanels; ++p) {
-        const ByteWeights code(
-            hn::Load(DU8(), codes + static_cast<size_t>(p) * panel_step +
-                                static_cast<size_t>(v) * kByteLanes));
+        const ByteWeights code(source.Code(p, i, v));
         HWY_UNROLL(8)
         for (int t = 0; t < kRows; ++t) {
           VI& dot = dots[p * kRows + t];
@@ -192,21 +184,21 @@ struct Int8Tile {
         }
       }
       HWY_UNROLL(16)
-      for (int i = 0; i < kCells; ++i) Keep(dots[i]);
+      for (int c = 0; c < kCells; ++c) Keep(dots[c]);
     }
     HWY_UNROLL(16)
-    for (int i = 0; i < kCells; ++i) {
+    for (int c = 0; c < kCells; ++c) {
       if constexpr (kLater) {
-        sums[i] = hn::Add(sums[i], Later(dots[i], scale[i / kRows]));
+        sums[c] = hn::Add(sums[c], Later(dots[c], scale[c / kRows]));
       } else {
-        sums[i] = dots[i];
+        sums[c] = dots[c];
       }
     }
   }
 
-  template <typename Rows>
-  static HWY_INLINE void Simple(const PanelFormat& format, const uint8_t* block,
-                                size_t panel_step, const Rows& rows, int64_t b,
+  template <typename Source, typename Rows>
+  static HWY_INLINE void Simple(const PanelFormat& format, const Source& source,
+                                const Rows& rows, int64_t b,
                                 VF (&sums)[kCells]) {
     Multiplier one[kPanels];
     HWY_UNROLL(2)
@@ -214,17 +206,15 @@ struct Int8Tile {
     VI dots[kCells];
     if constexpr (kBits == 8) {
       HWY_UNROLL(16)
-      for (int i = 0; i < kCells; ++i) dots[i] = hn::Zero(DI());
-      AddByteDots<8>(block, panel_step, rows, b * 8, one, dots);
+      for (int c = 0; c < kCells; ++c) dots[c] = hn::Zero(DI());
+      AddByteDots<0, 8>(source, 0, rows, b * 8, one, dots);
     } else {
-      AddDots<8, false>(block, panel_step, rows, b * 8, one, dots);
+      AddDots<0, 8, false>(source, 0, rows, b * 8, one, dots);
     }
     HWY_UNROLL(2)
     for (int p = 0; p < kPanels; ++p) {
-      const auto* floats = reinterpret_cast<const float*>(
-          block + static_cast<size_t>(p) * panel_step + 8 * kByteLanes);
-      const VF scale = hn::Load(DF(), floats);
-      const VF min = hn::Load(DF(), floats + kF32Lanes);
+      const VF scale = source.Scale(p);
+      const VF min = source.Min(p);
       HWY_UNROLL(8)
       for (int t = 0; t < kRows; ++t) {
         VF& sum = sums[p * kRows + t];
@@ -235,48 +225,48 @@ struct Int8Tile {
     }
   }
 
-  template <typename Rows>
-  static HWY_INLINE void Super(const PanelFormat& format, const uint8_t* block,
-                               size_t panel_step, const Rows& rows, int64_t b,
+  // Adds the dot products of a group of a super block.
+  template <int kBegin, int kEnd, typename Source, typename Rows>
+  static HWY_INLINE void Group(const Source& source, int i, int g,
+                               const Rows& rows, int64_t word,
+                               VI (&dots)[kCells]) {
+    Multiplier scale[kPanels];
+    HWY_UNROLL(2)
+    for (int p = 0; p < kPanels; ++p) scale[p] = source.GroupScale(p, g);
+    if constexpr (kBits == 8) {
+      AddByteDots<kBegin, kEnd>(source, i, rows, word, scale, dots);
+    } else {
+      AddDots<kBegin, kEnd, true>(source, i, rows, word, scale, dots);
+    }
+  }
+
+  template <typename Source, typename Rows>
+  static HWY_INLINE void Super(const PanelFormat& format, const Source& source,
+                               const Rows& rows, int64_t b,
                                VF (&sums)[kCells]) {
-    constexpr int kGroups = 256 / kGroup;
+    constexpr int kPairs = 128 / kGroup;
     VI dots[kCells];
     HWY_UNROLL(16)
-    for (int i = 0; i < kCells; ++i) dots[i] = hn::Zero(DI());
-    for (int g = 0; g < kGroups; ++g) {
-      Multiplier scale[kPanels];
-      HWY_UNROLL(2)
-      for (int p = 0; p < kPanels; ++p) {
-        scale[p] = LoadMultiplier(block + static_cast<size_t>(p) * panel_step +
-                                  static_cast<size_t>(64 + g) * kByteLanes);
-      }
-      constexpr int kVectors = kGroup / 4;
-      const uint8_t* codes =
-          block + static_cast<size_t>(g * kVectors) * kByteLanes;
-      const int64_t word = b * 64 + g * kVectors;
-      if constexpr (kBits == 8) {
-        AddByteDots<kVectors>(codes, panel_step, rows, word, scale, dots);
+    for (int c = 0; c < kCells; ++c) dots[c] = hn::Zero(DI());
+    for (int i = 0; i < 8; ++i) {
+      const int64_t word = b * 64 + i * 8;
+      if constexpr (kGroup == 32) {
+        Group<0, 8>(source, i, i, rows, word, dots);
       } else {
-        AddDots<kVectors, true>(codes, panel_step, rows, word, scale, dots);
+        Group<0, 4>(source, i, 2 * i, rows, word, dots);
+        Group<4, 8>(source, i, 2 * i + 1, rows, word, dots);
       }
     }
     HWY_UNROLL(2)
     for (int p = 0; p < kPanels; ++p) {
-      const uint8_t* pairs = block + static_cast<size_t>(p) * panel_step +
-                             static_cast<size_t>(64 + kGroups) * kByteLanes;
-      const auto* floats = reinterpret_cast<const float*>(
-          pairs + static_cast<size_t>(kGroups / 2) * kByteLanes);
-      const VF d = hn::Load(DF(), floats);
-      const VF minus_dmin = hn::Load(DF(), floats + kF32Lanes);
+      const VF d = source.D(p);
+      const VF minus_dmin = source.MinusDmin(p);
       HWY_UNROLL(8)
       for (int t = 0; t < kRows; ++t) {
         VI mins = hn::Zero(DI());
-        for (int j = 0; j < kGroups / 2; ++j) {
-          const VI16 pair = hn::Load(
-              DI16(), reinterpret_cast<const int16_t*>(
-                          pairs + static_cast<size_t>(j) * kByteLanes));
-          mins = hn::Add(mins,
-                         PairsTimes(pair, rows.Pair(b * (kGroups / 2) + j, t)));
+        for (int j = 0; j < kPairs; ++j) {
+          mins = hn::Add(mins, PairsTimes(source.MinPair(p, j),
+                                          rows.Pair(b * kPairs + j, t)));
         }
         VI dot = dots[p * kRows + t];
         if (!format.stored_min) {
@@ -294,59 +284,55 @@ struct Int8Tile {
   }
 
   // Adds `blocks` blocks to out; the first ones begin from zero.
-  template <typename Rows>
-  static HWY_NOINLINE void Run(const PanelFormat& format,
-                               const uint8_t* decoded, size_t panel_step,
+  template <typename Source, typename Rows>
+  static HWY_NOINLINE void Run(const PanelFormat& format, Source source,
                                int64_t blocks, const Rows& rows, bool first,
                                float* out, int64_t out_stride) {
     const DF df;
     VF sums[kCells];
     HWY_UNROLL(16)
-    for (int i = 0; i < kCells; ++i) {
-      sums[i] = first ? hn::Zero(df)
-                      : hn::LoadU(df, out + i % kRows * out_stride +
-                                          i / kRows * kF32Lanes);
+    for (int c = 0; c < kCells; ++c) {
+      sums[c] = first ? hn::Zero(df)
+                      : hn::LoadU(df, out + c % kRows * out_stride +
+                                          c / kRows * kF32Lanes);
     }
-    for (int64_t b = 0; b < blocks; ++b, decoded += kBlock) {
+    for (int64_t b = 0; b < blocks; ++b, source.Next()) {
       if constexpr (kSuper) {
-        Super(format, decoded, panel_step, rows, b, sums);
+        Super(format, source, rows, b, sums);
       } else {
-        Simple(format, decoded, panel_step, rows, b, sums);
+        Simple(format, source, rows, b, sums);
       }
     }
     HWY_UNROLL(16)
-    for (int i = 0; i < kCells; ++i) {
-      hn::StoreU(sums[i], df,
-                 out + i % kRows * out_stride + i / kRows * kF32Lanes);
+    for (int c = 0; c < kCells; ++c) {
+      hn::StoreU(sums[c], df,
+                 out + c % kRows * out_stride + c / kRows * kF32Lanes);
     }
   }
 };
 
-// All rows of a stretch of kPanels decoded panels.
-template <int kBits, bool kSuper, int kGroup, int kPanels>
-void StretchRows(const PanelFormat& format, const uint8_t* decoded,
-                 size_t panel_step, int64_t column, int64_t blocks,
-                 const Int8Rows& rows, int64_t first, int64_t tokens,
-                 float* out, int64_t out_stride) {
+// Rows [first, first + tokens) against a stretch of kPanels panels.
+template <int kBits, bool kSuper, int kGroup, int kPanels, typename Source>
+void StretchRows(const PanelFormat& format, const Source& source,
+                 int64_t column, int64_t blocks, const Int8Rows& rows,
+                 int64_t first, int64_t tokens, float* out,
+                 int64_t out_stride) {
   const bool begins = column == 0;
   const int64_t end = first + tokens;
-  const auto quads = [&](int64_t row, auto count) {
-    constexpr int kRows = 4 * decltype(count)::value;
-    QuadRows tile(rows, kGroup, row);
+  const auto run = [&](int64_t row, auto count, auto tile) {
+    constexpr int kRows = decltype(count)::value;
     tile.Skip(column, rows, kGroup);
     Int8Tile<kBits, kSuper, kGroup, kPanels, kRows>::Run(
-        format, decoded, panel_step, blocks, tile, begins,
-        out + (row - first) * out_stride, out_stride);
+        format, source, blocks, tile, begins, out + (row - first) * out_stride,
+        out_stride);
     return kRows;
   };
+  const auto quads = [&](int64_t row, auto count) {
+    return run(row, std::integral_constant<int, 4 * decltype(count)::value>(),
+               QuadRows(rows, kGroup, row));
+  };
   const auto few = [&](int64_t row, auto count) {
-    constexpr int kRows = decltype(count)::value;
-    TileRows tile(rows, kGroup, row);
-    tile.Skip(column, rows, kGroup);
-    Int8Tile<kBits, kSuper, kGroup, kPanels, kRows>::Run(
-        format, decoded, panel_step, blocks, tile, begins,
-        out + (row - first) * out_stride, out_stride);
-    return kRows;
+    return run(row, count, TileRows(rows, kGroup, row));
   };
   const int64_t in_quads = rows.rows / 4 * 4;
   for (int64_t row = first; row < end;) {
@@ -367,43 +353,53 @@ void StretchRows(const PanelFormat& format, const uint8_t* decoded,
   }
 }
 
+template <int kBits, bool kSuper, int kGroup, int kPanels>
+void PanelGroup(const PanelFormat& format, const std::byte* panels,
+                size_t panel_bytes, const Int8Rows& rows, int64_t first,
+                int64_t tokens, float* out, int64_t out_stride) {
+  using Raw = RawSource<kBits, kSuper, kGroup>;
+  using Decoded = DecodedSource<kSuper, kGroup>;
+  constexpr int64_t kColumns = kSuper ? 256 : 32;
+  const int64_t columns = rows.columns;
+  if (tokens < 4) {
+    StretchRows<kBits, kSuper, kGroup, kPanels>(
+        format, Raw(format, panels, panel_bytes), 0, columns / kColumns, rows,
+        first, tokens, out, out_stride);
+    return;
+  }
+  constexpr size_t kStep = kStretch / kColumns * Decoded::kVectors * kByteLanes;
+  alignas(64) uint8_t decoded[kPanels * kStep];
+  const size_t block_bytes = BlockBytes(format, static_cast<int>(kF32Lanes));
+  for (int64_t column = 0; column < columns; column += kStretch) {
+    const int64_t blocks = std::min(kStretch, columns - column) / kColumns;
+    const std::byte* from =
+        panels + static_cast<size_t>(column / kColumns) * block_bytes;
+    for (size_t i = 0; i < kPanels; ++i) {
+      DecodeBlocks(Raw(format, from + i * panel_bytes, 0), blocks,
+                   decoded + i * kStep);
+    }
+    StretchRows<kBits, kSuper, kGroup, kPanels>(format, Decoded(decoded, kStep),
+                                                column, blocks, rows, first,
+                                                tokens, out, out_stride);
+  }
+}
+
 template <int kBits, bool kSuper, int kGroup>
 void Int8Panels(const PanelFormat& format, const std::byte* panels,
                 int64_t panel_count, const Int8Rows& rows, int64_t first,
                 int64_t tokens, float* out, int64_t out_stride) {
-  constexpr int kPanels = kTilePanels;
-  constexpr int64_t kBlockColumns = kSuper ? 256 : 32;
-  constexpr size_t kDecodedBlock =
-      DecodedVectors<kSuper, kGroup>() * kByteLanes;
-  constexpr size_t kStep = kStretch / kBlockColumns * kDecodedBlock;
-  alignas(64) uint8_t decoded[kPanels * kStep];
-  const int64_t columns = rows.columns;
-  const size_t panel_bytes = PanelBytes(format, kF32Lanes, columns);
-  const size_t block_bytes = BlockBytes(format, kF32Lanes);
-  for (int64_t p = 0; p < panel_count;) {
-    const int64_t count = std::min<int64_t>(kPanels, panel_count - p);
-    for (int64_t column = 0; column < columns; column += kStretch) {
-      const int64_t blocks =
-          std::min(kStretch, columns - column) / kBlockColumns;
-      for (int64_t i = 0; i < count; ++i) {
-        DecodeBlocks<kBits, kSuper, kGroup>(
-            format,
-            panels + static_cast<size_t>(p + i) * panel_bytes +
-                static_cast<size_t>(column / kBlockColumns) * block_bytes,
-            blocks, decoded + static_cast<size_t>(i) * kStep);
-      }
-      float* to = out + p * kF32Lanes;
-      if (count == kPanels) {
-        StretchRows<kBits, kSuper, kGroup, kPanels>(format, decoded, kStep,
-                                                    column, blocks, rows, first,
-                                                    tokens, to, out_stride);
-      } else {
-        StretchRows<kBits, kSuper, kGroup, 1>(format, decoded, kStep, column,
-                                              blocks, rows, first, tokens, to,
-                                              out_stride);
-      }
-    }
-    p += count;
+  const size_t bytes =
+      PanelBytes(format, static_cast<int>(kF32Lanes), rows.columns);
+  int64_t p = 0;
+  for (; p + kTilePanels <= panel_count; p += kTilePanels) {
+    PanelGroup<kBits, kSuper, kGroup, kTilePanels>(
+        format, panels + static_cast<size_t>(p) * bytes, bytes, rows, first,
+        tokens, out + p * kF32Lanes, out_stride);
+  }
+  for (; p < panel_count; ++p) {
+    PanelGroup<kBits, kSuper, kGroup, 1>(
+        format, panels + static_cast<size_t>(p) * bytes, bytes, rows, first,
+        tokens, out + p * kF32Lanes, out_stride);
   }
 }
 

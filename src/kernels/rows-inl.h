@@ -171,29 +171,25 @@ void AddRows(float* HWY_RESTRICT to, const float* HWY_RESTRICT from,
   for (; i < count; ++i) to[i] += from[i];
 }
 
+// Every product of two of these weights and four of these activations is a
+// chain, so that none can be computed once for several.
 double Int8Roof(int64_t iterations) {
-  constexpr int kChains = 8;  // more than latency times throughput
+  constexpr int kWeights = 2, kWords = 4, kChains = kWeights * kWords;
   Dots dots[kChains];
   HWY_UNROLL(8)
   for (int c = 0; c < kChains; ++c) dots[c] = ZeroDots();
-  VU8 weights = hn::Set(DU8(), uint8_t{1});
-  VI four = hn::Set(DI(), 0x01000100);
+  VU8 weights[kWeights];
+  VI words[kWords];
+  for (int i = 0; i < kWeights; ++i) weights[i] = hn::Set(DU8(), uint8_t{1});
+  for (int i = 0; i < kWords; ++i) words[i] = hn::Set(DI(), 0x01000100);
   for (int64_t i = 0; i < iterations; ++i) {
-#if HWY_ARCH_X86
-    // Opaque to the optimizer, which would fold the sums of constants.
-    asm volatile("" : "+x"(weights.raw), "+x"(four.raw));
-#else
-    asm volatile("" : "+w"(weights.raw), "+w"(four.raw));
-#endif
+    HWY_UNROLL(2)
+    for (int w = 0; w < kWeights; ++w) Keep(weights[w]);
+    HWY_UNROLL(4)
+    for (int w = 0; w < kWords; ++w) Keep(words[w]);
     HWY_UNROLL(8)
     for (int c = 0; c < kChains; ++c) {
-#if HWY_ARCH_X86
-      VU8 own = weights;  // or the chains would share one product
-      asm volatile("" : "+x"(own.raw));
-      dots[c] = Dot(dots[c], own, four);
-#else
-      dots[c] = Dot(dots[c], weights, four);
-#endif
+      dots[c] = Dot(dots[c], weights[c / kWords], words[c % kWords]);
     }
   }
   VI sum = hn::Zero(DI());
