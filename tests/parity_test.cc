@@ -37,6 +37,19 @@ TEST(Parity, VerifyPasses) {
   }
 }
 
+// Gemma 3, whose matrices are Q8_0, Q5_0, Q4_K and Q6_K.
+TEST(Parity, Gemma3VerifyPasses) {
+  const char* path = std::getenv("MALMOI_TEST_GEMMA3");
+  if (path == nullptr) {
+    GTEST_SKIP() << "MALMOI_TEST_GEMMA3 is not set (malmoi pull gemma3-270m)";
+  }
+  const VerifyReport report = VerifyModel(path, 0);
+  ASSERT_EQ(report.checks.size(), 5u);
+  for (const VerifyCheck& check : report.checks) {
+    EXPECT_TRUE(check.passed) << check.name << ": " << check.measured;
+  }
+}
+
 TEST(Parity, LogitsAtEveryPositionOfEveryPromptEqualTheReference) {
   REQUIRE_MODEL();
   const auto golden = formats::SafetensorsFile::Open(
