@@ -297,6 +297,7 @@ struct Int8Tile {
                                           c / kRows * kF32Lanes);
     }
     for (int64_t b = 0; b < blocks; ++b, source.Next()) {
+      source.Prefetch();
       if constexpr (kSuper) {
         Super(format, source, rows, b, sums);
       } else {
@@ -391,7 +392,9 @@ void Int8Panels(const PanelFormat& format, const std::byte* panels,
   const size_t bytes =
       PanelBytes(format, static_cast<int>(kF32Lanes), rows.columns);
   int64_t p = 0;
-  for (; p + kTilePanels <= panel_count; p += kTilePanels) {
+  // For few rows one panel at a time: what counts is memory, and all panels
+  // together are then one stream.
+  for (; tokens >= 4 && p + kTilePanels <= panel_count; p += kTilePanels) {
     PanelGroup<kBits, kSuper, kGroup, kTilePanels>(
         format, panels + static_cast<size_t>(p) * bytes, bytes, rows, first,
         tokens, out + p * kF32Lanes, out_stride);
