@@ -29,12 +29,18 @@ float SumOf(F&& term) {
          ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
 }
 
-// The element of largest magnitude, with its sign.
+// The element of largest magnitude, with its sign. The magnitude is kept
+// beside it: clang 19 at -O3 gets `fabs(x[i]) > fabs(extreme)` wrong for N = 16
+// (a test that compares with llama.cpp's error found it).
 template <int N>
 float Extreme(const float* x) {
-  float extreme = 0;
+  float extreme = 0, largest = 0;
   for (int i = 0; i < N; ++i) {
-    if (std::fabs(x[i]) > std::fabs(extreme)) extreme = x[i];
+    const float magnitude = std::fabs(x[i]);
+    if (magnitude > largest) {
+      largest = magnitude;
+      extreme = x[i];
+    }
   }
   return extreme;
 }
