@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include "base/json.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
+#include "formats/gguf.h"
 #include "formats/testing/gguf_writer.h"
 
 namespace malmoi {
@@ -156,6 +158,104 @@ TEST_F(CliTest, PromptsThatAreNoneAreRefused) {
   EXPECT_EQ(result.status, 2);
   EXPECT_NE(result.err.find("byte 0xff at offset 3"), std::string::npos)
       << result.err;
+}
+
+TEST_F(CliTest, QuantizeWritesAModelAndRefusesWhatItCannot) {
+  formats::GgufWriter writer;
+  writer.String("general.architecture", "toy");
+  writer.Strings("toy.words", {"one", "two"});
+  writer.F32Tensor("token_embd.weight", {2, 256},
+                   std::vector<float>(512, 0.25f));
+  writer.F32Tensor("output_norm.weight", {256}, std::vector<float>(256, 1));
+  const std::string in = Write("toy.gguf", writer.Finish());
+  const std::string out = (folder_ / "toy-q4.gguf").string();
+  const std::string both = in + " " + out;
+  EXPECT_EQ(Run("quantize " + both).status, 2);
+  Result result = Run("quantize --type Q9 " + both);
+  EXPECT_EQ(result.status, 2);
+  EXPECT_NE(result.err.find("no such quantization; expected Q4_0, "),
+            std::string::npos)
+      << result.err;
+  EXPECT_EQ(Run("quantize --type Q4_0 /nonexistent.gguf " + out).status, 3);
+  EXPECT_EQ(Run("quantize --type Q4_0 " + in + " /no/folder.gguf").status, 3);
+  EXPECT_EQ(Run("quantize --type Q4_0 " + in + " " + folder_.string()).status,
+            2);
+  fs::create_directories(folder_ / "hf");
+  Write("hf/config.json", "{\"model_type\":\"toy\"}");
+  Write("hf/model.safetensors", std::string("\2\0\0\0\0\0\0\0{}", 10));
+  result = Run("quantize --type Q4_0 " + (folder_ / "hf").string() + " " + out);
+  EXPECT_EQ(result.status, 8) << result.err;
+  EXPECT_NE(result.err.find("only GGUF files"), std::string::npos);
+  EXPECT_FALSE(fs::exists(out));
+
+  result = Run("quantize --json --type q4_k_m " + both);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json json = ParseJson(result.out, "stdout");
+  EXPECT_EQ(json["type"], "Q4_K_M");
+  EXPECT_EQ(json["bytes"], fs::file_size(out));
+  // The embedding is also the head.
+  EXPECT_EQ(json["tensors"], Json({{"F32", 1}, {"Q6_K", 1}}));
+  const auto file = formats::GgufFile::Open(out);
+  EXPECT_EQ(file->GetInt("general.file_type"), 15);
+  EXPECT_EQ(file->GetStrings("toy.words")->at(1), "two");
+
+  result = Run("quantize --type Q8_0 " + both);
+  EXPECT_EQ(result.status, 2);
+  EXPECT_NE(result.err.find("the file exists already; try --force"),
+            std::string::npos)
+      << result.err;
+  EXPECT_EQ(Run("quantize --force --type Q8_0 " + both).status, 0);
+  EXPECT_FALSE(fs::exists(out + ".partial"));
+  const float nan = std::nanf("");
+  formats::GgufWriter bad;
+  bad.F32Tensor("a.weight", {2, 32}, std::vector<float>(64, nan));
+  result = Run("quantize --type Q8_0 " + Write("bad.gguf", bad.Finish()) + " " +
+               out + "2");
+  EXPECT_EQ(result.status, 7) << result.err;
+  EXPECT_FALSE(fs::exists(out + "2.partial"));
+}
+
+TEST_F(CliTest, QuantizedModelsPredictAsTheSourceDoes) {
+  REQUIRE_MODEL();
+  const std::string text = Write(
+      "text",
+      "The lighthouse keeper climbed the stairs every evening at dusk. He lit "
+      "the lamp, wound the clockwork, and wrote the weather into his book. On "
+      "clear nights he could see the harbour and the fishing boats coming "
+      "home; on foggy ones he heard only the bell and the slow sea.\n");
+  const auto measure = [&](const std::string& model,
+                           const std::string& options) {
+    const Result result = Run("eval perplexity --json --context 64 " + model +
+                              " " + text + options);
+    EXPECT_EQ(result.status, 0) << result.err;
+    return ParseJson(result.out, "stdout");
+  };
+  const std::string reference = " --reference " + Model();
+  const Json same = measure(Model(), reference);
+  EXPECT_EQ(same["kl_max"], 0.0);
+  EXPECT_EQ(same["same_top"], 1.0);
+  const double source = measure(Model(), "")["perplexity"];
+  EXPECT_NEAR(source, same["perplexity"], 1e-9 * source);
+  EXPECT_NEAR(source, same["reference_perplexity"], 1e-9 * source);
+
+  const std::string q8 = (folder_ / "q8.gguf").string();
+  ASSERT_EQ(Run("quantize --type Q8_0 " + Model() + " " + q8).status, 0);
+  const Json eight = measure(q8, reference);
+  // Activations are rounded to int8 in both, by other kernels: F16 against
+  // the source has a KL of 0.0035 and 0.36 % in perplexity over 2,216 tokens,
+  // this file 0.0062 and 0.46 %. A text as short as this one is noisier.
+  EXPECT_NEAR(eight["perplexity"], source, 0.02 * source);
+  EXPECT_LT(eight["kl_mean"], 0.01);
+  EXPECT_GT(eight["same_top"], 0.9);
+
+  const std::string q4 = (folder_ / "q4.gguf").string();
+  const Result four = Run("quantize --type Q4_K_M " + Model() + " " + q4);
+  ASSERT_EQ(four.status, 0);
+  EXPECT_NE(four.err.find("notice: Q4_K:"), std::string::npos) << four.err;
+  const Json mixed = measure(q4, reference);
+  EXPECT_LT(eight["kl_mean"], mixed["kl_mean"]);
+  EXPECT_LT(mixed["kl_mean"], 0.1);
+  EXPECT_LE(mixed["kl_p99"], mixed["kl_max"]);
 }
 
 TEST_F(CliTest, NoNetworkIsSaidWithinSeconds) {

@@ -113,16 +113,41 @@ int EvalVerb(const Invocation& call) {
   const std::string text = ReadFile(call.positionals[2]);
   const int64_t context = ContextOption(call);
   const auto model = LoadModel(call, call.positionals[1]);
-  const generate::Perplexity result =
-      generate::EvaluatePerplexity(model, text, context, ProgressLine());
-  if (call.json()) {
-    PrintJson({{"perplexity", result.perplexity},
-               {"tokens", result.tokens},
-               {"nll", result.nll}});
+  const auto other = call.Text("--reference");
+  generate::Comparison result;
+  if (other) {
+    result = generate::CompareModels(model, LoadModel(call, *other), text,
+                                     context, ProgressLine());
   } else {
-    Print(Format("{} {:.4f}, {} {}\n", Translate("perplexity"),
-                 result.perplexity, result.tokens, Translate("tokens")));
+    result.model =
+        generate::EvaluatePerplexity(model, text, context, ProgressLine());
   }
+  const generate::Divergence& divergence = result.divergence;
+  if (call.json()) {
+    Json json = {{"perplexity", result.model.perplexity},
+                 {"tokens", result.model.tokens},
+                 {"nll", result.model.nll}};
+    if (other) {
+      json["reference_perplexity"] = result.reference.perplexity;
+      json["kl_mean"] = divergence.kl_mean;
+      json["kl_p99"] = divergence.kl_p99;
+      json["kl_max"] = divergence.kl_max;
+      json["same_top"] = divergence.same_top;
+    }
+    PrintJson(json);
+    return 0;
+  }
+  Print(Format("{} {:.4f}, {} {}\n", Translate("perplexity"),
+               result.model.perplexity, result.model.tokens,
+               Translate("tokens")));
+  if (!other) return 0;
+  Print(Format("{} {:.4f}\n", Translate("perplexity of the reference"),
+               result.reference.perplexity));
+  Print(Format("KL {} {:.5f}, 99 % {:.5f}, {} {:.5f}\n", Translate("mean"),
+               divergence.kl_mean, divergence.kl_p99, Translate("largest"),
+               divergence.kl_max));
+  Print(Format("{} {:.2f} %\n", Translate("same most probable token"),
+               100 * divergence.same_top));
   return 0;
 }
 

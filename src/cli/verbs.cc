@@ -88,6 +88,19 @@ constexpr OptionSpec kBench[] = {
 constexpr OptionSpec kEval[] = {
     {"--context", "", "N", "Tokens of a window (default: the model's)",
      "창의 토큰 수 (기본값: 모델의 것)"},
+    {"--reference", "", "MODEL",
+     "Also how far the predictions are from this model's (KL divergence)",
+     "이 모델의 예측과 얼마나 다른지도 잽니다 (KL 발산)"},
+};
+
+constexpr OptionSpec kQuantize[] = {
+    {"--type", "", "TYPE",
+     "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K IQ4_NL F16 BF16 F32 for all "
+     "matrices, or a mixture: Q4_K_S Q4_K_M Q5_K_S Q5_K_M",
+     "모든 행렬의 형식 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K IQ4_NL F16 BF16 "
+     "F32, 또는 섞은 것: Q4_K_S Q4_K_M Q5_K_S Q5_K_M"},
+    {"--force", "", "", "Replace an existing output",
+     "이미 있는 출력 파일을 바꿉니다"},
 };
 
 constexpr OptionSpec kDoctor[] = {
@@ -205,8 +218,20 @@ constexpr VerbSpec kVerbs[] = {
      kEval,
      {},
      "malmoi eval perplexity smollm2 book.txt\n"
-     "malmoi eval perplexity smollm2 --context 512 --json book.txt",
+     "malmoi eval perplexity smollm2 --context 512 --json book.txt\n"
+     "malmoi eval perplexity ./small.gguf book.txt --reference ./model.gguf",
      EvalVerb},
+    {"quantize",
+     "IN OUT",
+     2,
+     2,
+     "Write a GGUF model with smaller weights",
+     "GGUF 모델의 가중치를 더 작게 다시 씁니다",
+     kQuantize,
+     {},
+     "malmoi quantize model-f16.gguf model-q4.gguf --type Q4_K_M\n"
+     "malmoi quantize smollm2 smollm2-q8.gguf --type Q8_0",
+     QuantizeVerb},
     {"doctor",
      "",
      0,

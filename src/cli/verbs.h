@@ -79,6 +79,7 @@ int RemoveVerb(const Invocation& call);
 int VerifyVerb(const Invocation& call);
 int BenchVerb(const Invocation& call);
 int EvalVerb(const Invocation& call);
+int QuantizeVerb(const Invocation& call);
 int DoctorVerb(const Invocation& call);
 int CompletionVerb(const Invocation& call);
 int ManVerb(const Invocation& call);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "formats/detect.h"
 #include "formats/gguf.h"
+#include "formats/gguf_writer.h"
 #include "formats/hf_config.h"
 #include "formats/safetensors.h"
 #include "formats/testing/gguf_writer.h"
@@ -176,6 +178,57 @@ TEST(Gguf, OpensSplitFilesByAnyPart) {
   fs::remove(folder.path() / "m-00001-of-00002.gguf");
   try {
     GgufFile::Open(path);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+  }
+}
+
+TEST(Gguf, WrittenFilesReadBackTheSame) {
+  const Folder folder;
+  const auto source = Parse(Sample());
+  GgufMetadata metadata;
+  for (const std::string& key : source->keys()) metadata.Copy(*source, key);
+  metadata.U32("test.new", 7);
+  std::vector<GgufTensorInfo> infos;
+  for (const auto& [name, tensor] : source->tensors()) {
+    infos.push_back({name, tensor.shape, tensor.dtype});
+  }
+  const fs::path path = folder.path() / "out.gguf";
+  {
+    GgufFileWriter unfinished(path, metadata, 32, infos);
+    EXPECT_TRUE(fs::exists(path.string() + ".partial"));
+    EXPECT_THROW(GgufFileWriter(path, metadata, 32, infos), Error);
+  }
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+  GgufFileWriter writer(path, metadata, 32, infos);
+  for (const auto& [name, tensor] : source->tensors()) {
+    writer.Write(tensor.data.first(8));
+    writer.Write(tensor.data.subspan(8));
+  }
+  EXPECT_FALSE(fs::exists(path));
+  writer.Finish();
+  EXPECT_EQ(fs::file_size(path), writer.file_bytes());
+  const auto file = GgufFile::Open(path);
+  EXPECT_EQ(file->GetInt("test.new"), 7);
+  for (const std::string& key : source->keys()) {
+    std::string ours, theirs;
+    file->AppendPair(key, ours);
+    source->AppendPair(key, theirs);
+    EXPECT_EQ(ours, theirs) << key;
+  }
+  ASSERT_EQ(file->tensors().size(), source->tensors().size());
+  for (const auto& [name, tensor] : source->tensors()) {
+    const Tensor& back = file->tensors().at(name);
+    EXPECT_EQ(back.shape, tensor.shape);
+    EXPECT_EQ(back.dtype, tensor.dtype);
+    EXPECT_TRUE(std::equal(back.data.begin(), back.data.end(),
+                           tensor.data.begin(), tensor.data.end()));
+    file->DropPages(back);
+    EXPECT_EQ(back.data[0], tensor.data[0]);
+  }
+  try {
+    GgufFileWriter(folder.path() / "no" / "out.gguf", metadata, 32, infos);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);

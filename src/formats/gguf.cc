@@ -3,8 +3,8 @@
 #include <cstring>
 #include <regex>
 
+#include "base/check.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/format.h"
 #include "formats/gguf_parser.h"
 
@@ -91,7 +91,11 @@ std::shared_ptr<const GgufFile> GgufFile::Open(
   std::smatch match;
   if (!std::regex_match(name, match, kSplit)) {
     auto mapped = map(path);
-    return Parse(mapped->bytes(), mapped, path.string());
+    auto file = std::make_shared<GgufFile>();
+    file->where_ = path.string();
+    file->maps_.push_back(mapped);
+    GgufParser(mapped->bytes(), mapped, path.string()).ParseInto(*file, true);
+    return file;
   }
   const int parts = std::stoi(match[3]);
   if (parts < 1) {
@@ -105,6 +109,7 @@ std::shared_ptr<const GgufFile> GgufFile::Open(
     const std::string part =
         Format("{}-{:05}-of-{:05}.gguf", match[1].str(), i, parts);
     auto mapped = map(path.parent_path() / part);
+    file->maps_.push_back(mapped);
     GgufParser(mapped->bytes(), mapped, mapped->path().string())
         .ParseInto(*file, i == 1);
   }
@@ -137,6 +142,36 @@ std::vector<std::string> GgufFile::keys() const {
   std::vector<std::string> keys;
   for (const auto& [key, value] : values_) keys.push_back(key);
   return keys;
+}
+
+void GgufFile::AppendPair(std::string_view key, std::string& out) const {
+  const Value* value = Find(key);
+  MALMOI_CHECK(value != nullptr);
+  const auto put = [&](const void* bytes, size_t count) {
+    out.append(static_cast<const char*>(bytes), count);
+  };
+  const uint64_t length = key.size();
+  put(&length, 8);
+  put(key.data(), key.size());
+  if (value->array) {
+    const uint32_t array = kArray;
+    put(&array, 4);
+  }
+  put(&value->type, 4);
+  if (value->array) put(&value->count, 8);
+  put(value->bytes.data(), value->bytes.size());
+}
+
+void GgufFile::DropPages(const Tensor& tensor) const {
+  for (const auto& map : maps_) {
+    const auto bytes = map->bytes();
+    if (tensor.data.data() < bytes.data() ||
+        tensor.data.data() >= bytes.data() + bytes.size()) {
+      continue;
+    }
+    map->DropPages(static_cast<size_t>(tensor.data.data() - bytes.data()),
+                   tensor.data.size());
+  }
 }
 
 std::string GgufFile::TypeName(std::string_view key) const {

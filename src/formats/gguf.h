@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "tensor/tensor.h"
 
@@ -57,6 +58,12 @@ class GgufFile {
   std::optional<std::vector<bool>> GetBools(std::string_view key) const;
   std::optional<std::vector<double>> GetFloats(std::string_view key) const;
 
+  // Appends a present key as it lies in the file: key, type, value.
+  void AppendPair(std::string_view key, std::string& out) const;
+  // Tells the kernel that a tensor was read for the last time, so that a
+  // model larger than memory can be read through. Its bytes stay readable.
+  void DropPages(const Tensor& tensor) const;
+
   // All metadata; arrays of more than `array_limit` elements become
   // {"type", "count"}.
   Json MetadataJson(size_t array_limit = 16) const;
@@ -77,7 +84,11 @@ class GgufFile {
   std::map<std::string, Value, std::less<>> values_;
   TensorMap tensors_;
   std::vector<std::shared_ptr<const void>> owners_;
+  std::vector<std::shared_ptr<const MappedFile>> maps_;  // of Open()
 };
+
+// ggml's number of a type that GGUF files hold.
+uint32_t GgmlTypeId(DType dtype);
 
 }  // namespace malmoi::formats
 

@@ -52,6 +52,14 @@ constexpr std::array<std::string_view, kTypeCount> kTypeNames = {
 size_t GgufTypeBytes(uint32_t type) { return kTypeBytes[type]; }
 std::string_view GgufTypeName(uint32_t type) { return kTypeNames[type]; }
 
+uint32_t GgmlTypeId(DType dtype) {
+  for (const GgmlType& type : kGgmlTypes) {
+    if (type.known && type.dtype == dtype) return type.id;
+  }
+  MALMOI_CHECK(!"a type of GGUF");
+  return 0;
+}
+
 void GgufParser::Corrupt(std::string what, std::string expected,
                          std::string got) const {
   throw Error(ErrorCode::kCorrupt, {.where = where_ + Format(" (byte {})", at_),

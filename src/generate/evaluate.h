@@ -29,6 +29,25 @@ Perplexity EvaluatePerplexity(std::shared_ptr<const LanguageModel> model,
                               std::string_view text, int64_t context,
                               const EvalProgress& progress = {});
 
+// How far a model's predictions are from a reference's, over the positions
+// that perplexity counts.
+struct Divergence {
+  double kl_mean = 0;  // KL(reference || model), nats
+  double kl_p99 = 0;   // the least that 99 % of the positions stay within
+  double kl_max = 0;
+  double same_top = 0;  // share whose most probable token is the same
+};
+struct Comparison {
+  Perplexity model, reference;
+  Divergence divergence;
+};
+// Both models in the same windows. Models whose tokenizers or vocabularies
+// differ on this text: kInvalidArgument.
+Comparison CompareModels(std::shared_ptr<const LanguageModel> model,
+                         std::shared_ptr<const LanguageModel> reference,
+                         std::string_view text, int64_t context,
+                         const EvalProgress& progress = {});
+
 struct VerifyCheck {
   std::string name;  // "tokens", "logits fast", "logits exact", "greedy"
   bool passed = false;

@@ -277,33 +277,43 @@ Completion Session::Generate(std::span<const int32_t> prompt,
   return completion;
 }
 
+namespace {
+void NeedRoom(size_t tokens, int64_t context) {
+  if (static_cast<int64_t>(tokens) <= context) return;
+  throw Error(ErrorCode::kContextOverflow,
+              {.where = "text",
+               .what = "more tokens than the context holds",
+               .expected = Format("at most {}", context),
+               .got = std::to_string(tokens)});
+}
+}  // namespace
+
 void Session::Score(
     std::span<const int32_t> tokens,
     const std::function<void(int64_t, std::span<const float>)>& visit) {
-  State& state = *state_;
+  NeedRoom(tokens.size(), state_->context);
   Clear();
-  if (static_cast<int64_t>(tokens.size()) > state.context) {
-    throw Error(ErrorCode::kContextOverflow,
-                {.where = "text",
-                 .what = "more tokens than the context holds",
-                 .expected = Format("at most {}", state.context),
-                 .got = std::to_string(tokens.size())});
-  }
   constexpr size_t kRows = 128;  // bounds the memory of the logits
   const size_t vocab =
-      static_cast<size_t>(state.model->decoder().spec().vocab_size);
-  Exec exec = state.MakeExec();
+      static_cast<size_t>(state_->model->decoder().spec().vocab_size);
   for (size_t at = 0; at < tokens.size(); at += kRows) {
     const size_t count = std::min(kRows, tokens.size() - at);
-    const models::SequenceInput input = {state.sequence.get(),
-                                         tokens.subspan(at, count),
-                                         models::LogitsFor::kAll};
-    const auto logits = state.model->decoder().Forward(exec, {&input, 1});
+    const auto logits = ScoreNext(tokens.subspan(at, count));
     for (size_t i = 0; i < count; ++i) {
       visit(static_cast<int64_t>(at + i), logits.subspan(i * vocab, vocab));
     }
   }
-  state.tokens.assign(tokens.begin(), tokens.end());
+}
+
+std::span<const float> Session::ScoreNext(std::span<const int32_t> tokens) {
+  State& state = *state_;
+  NeedRoom(state.tokens.size() + tokens.size(), state.context);
+  Exec exec = state.MakeExec();
+  const models::SequenceInput input = {state.sequence.get(), tokens,
+                                       models::LogitsFor::kAll};
+  const auto logits = state.model->decoder().Forward(exec, {&input, 1});
+  state.tokens.insert(state.tokens.end(), tokens.begin(), tokens.end());
+  return logits;
 }
 
 int64_t Session::context() const { return state_->context; }

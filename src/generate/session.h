@@ -82,6 +82,10 @@ class Session {
   void Score(std::span<const int32_t> tokens,
              const std::function<void(int64_t, std::span<const float>)>& visit);
 
+  // Goes on behind what was scored: logits [tokens, vocab_size], valid until
+  // the next call. Some hundred tokens at a time bound the memory.
+  std::span<const float> ScoreNext(std::span<const int32_t> tokens);
+
   int64_t context() const;
   // Bytes of the key-value cache and of scratch memory.
   size_t memory_bytes() const;
