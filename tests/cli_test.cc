@@ -247,6 +247,8 @@ TEST_F(CliTest, RunJsonHasItsShape) {
   const Json json = ParseJson(result.out, "stdout");
   EXPECT_EQ(json["usage"]["completion_tokens"], 5);
   EXPECT_EQ(json["finish_reason"], "length");
+  EXPECT_TRUE(json["usage"]["lookup"]["proposed"].is_number_integer());
+  EXPECT_TRUE(json["usage"]["lookup"]["accepted"].is_number_integer());
   EXPECT_GT(json["timings"]["first_token_ms"].get<double>(), 0);
   ASSERT_EQ(json["token_logprobs"].size(), 5u);
   ASSERT_EQ(json["top_logprobs"][0].size(), 3u);
@@ -255,6 +257,20 @@ TEST_F(CliTest, RunJsonHasItsShape) {
   std::string text;
   for (const Json& token : json["tokens"]) text += token.get<std::string>();
   EXPECT_EQ(text, json["text"].get<std::string>());
+}
+
+TEST_F(CliTest, LookupChangesNoAnswer) {
+  EXPECT_EQ(Run("run --lookup maybe Hello").status, 2);
+  EXPECT_NE(ReadFile(Err()).find("expected on, off or auto, got maybe"),
+            std::string::npos);
+  REQUIRE_MODEL();
+  const std::string run = "run --json --max-tokens 30 -m " + Model() +
+                          " 'Say ten times: one two three four.' --lookup ";
+  const Json off = ParseJson(Run(run + "off").out, "off");
+  const Json on = ParseJson(Run(run + "on").out, "on");
+  EXPECT_EQ(off["text"], on["text"]);
+  EXPECT_EQ(off["usage"]["lookup"]["proposed"], 0);
+  EXPECT_GT(on["usage"]["lookup"]["proposed"], 0);
 }
 
 TEST_F(CliTest, JsonLinesInAreJsonLinesOut) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "generate/language_model.h"
+#include "generate/lookup.h"
 #include "generate/sample/sampler.h"
 
 namespace malmoi::generate {
@@ -38,6 +39,9 @@ struct GenerateOptions {
   // Positions kept when the context is full; 0: overflow is an error at the
   // prompt and ends the answer with kLength.
   int64_t sliding_window = 0;
+  // Guesses from the text so far, several checked in one forward. The answer
+  // is the same, it only comes sooner; none while a tap observes.
+  Lookup lookup = Lookup::kAutomatic;
   std::function<bool()> cancelled;  // asked once per token
   std::function<void(const Step&)> on_step;
   std::function<void(int64_t done, int64_t total)> on_prompt;  // tokens
@@ -47,6 +51,8 @@ struct Usage {
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;  // of the prompt, found in the sequence
   int64_t completion_tokens = 0;
+  int64_t lookup_proposed = 0;  // tokens guessed, and how many were right
+  int64_t lookup_accepted = 0;
 };
 
 struct Timings {
@@ -63,6 +69,8 @@ struct Completion {
   Usage usage;
   Timings timings;
 };
+
+struct SessionState;
 
 class Session {
  public:
@@ -90,8 +98,7 @@ class Session {
   void SetTap(Tap tap);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<SessionState> state_;
 };
 
 }  // namespace malmoi::generate
