@@ -273,6 +273,34 @@ TEST_F(CliTest, LookupChangesNoAnswer) {
   EXPECT_GT(on["usage"]["lookup"]["proposed"], 0);
 }
 
+TEST_F(CliTest, ASessionSkipsTheCommonBeginning) {
+  REQUIRE_MODEL();
+  const std::string file = (folder_ / "kept.kv").string();
+  const std::string run = "run --json --max-tokens 5 -m " + Model() +
+                          " --system 'You answer in one short sentence.' ";
+  const Json alone = ParseJson(Run(run + "'Why is it blue?'").out, "alone");
+  const std::string kept = run + "--session " + file + " ";
+  const Json first = ParseJson(Run(kept + "'Who are you?'").out, "first");
+  EXPECT_EQ(first["usage"]["cached_tokens"], 0);
+  const Json then = ParseJson(Run(kept + "'Why is it blue?'").out, "then");
+  EXPECT_GT(then["usage"]["cached_tokens"].get<int>(), 8);
+  EXPECT_EQ(then["text"], alone["text"]);
+  const std::string talk = Write("talk", "Why?\n/set session x\n/bye\n");
+  const Result chat = Run("chat -n 3 -m " + Model() + " --session " + file, "",
+                          "cat " + talk + " |");
+  EXPECT_EQ(chat.status, 0) << chat.err;
+  EXPECT_NE(chat.err.find("unknown option"), std::string::npos);
+
+  const std::string bytes = ReadFile(file);
+  Write("kept.kv", bytes.substr(0, bytes.size() / 2));
+  EXPECT_EQ(Run(kept + "Hi").status, 7);
+  EXPECT_NE(ReadFile(Err()).find("truncated session file"), std::string::npos);
+  // What is no session is not overwritten.
+  Write("kept.kv", "my notes");
+  EXPECT_EQ(Run(kept + "Hi").status, 7);
+  EXPECT_EQ(ReadFile(file), "my notes");
+}
+
 TEST_F(CliTest, JsonLinesInAreJsonLinesOut) {
   REQUIRE_MODEL();
   const std::string lines =

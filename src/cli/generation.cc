@@ -146,4 +146,13 @@ int64_t ContextOption(const Invocation& call) {
   return context.value_or(0);
 }
 
+void LoadSession(const Invocation& call, generate::Session& session) {
+  const auto file = call.Text("--session");
+  if (file && std::filesystem::exists(*file)) session.Load(*file);
+}
+
+void SaveSession(const Invocation& call, const generate::Session& session) {
+  if (const auto file = call.Text("--session")) session.Save(*file);
+}
+
 }  // namespace malmoi::cli

@@ -4,6 +4,7 @@
 #define MALMOI_GENERATE_SESSION_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -89,6 +90,14 @@ class Session {
   // visit(position, logits [vocab_size]).
   void Score(std::span<const int32_t> tokens,
              const std::function<void(int64_t, std::span<const float>)>& visit);
+
+  // Writes tokens and computed pages to a file, or goes on with those of one
+  // (as many as the context holds; their number). The next prompt reuses what
+  // it has in common with them. Load throws kInvalidArgument for a file of
+  // another model, kUnsupported for one of other kernels, whose bits may
+  // differ, kCorrupt for one that is no session or damaged.
+  void Save(const std::filesystem::path& path) const;
+  int64_t Load(const std::filesystem::path& path);
 
   int64_t context() const;
   // Bytes of the key-value cache and of scratch memory.
