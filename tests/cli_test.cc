@@ -133,9 +133,11 @@ TEST_F(CliTest, BadModelFilesHaveTheirMessagesAndStatuses) {
   martian.String("general.architecture", "martian");
   result = run(Write("martian.gguf", martian.Finish()));
   EXPECT_EQ(result.status, 8);
-  EXPECT_NE(result.err.find("unknown architecture; expected llama, got "
-                            "martian"),
-            std::string::npos)
+  EXPECT_NE(
+      result.err.find("unknown architecture; expected gemma3, gemma3_text, "
+                      "llama, phi3, got "
+                      "martian"),
+      std::string::npos)
       << result.err;
 
   const std::string whole = martian.Finish();
@@ -347,6 +349,8 @@ TEST_F(CliTest, RunJsonHasItsShape) {
   const Json json = ParseJson(result.out, "stdout");
   EXPECT_EQ(json["usage"]["completion_tokens"], 5);
   EXPECT_EQ(json["finish_reason"], "length");
+  EXPECT_TRUE(json["usage"]["lookup"]["proposed"].is_number_integer());
+  EXPECT_TRUE(json["usage"]["lookup"]["accepted"].is_number_integer());
   EXPECT_GT(json["timings"]["first_token_ms"].get<double>(), 0);
   ASSERT_EQ(json["token_logprobs"].size(), 5u);
   ASSERT_EQ(json["top_logprobs"][0].size(), 3u);
@@ -355,6 +359,48 @@ TEST_F(CliTest, RunJsonHasItsShape) {
   std::string text;
   for (const Json& token : json["tokens"]) text += token.get<std::string>();
   EXPECT_EQ(text, json["text"].get<std::string>());
+}
+
+TEST_F(CliTest, LookupChangesNoAnswer) {
+  EXPECT_EQ(Run("run --lookup maybe Hello").status, 2);
+  EXPECT_NE(ReadFile(Err()).find("expected on, off or auto, got maybe"),
+            std::string::npos);
+  REQUIRE_MODEL();
+  const std::string run = "run --json --max-tokens 30 -m " + Model() +
+                          " 'Say ten times: one two three four.' --lookup ";
+  const Json off = ParseJson(Run(run + "off").out, "off");
+  const Json on = ParseJson(Run(run + "on").out, "on");
+  EXPECT_EQ(off["text"], on["text"]);
+  EXPECT_EQ(off["usage"]["lookup"]["proposed"], 0);
+  EXPECT_GT(on["usage"]["lookup"]["proposed"], 0);
+}
+
+TEST_F(CliTest, ASessionSkipsTheCommonBeginning) {
+  REQUIRE_MODEL();
+  const std::string file = (folder_ / "kept.kv").string();
+  const std::string run = "run --json --max-tokens 5 -m " + Model() +
+                          " --system 'You answer in one short sentence.' ";
+  const Json alone = ParseJson(Run(run + "'Why is it blue?'").out, "alone");
+  const std::string kept = run + "--session " + file + " ";
+  const Json first = ParseJson(Run(kept + "'Who are you?'").out, "first");
+  EXPECT_EQ(first["usage"]["cached_tokens"], 0);
+  const Json then = ParseJson(Run(kept + "'Why is it blue?'").out, "then");
+  EXPECT_GT(then["usage"]["cached_tokens"].get<int>(), 8);
+  EXPECT_EQ(then["text"], alone["text"]);
+  const std::string talk = Write("talk", "Why?\n/set session x\n/bye\n");
+  const Result chat = Run("chat -n 3 -m " + Model() + " --session " + file, "",
+                          "cat " + talk + " |");
+  EXPECT_EQ(chat.status, 0) << chat.err;
+  EXPECT_NE(chat.err.find("unknown option"), std::string::npos);
+
+  const std::string bytes = ReadFile(file);
+  Write("kept.kv", bytes.substr(0, bytes.size() / 2));
+  EXPECT_EQ(Run(kept + "Hi").status, 7);
+  EXPECT_NE(ReadFile(Err()).find("truncated session file"), std::string::npos);
+  // What is no session is not overwritten.
+  Write("kept.kv", "my notes");
+  EXPECT_EQ(Run(kept + "Hi").status, 7);
+  EXPECT_EQ(ReadFile(file), "my notes");
 }
 
 TEST_F(CliTest, JsonLinesInAreJsonLinesOut) {

@@ -234,6 +234,7 @@ const std::vector<Named>& Allowed() {
       {"src/text/tokenize/from_gguf.cc", ".*", "GGUF's names of splits"},
       {"src/text/tokenize/byte_level.h", "gpt2", "a published pattern"},
       {"src/text/tokenize/pre_tokenizers.cc", "gpt2", "a published pattern"},
+      {"src/models/rope_config.cc", "llama", "a scaling's name in config.json"},
       {"src/hub/model_ref.cc", "smollm|gemma", "the aliases"},
       {"src/cli/", "smollm|gemma", "default model and examples of aliases"},
       {"src/generate/verify.cc", "smollm", "whose reference values it holds"},

@@ -139,7 +139,9 @@ class Chat {
                    .hint = "malmoi run --raw"});
     }
     system_ = call_.Text("--system").value_or("");
+    LoadSession(call_, session_);
   }
+  void Save() const { SaveSession(call_, session_); }
 
   // False: leave.
   bool Line(const std::string& line) {
@@ -239,7 +241,10 @@ class Chat {
     const std::string option = "--" + text.substr(0, space);
     for (const OptionSpec& known : FindVerb("chat")->more) {
       if (known.name != option || space == std::string::npos) continue;
-      if (option == "--model" || option == "--context") break;
+      if (option == "--model" || option == "--context" ||
+          option == "--session") {
+        break;
+      }
       const auto before = call_.values[option];
       call_.values[option] = {text.substr(space + 1)};
       try {
@@ -288,24 +293,7 @@ class Chat {
   Json turns_ = Json::array();
 };
 
-}  // namespace
-
-int ChatVerb(const Invocation& call) {
-  if (call.json()) {
-    throw Error(ErrorCode::kUsage, {.where = "chat --json",
-                                    .what = "options that exclude each other",
-                                    .hint = "malmoi run --json with messages"});
-  }
-  ReadOptions(call);  // before a download
-  ContextOption(call);
-  ThreadsOption(call);
-  Chat chat(call);
-  const InterruptGuard guard(/*second_ends=*/false);
-  LineReader reader;
-  if (IsTerminal(STDIN_FILENO)) {
-    Note(Korean() ? "/help는 명령 목록, /bye는 나가기"
-                  : "/help for commands, /bye to leave");
-  }
+int Talk(Chat& chat, LineReader& reader) {
   // Ctrl-C ends the program only where no one can type /bye.
   using Got = LineReader::Got;
   std::string line;
@@ -330,6 +318,29 @@ int ChatVerb(const Invocation& call) {
     if (line.find_first_not_of(" \t\n") == std::string::npos) continue;
     if (!chat.Line(line)) return 0;
   }
+}
+
+}  // namespace
+
+int ChatVerb(const Invocation& call) {
+  if (call.json()) {
+    throw Error(ErrorCode::kUsage, {.where = "chat --json",
+                                    .what = "options that exclude each other",
+                                    .hint = "malmoi run --json with messages"});
+  }
+  ReadOptions(call);  // before a download
+  ContextOption(call);
+  ThreadsOption(call);
+  Chat chat(call);
+  const InterruptGuard guard(/*second_ends=*/false);
+  LineReader reader;
+  if (IsTerminal(STDIN_FILENO)) {
+    Note(Korean() ? "/help는 명령 목록, /bye는 나가기"
+                  : "/help for commands, /bye to leave");
+  }
+  const int status = Talk(chat, reader);
+  chat.Save();
+  return status;
 }
 
 }  // namespace malmoi::cli

@@ -40,6 +40,21 @@ int ThreadsOption(const Invocation& call) {
   return static_cast<int>(threads);
 }
 
+namespace {
+
+generate::Lookup LookupOption(const Invocation& call) {
+  const std::string mode = call.Text("--lookup").value_or("auto");
+  if (mode == "on") return generate::Lookup::kOn;
+  if (mode == "off") return generate::Lookup::kOff;
+  if (mode == "auto") return generate::Lookup::kAutomatic;
+  throw Error(ErrorCode::kInvalidArgument, {.where = "--lookup",
+                                            .what = "value out of range",
+                                            .expected = "on, off or auto",
+                                            .got = mode});
+}
+
+}  // namespace
+
 generate::GenerateOptions ReadOptions(const Invocation& call) {
   generate::GenerateOptions options;
   generate::SamplingOptions& s = options.sampling;
@@ -92,6 +107,7 @@ generate::GenerateOptions ReadOptions(const Invocation& call) {
                  .expected = "1 or more",
                  .got = std::to_string(options.sliding_window)});
   }
+  options.lookup = LookupOption(call);
   options.ignore_end = call.Flag("--ignore-end");
   if (call.Text("--logprobs")) {
     const int64_t count = *call.Integer("--logprobs");
@@ -128,6 +144,15 @@ int64_t ContextOption(const Invocation& call) {
                                               .got = std::to_string(*context)});
   }
   return context.value_or(0);
+}
+
+void LoadSession(const Invocation& call, generate::Session& session) {
+  const auto file = call.Text("--session");
+  if (file && std::filesystem::exists(*file)) session.Load(*file);
+}
+
+void SaveSession(const Invocation& call, const generate::Session& session) {
+  if (const auto file = call.Text("--session")) session.Save(*file);
 }
 
 }  // namespace malmoi::cli

@@ -28,6 +28,11 @@ void AddBreakers(const generate::LanguageModel& model,
 int ThreadsOption(const Invocation& call);
 int64_t ContextOption(const Invocation& call);
 
+// --session: what the file holds, if there is one, before the first answer;
+// then what the session holds, after the last.
+void LoadSession(const Invocation& call, generate::Session& session);
+void SaveSession(const Invocation& call, const generate::Session& session);
+
 // As `bench` and `doctor` print it.
 Json MachineJson(const ops::Machine& machine);
 

@@ -74,7 +74,11 @@ Json CompletionJson(const LanguageModel& model, const Completion& completion,
       {"finish_reason", generate::FinishReasonName(completion.finish_reason)},
       {"usage",
        {{"prompt_tokens", completion.usage.prompt_tokens},
-        {"completion_tokens", completion.usage.completion_tokens}}},
+        {"cached_tokens", completion.usage.cached_tokens},
+        {"completion_tokens", completion.usage.completion_tokens},
+        {"lookup",
+         {{"proposed", completion.usage.lookup_proposed},
+          {"accepted", completion.usage.lookup_accepted}}}}},
       {"timings",
        {{"first_token_ms", completion.timings.first_token_ms},
         {"prompt_tokens_per_s", completion.timings.prompt_tokens_per_s},
@@ -352,6 +356,36 @@ void CheckCombinations(const Invocation& call, bool lines) {
   }
 }
 
+// Answers one prompt.
+int Answer(const Invocation& call, const LanguageModel& model, Session& session,
+           GenerateOptions options, const std::string& prompt) {
+  const std::string rendered =
+      Rendered(call, model, Messages(call, prompt), prompt);
+  if (call.Flag("--explain")) {
+    return Explain(model, session, rendered, options);
+  }
+  const bool json = call.json();
+  std::string last;
+  if (!json) {
+    options.on_step = [&](const generate::Step& step) {
+      if (step.text.empty()) return;
+      Print(step.text);
+      Flush();
+      last = step.text;
+    };
+  }
+  const Completion completion =
+      session.Generate(model.EncodePrompt(rendered), options);
+  if (json) {
+    PrintJson(CompletionJson(model, completion, options.top_logprobs >= 0));
+  } else if (!last.ends_with('\n')) {
+    Print("\n");
+  }
+  return completion.finish_reason == generate::FinishReason::kCancelled
+             ? kInterrupted
+             : 0;
+}
+
 }  // namespace
 
 int RunVerb(const Invocation& call) {
@@ -383,36 +417,13 @@ int RunVerb(const Invocation& call) {
   const InterruptGuard guard;
   AddBreakers(*model, options);
   Session session(model, context);
-  if (piped.lines) {
-    return AnswerLines(call, *model, session, options, piped.line,
-                       piped.number);
-  }
-
-  const std::string rendered =
-      Rendered(call, *model, Messages(call, prompt), prompt);
-  if (call.Flag("--explain")) {
-    return Explain(*model, session, rendered, options);
-  }
-  const bool json = call.json();
-  std::string last;
-  if (!json) {
-    options.on_step = [&](const generate::Step& step) {
-      if (step.text.empty()) return;
-      Print(step.text);
-      Flush();
-      last = step.text;
-    };
-  }
-  const Completion completion =
-      session.Generate(model->EncodePrompt(rendered), options);
-  if (json) {
-    PrintJson(CompletionJson(*model, completion, options.top_logprobs >= 0));
-  } else if (!last.ends_with('\n')) {
-    Print("\n");
-  }
-  return completion.finish_reason == generate::FinishReason::kCancelled
-             ? kInterrupted
-             : 0;
+  LoadSession(call, session);
+  const int status = piped.lines
+                         ? AnswerLines(call, *model, session, options,
+                                       piped.line, piped.number)
+                         : Answer(call, *model, session, options, prompt);
+  SaveSession(call, session);
+  return status;
 }
 
 }  // namespace malmoi::cli

@@ -56,6 +56,12 @@ constexpr OptionSpec kGeneration[] = {
     {"--sliding-window", "", "N",
      "When the context is full, go on with the last N tokens",
      "문맥이 차면 마지막 N개 토큰으로 계속합니다"},
+    {"--session", "", "FILE",
+     "Keep what was computed; the next run skips a common beginning",
+     "계산한 것을 보관합니다; 다음 실행은 같은 앞부분을 건너뜁니다"},
+    {"--lookup", "", "on|off|auto",
+     "Guess from earlier text; faster, same answer (default auto)",
+     "앞의 글에서 추측합니다; 빨라질 뿐 답은 같습니다 (기본값 auto)"},
 };
 
 constexpr OptionSpec kRun[] = {
@@ -120,6 +126,8 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi run --temperature 0 --max-tokens 50 \"What is a token?\"\n"
      "cat notes.txt | malmoi run \"Summarize this:\"\n"
      "malmoi run --explain \"Hello\"\n"
+     "malmoi run --session pirate.kv --system \"$(cat pirate.txt)\" Ahoy\n"
+     "cat draft.txt | malmoi run --lookup on \"Correct the spelling:\"\n"
      "cat prompts.jsonl | malmoi run --json > answers.jsonl",
      RunVerb},
     {"chat",

@@ -109,6 +109,7 @@ std::shared_ptr<LanguageModel> LanguageModel::Load(const fs::path& path,
   models::FindArchitecture(checkpoint.Architecture(), path.string());
   std::shared_ptr<LanguageModel> model(new LanguageModel());
   model->info_ = InfoOf(checkpoint);
+  model->precision_ = options.precision;
   model->pool_ = std::make_unique<ThreadPool>(options.threads);
   // The tokenizer is built on one thread while the others pack weights.
   model->tokenizer_ = TokenizerOf(checkpoint);

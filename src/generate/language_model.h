@@ -50,6 +50,7 @@ class LanguageModel {
 
   const ModelInfo& info() const { return info_; }
   const models::Decoder& decoder() const { return *decoder_; }
+  models::Precision precision() const { return precision_; }
   const text::Tokenizer& tokenizer() const { return *tokenizer_; }
   std::shared_ptr<const text::Tokenizer> shared_tokenizer() const {
     return tokenizer_;
@@ -71,6 +72,7 @@ class LanguageModel {
   LanguageModel() = default;
 
   ModelInfo info_;
+  models::Precision precision_ = models::Precision::kFast;
   std::unique_ptr<ThreadPool> pool_;
   std::unique_ptr<models::Decoder> decoder_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;

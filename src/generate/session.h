@@ -4,6 +4,7 @@
 #define MALMOI_GENERATE_SESSION_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "generate/language_model.h"
+#include "generate/lookup.h"
 #include "generate/sample/sampler.h"
 
 namespace malmoi::generate {
@@ -38,6 +40,9 @@ struct GenerateOptions {
   // Positions kept when the context is full; 0: overflow is an error at the
   // prompt and ends the answer with kLength.
   int64_t sliding_window = 0;
+  // Guesses from the text so far, several checked in one forward. The answer
+  // is the same, it only comes sooner; none while a tap observes.
+  Lookup lookup = Lookup::kAutomatic;
   std::function<bool()> cancelled;  // asked once per token
   std::function<void(const Step&)> on_step;
   std::function<void(int64_t done, int64_t total)> on_prompt;  // tokens
@@ -47,6 +52,8 @@ struct Usage {
   int64_t prompt_tokens = 0;
   int64_t cached_tokens = 0;  // of the prompt, found in the sequence
   int64_t completion_tokens = 0;
+  int64_t lookup_proposed = 0;  // tokens guessed, and how many were right
+  int64_t lookup_accepted = 0;
 };
 
 struct Timings {
@@ -63,6 +70,8 @@ struct Completion {
   Usage usage;
   Timings timings;
 };
+
+struct SessionState;
 
 class Session {
  public:
@@ -85,6 +94,13 @@ class Session {
   // Goes on behind what was scored: logits [tokens, vocab_size], valid until
   // the next call. Some hundred tokens at a time bound the memory.
   std::span<const float> ScoreNext(std::span<const int32_t> tokens);
+  // Writes tokens and computed pages to a file, or goes on with those of one
+  // (as many as the context holds; their number). The next prompt reuses what
+  // it has in common with them. Load throws kInvalidArgument for a file of
+  // another model, kUnsupported for one of other kernels, whose bits may
+  // differ, kCorrupt for one that is no session or damaged.
+  void Save(const std::filesystem::path& path) const;
+  int64_t Load(const std::filesystem::path& path);
 
   int64_t context() const;
   // Bytes of the key-value cache and of scratch memory.
@@ -94,8 +110,7 @@ class Session {
   void SetTap(Tap tap);
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<SessionState> state_;
 };
 
 }  // namespace malmoi::generate

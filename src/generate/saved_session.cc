@@ -1,0 +1,121 @@
+// Session::Save and Load: which model and kernels a file's pages are of.
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/format.h"
+#include "base/sha256.h"
+#include "generate/session_state.h"
+#include "kernels/kernels.h"
+#include "models/saved_sequence.h"
+
+namespace malmoi::generate {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Size and content of the weights: 16 pieces spread over each file, so that
+// nothing large is read. A model trained further differs everywhere.
+std::string WeightsHash(const fs::path& path) {
+  std::vector<fs::path> files;
+  if (fs::is_directory(path)) {
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (entry.path().extension() == ".safetensors" ||
+          entry.path().filename() == "config.json") {
+        files.push_back(entry.path());
+      }
+    }
+    std::sort(files.begin(), files.end());
+  } else {
+    files.push_back(path);
+  }
+  constexpr size_t kPieces = 16, kPieceBytes = 1024;
+  std::string sample;
+  for (const fs::path& file : files) {
+    const auto mapped = MappedFile::Open(file);
+    const auto bytes = mapped->bytes();
+    sample += Format("{}\n", bytes.size());
+    const size_t count = std::min(kPieceBytes, bytes.size());
+    for (size_t i = 0; i < kPieces; ++i) {
+      const size_t at = (bytes.size() - count) / (kPieces - 1) * i;
+      const auto piece = bytes.subspan(at, count);
+      sample.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    }
+  }
+  return Sha256Hex(std::as_bytes(std::span(sample)));
+}
+
+// All that the pages depend on but the kernels, as a message may show it.
+std::string ModelMark(const SessionState& state) {
+  const models::Spec& spec = state.model->decoder().spec();
+  // Chosen by a sequence's capacity, see models/spec.h.
+  const auto is_long = [&](const models::RopeSpec& rope) {
+    return !rope.long_divisors.empty() && state.context > rope.original_context;
+  };
+  const bool long_rope =
+      is_long(spec.attention.rope) || is_long(spec.attention.sliding_rope);
+  const bool exact = state.model->precision() == models::Precision::kExact;
+  return Format("{} of {} layers of {}, {} tokens{}{}, weights {}",
+                spec.architecture, spec.layers, spec.width, spec.vocab_size,
+                long_rope ? ", long context" : "", exact ? ", exact" : "",
+                WeightsHash(state.model->info().path));
+}
+
+// Throws unless it is of this model and these kernels, and whole.
+void CheckSaved(const models::SavedSequence& saved, const SessionState& state,
+                const std::string& where) {
+  const std::string model = ModelMark(state);
+  if (saved.model != model) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = where,
+                 .what = "the session is of another model",
+                 .expected = model,
+                 .got = std::string(saved.model),
+                 .hint = "another file for this model"});
+  }
+  const std::string_view target = kernels::Kernels().name;
+  if (saved.target != target) {
+    throw Error(ErrorCode::kUnsupported,
+                {.where = where,
+                 .what = "the session was computed on another target",
+                 .expected = std::string(target),
+                 .got = std::string(saved.target),
+                 .hint = Format("MALMOI_TARGET={}, or removing the file",
+                                saved.target)});
+  }
+  CheckHash(saved, where);
+  const models::KvShape& shape = state.sequence->shape();
+  const int64_t vocab = state.model->decoder().spec().vocab_size;
+  if (saved.shape.layers != shape.layers ||
+      saved.shape.kv_heads != shape.kv_heads ||
+      saved.shape.head_dim != shape.head_dim ||
+      std::any_of(saved.tokens.begin(), saved.tokens.end(),
+                  [&](int32_t id) { return id < 0 || id >= vocab; })) {
+    throw Error(ErrorCode::kCorrupt,
+                {.where = where, .what = "the session does not fit the model"});
+  }
+}
+
+}  // namespace
+
+void Session::Save(const fs::path& path) const {
+  WriteFileAtomically(
+      path, models::SaveSequence(*state_->sequence, state_->tokens,
+                                 ModelMark(*state_), kernels::Kernels().name));
+}
+
+int64_t Session::Load(const fs::path& path) {
+  SessionState& state = *state_;
+  const auto file = MappedFile::Open(path);
+  const auto saved = models::ParseSequence(file->bytes(), path.string());
+  CheckSaved(saved, state, path.string());
+  const int64_t length =
+      std::min(static_cast<int64_t>(saved.tokens.size()), state.context);
+  state.Truncate(0);
+  models::RestoreSequence(saved, length, *state.sequence);
+  state.tokens.assign(saved.tokens.begin(), saved.tokens.begin() + length);
+  return length;
+}
+
+}  // namespace malmoi::generate
