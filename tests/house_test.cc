@@ -237,7 +237,8 @@ const std::vector<Named>& Allowed() {
       {"src/models/rope_config.cc", "llama", "a scaling's name in config.json"},
       {"src/hub/model_ref.cc", "smollm|gemma", "the aliases"},
       {"src/cli/", "smollm|gemma", "default model and examples of aliases"},
-      {"src/generate/verify.cc", "smollm", "whose reference values it holds"},
+      {"src/generate/verify.cc", "smollm|gemma",
+       "whose reference values it holds"},
   };
   return allowed;
 }
