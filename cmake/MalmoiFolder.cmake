@@ -43,8 +43,13 @@ endif()
 
 # A test that says [  SKIPPED ] counts as skipped, not as passed.
 function(malmoi_discover_tests NAME)
+  # Sanitizers make whole models ten times slower.
+  set(timeout 900)
+  if(MALMOI_SANITIZE)
+    set(timeout 3600)
+  endif()
   gtest_discover_tests(${NAME} DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 900 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+    PROPERTIES TIMEOUT ${timeout} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
 
 function(malmoi_folder NAME)
