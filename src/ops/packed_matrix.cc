@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "kernels/kernels.h"
+#include "tensor/arena.h"
 
 namespace malmoi::ops {
 
@@ -17,6 +18,8 @@ int64_t PanelsPerTask(const PackedMatrix& matrix) {
       1, static_cast<int64_t>(kTaskBytes /
                               std::max<size_t>(1, matrix.panel_bytes)));
 }
+// Matrices begin at cache lines.
+size_t Padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 }  // namespace
 
 void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
@@ -38,13 +41,21 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
     matrix.lanes = lanes;
     matrix.panel_bytes =
         kernels::PanelBytes(matrix.format, lanes, matrix.columns);
-    matrix.data = AllocateAligned(matrix.bytes());
     scratch_bytes =
         std::max(scratch_bytes, kernels::PackScratchBytes(matrix.columns));
     const int64_t step = PanelsPerTask(matrix);
     for (int64_t p = 0; p < matrix.panels(); p += step) {
       pieces.push_back({&job, p, std::min(step, matrix.panels() - p)});
     }
+  }
+  size_t total = 0;
+  for (const PackJob& job : jobs) total += Padded(job.matrix->bytes());
+  const std::shared_ptr<std::byte> memory = MapZeroed(total);
+  std::byte* next = memory.get();
+  for (const PackJob& job : jobs) {
+    job.matrix->data = next;
+    job.matrix->owner = memory;
+    next += Padded(job.matrix->bytes());
   }
   std::vector<std::vector<std::byte>> scratch(
       static_cast<size_t>(pool.threads()));
@@ -63,7 +74,7 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
           matrix.format, tensor.dtype,
           tensor.data.data() + static_cast<size_t>(row) * row_bytes, row_bytes,
           rows, matrix.columns, lanes,
-          matrix.data.get() + static_cast<size_t>(panel) * matrix.panel_bytes,
+          memory.get() + (matrix.panel(panel) - memory.get()),
           scratch[static_cast<size_t>(thread)].data());
     }
   });

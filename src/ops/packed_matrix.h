@@ -4,11 +4,11 @@
 #define MALMOI_OPS_PACKED_MATRIX_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "base/thread_pool.h"
 #include "kernels/panel.h"
-#include "tensor/arena.h"
 #include "tensor/tensor.h"
 
 namespace malmoi::ops {
@@ -19,12 +19,13 @@ struct PackedMatrix {
   int64_t columns = 0;  // input features
   int lanes = 0;        // of the kernels it was packed for
   size_t panel_bytes = 0;
-  AlignedBytes data;
+  const std::byte* data = nullptr;    // the panels, one after another
+  std::shared_ptr<const void> owner;  // keeps them
 
   int64_t panels() const { return (rows + lanes - 1) / lanes; }
   size_t bytes() const { return static_cast<size_t>(panels()) * panel_bytes; }
   const std::byte* panel(int64_t index) const {
-    return data.get() + static_cast<size_t>(index) * panel_bytes;
+    return data + static_cast<size_t>(index) * panel_bytes;
   }
 };
 
@@ -36,8 +37,9 @@ struct PackJob {
   bool as_f32 = false;
 };
 
-// Packs all of them in one parallel region. Exact: every weight keeps its
-// value.
+// Packs all of them in one parallel region, into one block of memory in the
+// order of the jobs: what a forward reads is one stretch of huge pages. Exact:
+// every weight keeps its value.
 void Pack(ThreadPool& pool, std::span<const PackJob> jobs);
 
 }  // namespace malmoi::ops

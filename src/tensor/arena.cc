@@ -21,18 +21,35 @@ size_t RoundUp(size_t value, size_t multiple) {
 
 void AlignedFree::operator()(void* memory) const { std::free(memory); }
 
+namespace {
+[[noreturn]] void NoMemory(size_t bytes) {
+  throw Error(ErrorCode::kLimit,
+              {.where = "memory",
+               .what = "not enough memory",
+               .expected = std::to_string(bytes) + " bytes",
+               .hint = "a smaller model or a shorter context"});
+}
+}  // namespace
+
+std::shared_ptr<std::byte> MapZeroed(size_t bytes) {
+  // Room to begin at a huge page.
+  const size_t mapped = RoundUp(bytes == 0 ? 1 : bytes, kHugePage) + kHugePage;
+  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) NoMemory(bytes);
+  const auto address = reinterpret_cast<uintptr_t>(memory);
+  auto* begin =
+      static_cast<std::byte*>(memory) + (RoundUp(address, kHugePage) - address);
+  madvise(begin, mapped - kHugePage, MADV_HUGEPAGE);
+  return {begin, [memory, mapped](std::byte*) { munmap(memory, mapped); }};
+}
+
 AlignedBytes AllocateAligned(size_t bytes) {
   const bool large = bytes >= kHugePage;
   const size_t alignment = large ? kHugePage : 64;
   const size_t rounded = RoundUp(bytes == 0 ? 1 : bytes, alignment);
   void* memory = std::aligned_alloc(alignment, rounded);
-  if (memory == nullptr) {
-    throw Error(ErrorCode::kLimit,
-                {.where = "memory",
-                 .what = "not enough memory",
-                 .expected = std::to_string(rounded) + " bytes",
-                 .hint = "a smaller model or a shorter context"});
-  }
+  if (memory == nullptr) NoMemory(rounded);
   if (large) madvise(memory, rounded, MADV_HUGEPAGE);
   std::memset(memory, 0, rounded);
   return AlignedBytes(static_cast<std::byte*>(memory));

@@ -19,6 +19,11 @@ using AlignedBytes = std::unique_ptr<std::byte[], AlignedFree>;
 // and advised.
 AlignedBytes AllocateAligned(size_t bytes);
 
+// Zeroed memory straight from the system, in huge pages where it grants them:
+// pages exist once they are touched, so that threads which fill it share that
+// work. Throws kLimit.
+std::shared_ptr<std::byte> MapZeroed(size_t bytes);
+
 class Arena {
  public:
   // `count` uninitialized elements, 64-byte aligned, valid until Reset() or
