@@ -118,19 +118,22 @@ void PutBlock(const PanelFormat& format, int lanes, int lane,
   if (format.stored_min) PutHalf(ds, lanes + lane, from.dmin);
 }
 
-// ggml's Q4_0 and Q4_1 blocks are d (f16), [m (f16)], 16 bytes of nibbles.
-void PackNibbleBlocks(const PanelFormat& format, const std::byte* rows_in,
-                      size_t row_bytes, int rows, int64_t blocks, int lanes,
-                      std::byte* panel) {
+// ggml's Q4_0, Q4_1 and Q8_0 blocks are d (f16), [m (f16)], then codes as a
+// panel has them: whole words move.
+void PackWordBlocks(const PanelFormat& format, const std::byte* rows_in,
+                    size_t row_bytes, int rows, int64_t blocks, int lanes,
+                    std::byte* panel) {
   const size_t block_bytes = BlockBytes(format, lanes);
   const size_t header = format.stored_min ? 4 : 2;
+  const int words = format.bits();
   for (int64_t b = 0; b < blocks; ++b, panel += block_bytes) {
     std::byte* scales = panel + CodeBytes(format, lanes);
     std::byte* mins = scales + lanes * 2;
     for (int r = 0; r < rows; ++r) {
-      const std::byte* block = rows_in + static_cast<size_t>(r) * row_bytes +
-                               static_cast<size_t>(b) * (header + 16);
-      for (int i = 0; i < 4; ++i) {
+      const std::byte* block =
+          rows_in + static_cast<size_t>(r) * row_bytes +
+          static_cast<size_t>(b) * (header + static_cast<size_t>(words) * 4);
+      for (int i = 0; i < words; ++i) {
         std::memcpy(panel + (i * lanes + r) * 4, block + header + i * 4, 4);
       }
       std::memcpy(scales + r * 2, block, 2);
@@ -237,9 +240,9 @@ void PackPanel(const PanelFormat& format, DType dtype, const std::byte* rows_in,
     }
     return;
   }
-  if (dtype == DType::kQ4_0 || dtype == DType::kQ4_1) {
-    PackNibbleBlocks(format, rows_in, row_bytes, rows, columns / 32, lanes,
-                     panel);
+  if (dtype == DType::kQ4_0 || dtype == DType::kQ4_1 || dtype == DType::kQ8_0) {
+    PackWordBlocks(format, rows_in, row_bytes, rows, columns / 32, lanes,
+                   panel);
     return;
   }
   const DTypeInfo& info = Info(dtype);
