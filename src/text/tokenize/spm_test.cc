@@ -2,13 +2,12 @@
 // (tools/make_golden_spm.py), and what is ours around it.
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/testing/gguf_writer.h"
-#include "text/tokenize/bpe.h"
 #include "text/tokenize/tokenizer.h"
 
 namespace malmoi::text {
@@ -178,25 +177,28 @@ TEST(Spm, TokensThatEndATurn) {
 TEST(Spm, HighestScoreThenLeftmost) {
   auto vocabulary = With({{"a", -9, 1},
                           {"b", -9, 1},
+                          {"c", -9, 1},
                           {"ab", -2, 1},
                           {"ba", -1, 1},
                           {"aa", -1, 1},
-                          {"aba", -0.0f, 1},
-                          {"abab", 0.0f, 1}});
+                          {"ac", -0.0f, 1},
+                          {"cb", 0.0f, 1}});
   vocabulary.writer.Bool("tokenizer.ggml.add_space_prefix", false);
   const auto tokenizer = vocabulary.Load();
-  // "ba" is better than "ab", then "a"+"ba" is best.
-  EXPECT_EQ(Split(*tokenizer, "abab"), (Texts{"abab"}));
+  EXPECT_EQ(Split(*tokenizer, "abab"), (Texts{"a", "ba", "b"}));
   EXPECT_EQ(Split(*tokenizer, "aaa"), (Texts{"aa", "a"}));
-  EXPECT_EQ(Split(*tokenizer, "bab"), (Texts{"ba", "b"}));
+  EXPECT_EQ(Split(*tokenizer, "acb"), (Texts{"ac", "b"}));  // -0 is 0
   // The same by the heap.
-  std::string text;
-  for (int i = 0; i < 30; ++i) text += "bab";
-  const Texts split = Split(*tokenizer, text);
-  std::string joined;
-  for (const std::string& part : split) joined += part;
-  EXPECT_EQ(joined, text);
-  EXPECT_EQ(split.front(), "ba");
+  Texts pairs(60, "aa");
+  pairs.push_back("a");
+  EXPECT_EQ(Split(*tokenizer, std::string(121, 'a')), pairs);
+  pairs = {"a"};
+  std::string text = "a";
+  for (int i = 0; i < 60; ++i) {
+    text += "ba";
+    pairs.push_back("ba");
+  }
+  EXPECT_EQ(Split(*tokenizer, text), pairs);
 }
 
 // A text must not become a control token by merging; in llama.cpp it does.
@@ -230,16 +232,31 @@ TEST(Spm, NoTextSpellsAControlToken) {
   EXPECT_EQ(ids("<s>"), (Ids{id("<"), id("s>")}));
   EXPECT_EQ(ids("</s>"), (Ids{id("<"), id("/s>")}));
   EXPECT_EQ(ids("<0x41>"), (Ids{id("<0x4"), id("1>")}));
+  // The same by the heap.
+  std::string text;
+  Ids want;
+  for (int i = 0; i < 30; ++i) {
+    text += "<s>";
+    want.insert(want.end(), {id("<"), id("s>")});
+  }
+  EXPECT_EQ(ids(text), want);
   EXPECT_EQ(ids("A"), (Ids{id("<0x41>")}));
   EXPECT_EQ(tokenizer->Encode("<s>", {.add_special_tokens = false}).ids,
             (Ids{1}));
 }
 
 TEST(Spm, CharactersThatAreNoTokenBecomeOneTogether) {
-  auto vocabulary = With({{"ab", -1, 1}, {"<0x61>", 0, 6}, {"<0x62>", 0, 6}});
+  auto vocabulary = With({{"ab", -1, 1},
+                          {"é뷁", -1, 1},
+                          {"<0x61>", 0, 6},
+                          {"<0x62>", 0, 6},
+                          {"<0xC3>", 0, 6},
+                          {"<0xA9>", 0, 6}});
   vocabulary.writer.Bool("tokenizer.ggml.add_space_prefix", false);
   const auto tokenizer = vocabulary.Load();
   EXPECT_EQ(Split(*tokenizer, "ab"), (Texts{"ab"}));
+  EXPECT_EQ(Split(*tokenizer, "é뷁"), (Texts{"é뷁"}));
+  EXPECT_EQ(Split(*tokenizer, "éa"), (Texts{"<0xC3>", "<0xA9>", "<0x61>"}));
   EXPECT_EQ(Split(*tokenizer, "ba"), (Texts{"<0x62>", "<0x61>"}));
   // Neighbours without bytes are one unknown token.
   EXPECT_EQ(Split(*tokenizer, "xyab"), (Texts{"<unk>", "ab"}));
