@@ -40,7 +40,6 @@ HWY_INLINE VI BroadcastFour(const int8_t* codes) {
 // a Dots, surely fit.
 #if HWY_TARGET == HWY_AVX3_DL
 // VNNI: exact for any codes, sums stay in 32 bits.
-constexpr bool kWideDot = true;
 constexpr int AddsOf(int) { return 8; }
 using Dots = VI;
 HWY_INLINE Dots ZeroDots() { return hn::Zero(DI()); }
@@ -50,7 +49,6 @@ HWY_INLINE Dots Dot(Dots sum, VU8 weights, VI four) {
 HWY_INLINE VI Total(Dots dots) { return dots; }
 #elif HWY_TARGET == HWY_NEON
 // Sums of products in 16 bits, the low and the high half of the vector apart.
-constexpr bool kWideDot = false;
 constexpr int AddsOf(int bits) { return bits == 6 ? 4 : 8; }  // 4·63·127
 struct Dots {
   int16x8_t low, high;
@@ -70,7 +68,6 @@ HWY_INLINE VI Total(Dots dots) {
 // vpmaddubsw adds pairs in 16 bits: of nibbles eight fit (8·2·15·127 =
 // 30,480), of 5-bit codes four, of 6-bit codes two. Larger codes would
 // saturate in the instruction itself.
-constexpr bool kWideDot = false;
 constexpr int AddsOf(int bits) { return bits == 5 ? 4 : bits == 6 ? 2 : 8; }
 using Dots = VI16;
 HWY_INLINE Dots ZeroDots() { return hn::Zero(DI16()); }
@@ -146,9 +143,6 @@ HWY_INLINE VI Total(Dots dots) {
 HWY_INLINE Multiplier One() {
   using D = hn::DFromV<Multiplier>;
   return hn::Set(D(), hn::TFromD<D>{1});
-}
-HWY_INLINE void StoreMultiplier(Multiplier scale, uint8_t* to) {
-  hn::Store(hn::BitCast(DU8(), scale), DU8(), to);
 }
 HWY_INLINE Multiplier LoadMultiplier(const uint8_t* from) {
   return hn::BitCast(hn::DFromV<Multiplier>(), hn::Load(DU8(), from));

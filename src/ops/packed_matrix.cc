@@ -27,9 +27,10 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
   struct Piece {
     const PackJob* job;
     int64_t first_panel, panels;
+    std::byte* to;  // where the first of them goes
   };
   std::vector<Piece> pieces;
-  size_t scratch_bytes = 0;
+  size_t scratch_bytes = 0, total = 0;
   for (const PackJob& job : jobs) {
     PackedMatrix& matrix = *job.matrix;
     const Tensor& tensor = *job.tensor;
@@ -43,19 +44,20 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
         kernels::PanelBytes(matrix.format, lanes, matrix.columns);
     scratch_bytes =
         std::max(scratch_bytes, kernels::PackScratchBytes(matrix.columns));
-    const int64_t step = PanelsPerTask(matrix);
-    for (int64_t p = 0; p < matrix.panels(); p += step) {
-      pieces.push_back({&job, p, std::min(step, matrix.panels() - p)});
-    }
+    total += Padded(matrix.bytes());
   }
-  size_t total = 0;
-  for (const PackJob& job : jobs) total += Padded(job.matrix->bytes());
   const std::shared_ptr<std::byte> memory = MapZeroed(total);
   std::byte* next = memory.get();
   for (const PackJob& job : jobs) {
-    job.matrix->data = next;
-    job.matrix->owner = memory;
-    next += Padded(job.matrix->bytes());
+    PackedMatrix& matrix = *job.matrix;
+    matrix.data = next;
+    matrix.owner = memory;
+    const int64_t step = PanelsPerTask(matrix);
+    for (int64_t p = 0; p < matrix.panels(); p += step) {
+      pieces.push_back({&job, p, std::min(step, matrix.panels() - p),
+                        next + static_cast<size_t>(p) * matrix.panel_bytes});
+    }
+    next += Padded(matrix.bytes());
   }
   std::vector<std::vector<std::byte>> scratch(
       static_cast<size_t>(pool.threads()));
@@ -63,18 +65,17 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
   pool.Run(static_cast<int>(pieces.size()), [&](int task, int thread) {
     const Piece& piece = pieces[static_cast<size_t>(task)];
     const Tensor& tensor = *piece.job->tensor;
-    PackedMatrix& matrix = *piece.job->matrix;
+    const PackedMatrix& matrix = *piece.job->matrix;
     const size_t row_bytes = tensor.row_bytes();
     for (int64_t i = 0; i < piece.panels; ++i) {
-      const int64_t panel = piece.first_panel + i;
-      const int64_t row = panel * lanes;
+      const int64_t row = (piece.first_panel + i) * lanes;
       const int rows =
           static_cast<int>(std::min<int64_t>(lanes, matrix.rows - row));
       kernels::PackPanel(
           matrix.format, tensor.dtype,
           tensor.data.data() + static_cast<size_t>(row) * row_bytes, row_bytes,
           rows, matrix.columns, lanes,
-          memory.get() + (matrix.panel(panel) - memory.get()),
+          piece.to + static_cast<size_t>(i) * matrix.panel_bytes,
           scratch[static_cast<size_t>(thread)].data());
     }
   });
