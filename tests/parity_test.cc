@@ -136,10 +136,10 @@ TEST(Parity, PerplexityEqualsTheReference) {
   for (const Json& item : golden["texts"]) {
     const std::string text = item["text"].get<std::string>();
     const double expected = item["nll"].get<double>();
-    const Perplexity a = EvaluatePerplexity(exact, text, 0);
+    const Perplexity a = EvaluatePerplexity(exact, text);
     EXPECT_EQ(a.tokens, item["tokens"].get<int64_t>());
     EXPECT_NEAR(a.nll, expected, 1e-4 * expected);
-    EXPECT_NEAR(EvaluatePerplexity(fast, text, 0).nll, expected,
+    EXPECT_NEAR(EvaluatePerplexity(fast, text).nll, expected,
                 1e-2 * expected);
   }
 }

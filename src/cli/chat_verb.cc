@@ -131,7 +131,7 @@ class Chat {
   explicit Chat(Invocation call)
       : call_(std::move(call)),
         model_(LoadModel(call_, ModelName(call_))),
-        session_(model_, ContextOption(call_)) {
+        session_(model_, ContextOption(call_), KvOption(call_)) {
     if (!model_->has_chat_template()) {
       throw Error(ErrorCode::kUnsupported,
                   {.where = model_->info().path.string(),
@@ -241,7 +241,7 @@ class Chat {
     const std::string option = "--" + text.substr(0, space);
     for (const OptionSpec& known : FindVerb("chat")->more) {
       if (known.name != option || space == std::string::npos) continue;
-      if (option == "--model" || option == "--context" ||
+      if (option == "--model" || option == "--context" || option == "--kv" ||
           option == "--session") {
         break;
       }
@@ -330,6 +330,7 @@ int ChatVerb(const Invocation& call) {
   }
   ReadOptions(call);  // before a download
   ContextOption(call);
+  KvOption(call);
   ThreadsOption(call);
   Chat chat(call);
   const InterruptGuard guard(/*second_ends=*/false);

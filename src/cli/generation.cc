@@ -146,6 +146,12 @@ int64_t ContextOption(const Invocation& call) {
   return context.value_or(0);
 }
 
+std::optional<models::KvType> KvOption(const Invocation& call) {
+  const auto name = call.Text("--kv");
+  if (!name) return {};
+  return models::FindKvType(*name);
+}
+
 void LoadSession(const Invocation& call, generate::Session& session) {
   const auto file = call.Text("--session");
   if (file && std::filesystem::exists(*file)) session.Load(*file);

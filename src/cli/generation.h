@@ -27,6 +27,7 @@ void AddBreakers(const generate::LanguageModel& model,
 // 0: one per usable processor.
 int ThreadsOption(const Invocation& call);
 int64_t ContextOption(const Invocation& call);
+std::optional<models::KvType> KvOption(const Invocation& call);
 
 // --session: what the file holds, if there is one, before the first answer;
 // then what the session holds, after the last.

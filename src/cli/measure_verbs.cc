@@ -111,16 +111,16 @@ int EvalVerb(const Invocation& call) {
                                     .got = call.positionals[0]});
   }
   const std::string text = ReadFile(call.positionals[2]);
-  const int64_t context = ContextOption(call);
+  const generate::EvalOptions options = {ContextOption(call), KvOption(call)};
   const auto model = LoadModel(call, call.positionals[1]);
   const auto other = call.Text("--reference");
   generate::Comparison result;
   if (other) {
     result = generate::CompareModels(model, LoadModel(call, *other), text,
-                                     context, ProgressLine());
+                                     options, ProgressLine());
   } else {
     result.model =
-        generate::EvaluatePerplexity(model, text, context, ProgressLine());
+        generate::EvaluatePerplexity(model, text, options, ProgressLine());
   }
   const generate::Divergence& divergence = result.divergence;
   if (call.json()) {

@@ -399,6 +399,7 @@ int RunVerb(const Invocation& call) {
   }
   GenerateOptions options = ReadOptions(call);
   const int64_t context = ContextOption(call);
+  const auto kv_type = KvOption(call);
   ThreadsOption(call);
   Piped piped;
   if (!IsTerminal(STDIN_FILENO)) piped = ReadPiped(call);
@@ -416,7 +417,7 @@ int RunVerb(const Invocation& call) {
   RequireTemplate(call, *model);
   const InterruptGuard guard;
   AddBreakers(*model, options);
-  Session session(model, context);
+  Session session(model, context, kv_type);
   LoadSession(call, session);
   const int status = piped.lines
                          ? AnswerLines(call, *model, session, options,

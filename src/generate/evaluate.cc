@@ -63,10 +63,10 @@ void Finish(Perplexity& result) {
 }  // namespace
 
 Perplexity EvaluatePerplexity(std::shared_ptr<const LanguageModel> model,
-                              std::string_view text, int64_t context,
+                              std::string_view text, const EvalOptions& options,
                               const EvalProgress& progress) {
   const std::vector<int32_t> tokens = Tokens(*model, text);
-  Session session(model, context);
+  Session session(model, options.context, options.kv_type);
   Perplexity result;
   ForWindows(tokens, session.context(), progress, [&](const Window& window) {
     session.Score(
@@ -158,15 +158,16 @@ Comparison Summarize(const std::vector<Position>& positions) {
 
 Comparison CompareModels(std::shared_ptr<const LanguageModel> model,
                          std::shared_ptr<const LanguageModel> reference,
-                         std::string_view text, int64_t context,
+                         std::string_view text, const EvalOptions& options,
                          const EvalProgress& progress) {
   const std::vector<int32_t> tokens = Tokens(*model, text);
   CheckSameTokens(*model, *reference, tokens, text);
+  int64_t context = options.context;
   if (context == 0) {
     context = std::min(model->decoder().spec().context,
                        reference->decoder().spec().context);
   }
-  Session session(model, context), other(reference, context);
+  Session session(model, context, options.kv_type), other(reference, context);
   const size_t vocab = static_cast<size_t>(model->decoder().spec().vocab_size);
   std::vector<Position> positions;
   ForWindows(tokens, session.context(), progress, [&](const Window& window) {

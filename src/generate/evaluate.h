@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,11 +23,16 @@ struct Perplexity {
   int64_t tokens = 0;     // that were predicted
   double nll = 0;         // nats, summed
 };
-// `text` in windows of `context` tokens (0: the model's) that overlap by
-// half: each token after the first is scored once with at least half a
-// window before it, except in the first window.
+struct EvalOptions {
+  int64_t context = 0;                    // tokens of a window; 0: the model's
+  std::optional<models::KvType> kv_type;  // of the model, not of a reference
+};
+// `text` in windows that overlap by half: each token after the first is
+// scored once with at least half a window before it, except in the first
+// window.
 Perplexity EvaluatePerplexity(std::shared_ptr<const LanguageModel> model,
-                              std::string_view text, int64_t context,
+                              std::string_view text,
+                              const EvalOptions& options = {},
                               const EvalProgress& progress = {});
 
 // How far a model's predictions are from a reference's, over the positions
@@ -45,7 +51,7 @@ struct Comparison {
 // differ on this text: kInvalidArgument.
 Comparison CompareModels(std::shared_ptr<const LanguageModel> model,
                          std::shared_ptr<const LanguageModel> reference,
-                         std::string_view text, int64_t context,
+                         std::string_view text, const EvalOptions& options = {},
                          const EvalProgress& progress = {});
 
 struct VerifyCheck {

@@ -56,9 +56,10 @@ std::string ModelMark(const SessionState& state) {
   const bool long_rope =
       is_long(spec.attention.rope) || is_long(spec.attention.sliding_rope);
   const bool exact = state.model->precision() == models::Precision::kExact;
-  return Format("{} of {} layers of {}, {} tokens{}{}, weights {}",
+  return Format("{} of {} layers of {}, {} tokens{}{}, cache {}, weights {}",
                 spec.architecture, spec.layers, spec.width, spec.vocab_size,
                 long_rope ? ", long context" : "", exact ? ", exact" : "",
+                models::KvTypeName(state.sequence->shape().type),
                 WeightsHash(state.model->info().path));
 }
 
@@ -90,6 +91,7 @@ void CheckSaved(const models::SavedSequence& saved, const SessionState& state,
   if (saved.shape.layers != shape.layers ||
       saved.shape.kv_heads != shape.kv_heads ||
       saved.shape.head_dim != shape.head_dim ||
+      saved.shape.type != shape.type ||
       std::any_of(saved.tokens.begin(), saved.tokens.end(),
                   [&](int32_t id) { return id < 0 || id >= vocab; })) {
     throw Error(ErrorCode::kCorrupt,

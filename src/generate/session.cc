@@ -72,7 +72,8 @@ std::span<const float> SessionState::Slide(int64_t window,
   return Feed(kept, quiet);
 }
 
-Session::Session(std::shared_ptr<const LanguageModel> model, int64_t context)
+Session::Session(std::shared_ptr<const LanguageModel> model, int64_t context,
+                 std::optional<models::KvType> kv_type)
     : state_(std::make_unique<SessionState>()) {
   const int64_t trained = model->decoder().spec().context;
   if (context < 0 || context > trained) {
@@ -83,7 +84,7 @@ Session::Session(std::shared_ptr<const LanguageModel> model, int64_t context)
                  .got = std::to_string(context)});
   }
   state_->context = context > 0 ? context : trained;
-  state_->sequence = model->decoder().NewSequence(state_->context);
+  state_->sequence = model->decoder().NewSequence(state_->context, kv_type);
   state_->model = std::move(model);
 }
 Session::~Session() = default;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -76,9 +77,10 @@ struct SessionState;
 class Session {
  public:
   // `context` in tokens; 0: what the model was trained for. More than that
-  // is kInvalidArgument.
+  // is kInvalidArgument. `kv_type`: of keys and values; else the decoder's.
   explicit Session(std::shared_ptr<const LanguageModel> model,
-                   int64_t context = 0);
+                   int64_t context = 0,
+                   std::optional<models::KvType> kv_type = {});
   ~Session();
 
   // Empty prompt: kInvalidArgument. Prompt longer than the context:

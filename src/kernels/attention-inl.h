@@ -1,7 +1,8 @@
-// Softmax attention over pages: a vector lane is a position while scores are
-// computed (keys lie transposed) and a component while values are summed, so
-// there is no horizontal sum in the loops. Milakov & Gimelshein 2018 (online
-// softmax), Dao 2023 (FlashAttention-2).
+// Softmax attention over the pages of one kv head: a vector lane is a position
+// while scores are computed and a component while values are summed, so there
+// is no horizontal sum in the loops. Many queries convert a page to floats
+// once; few read it as it lies and ask for the next one meanwhile. Milakov &
+// Gimelshein 2018 (online softmax), Dao 2023 (FlashAttention-2).
 #if defined(MALMOI_KERNELS_ATTENTION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MALMOI_KERNELS_ATTENTION_INL_H_
 #undef MALMOI_KERNELS_ATTENTION_INL_H_
@@ -10,40 +11,79 @@
 #endif
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
-#include "kernels/matmul-inl.h"
+#include "kernels/attention.h"
+#include "kernels/decode-inl.h"
+#include "kernels/dot-inl.h"
 #include "kernels/rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
 namespace HWY_NAMESPACE {
 
-// scores[q][64] = Σ_d query[q][d]·keys[d][64], d ascending.
-template <int kQueries>
-void PageScores(const AttentionQuery* queries, const uint16_t* keys,
-                int64_t head_dim, float (*scores)[kAttentionPage]) {
+// Queries that share every load of a key or value; with two (AVX-512, NEON:
+// four) vectors of them their sums stay in registers.
+constexpr int kTileQueries = 6;
+constexpr int kTileVectors =
+    HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 ? 2 : 4;
+constexpr float kUnseen = -1e30f;
+
+// Elements of a page as floats; bytes are codes, whose scales come apart.
+HWY_INLINE VF LoadElements(const float* at) { return hn::LoadU(DF(), at); }
+HWY_INLINE VF LoadElements(const hwy::float16_t* at) { return LoadHalves(at); }
+HWY_INLINE VF LoadElements(const int8_t* at) {
+  const hn::Rebind<int8_t, DF> d8;
+  return hn::ConvertTo(DF(), hn::PromoteTo(DI(), hn::LoadU(d8, at)));
+}
+
+// Asks for the lines of what is read next, some at every step.
+class Prefetcher {
+ public:
+  Prefetcher(const std::byte* at, size_t bytes, int64_t steps)
+      : at_(at),
+        end_(at == nullptr ? at : at + bytes),
+        step_((bytes / 64 + static_cast<size_t>(steps) - 1) /
+              static_cast<size_t>(steps) * 64) {}
+  HWY_INLINE void Step() {
+    if (at_ >= end_) return;
+    for (size_t i = 0; i < step_; i += 64) __builtin_prefetch(at_ + i);
+    at_ += step_;
+  }
+
+ private:
+  const std::byte* at_;
+  const std::byte* end_;
+  size_t step_;
+};
+
+// scores[q][64] = Σ_d query[d][q]·keys[d][64], d ascending.
+template <int kQueries, typename T>
+HWY_NOINLINE void PageScores(const float* HWY_RESTRICT queries,
+                             const T* HWY_RESTRICT keys, int64_t head_dim,
+                             Prefetcher ahead, float* HWY_RESTRICT scores) {
   const DF df;
   constexpr int kLanes = kF32Lanes;
-  // Sums held in registers: kVectors·kQueries.
-  constexpr int kVectors = kLanes == 16 ? 4 : 2;
+  constexpr int kAll = static_cast<int>(kAttentionPage) / kLanes;
+  constexpr int kVectors = kQueries == 1 ? (kAll < 8 ? kAll : 8) : kTileVectors;
   for (int first = 0; first < kAttentionPage; first += kVectors * kLanes) {
     VF sums[kQueries][kVectors];
     HWY_UNROLL(8)
     for (int q = 0; q < kQueries; ++q) {
-      HWY_UNROLL(4)
+      HWY_UNROLL(8)
       for (int v = 0; v < kVectors; ++v) sums[q][v] = hn::Zero(df);
     }
     for (int64_t d = 0; d < head_dim; ++d) {
+      if constexpr (kQueries < kTileQueries) ahead.Step();
       VF key[kVectors];
-      HWY_UNROLL(4)
+      HWY_UNROLL(8)
       for (int v = 0; v < kVectors; ++v) {
-        key[v] = LoadHalves(keys + d * kAttentionPage + first + v * kLanes);
+        key[v] = LoadElements(keys + d * kAttentionPage + first + v * kLanes);
       }
       HWY_UNROLL(8)
       for (int q = 0; q < kQueries; ++q) {
-        const VF query = hn::Set(df, queries[q].query[d]);
-        HWY_UNROLL(4)
+        const VF query = hn::Set(df, queries[d * kQueries + q]);
+        HWY_UNROLL(8)
         for (int v = 0; v < kVectors; ++v) {
           sums[q][v] = hn::MulAdd(query, key[v], sums[q][v]);
         }
@@ -51,56 +91,148 @@ void PageScores(const AttentionQuery* queries, const uint16_t* keys,
     }
     HWY_UNROLL(8)
     for (int q = 0; q < kQueries; ++q) {
-      HWY_UNROLL(4)
+      HWY_UNROLL(8)
       for (int v = 0; v < kVectors; ++v) {
-        hn::StoreU(sums[q][v], df, scores[q] + first + v * kLanes);
+        hn::StoreU(sums[q][v], df,
+                   scores + q * kAttentionPage + first + v * kLanes);
       }
     }
   }
 }
 
-// sums[q][head_dim] += Σ_j weights[q][j]·values[j][head_dim], j ascending.
+// The queries of a tile in 8 bits: codes [q][head_dim], a scale per 32.
+struct QueryCodes {
+  const int8_t* codes;
+  const float* scales;
+};
+
+// The same of codes: integers within 32 components, then
+// score = fma(float(Σ code·code), scale_k·scale_q, score), blocks ascending.
 template <int kQueries>
-void PageValues(const float (*weights)[kAttentionPage], const uint16_t* values,
-                int64_t positions, int64_t head_dim,
-                float (*sums)[kMaxHeadDim]) {
+HWY_NOINLINE void CodeScores(const QueryCodes& queries, const std::byte* page,
+                             int64_t head_dim, Prefetcher ahead,
+                             float* HWY_RESTRICT scores) {
   const DF df;
   constexpr int kLanes = kF32Lanes;
-  const auto strip = [&](int64_t c, auto vectors) {
-    constexpr int kVectors = decltype(vectors)::value;
-    VF acc[kQueries][kVectors];
+  constexpr int kVectors = kQueries == 1 ? 2 : 1;
+  const int64_t blocks = head_dim / 32;
+  const std::byte* scales = page + head_dim * kAttentionPage;
+  for (int first = 0; first < kAttentionPage; first += kVectors * kLanes) {
+    VF sums[kQueries][kVectors];
     HWY_UNROLL(8)
     for (int q = 0; q < kQueries; ++q) {
-      HWY_UNROLL(4)
-      for (int v = 0; v < kVectors; ++v) {
-        acc[q][v] = hn::LoadU(df, sums[q] + c + v * kLanes);
-      }
+      HWY_UNROLL(2)
+      for (int v = 0; v < kVectors; ++v) sums[q][v] = hn::Zero(df);
     }
-    for (int64_t j = 0; j < positions; ++j) {
-      VF value[kVectors];
-      HWY_UNROLL(4)
-      for (int v = 0; v < kVectors; ++v) {
-        value[v] = LoadHalves(values + j * head_dim + c + v * kLanes);
-      }
+    for (int64_t b = 0; b < blocks; ++b) {
+      VI dots[kQueries][kVectors];
       HWY_UNROLL(8)
       for (int q = 0; q < kQueries; ++q) {
-        const VF weight = hn::Set(df, weights[q][j]);
-        HWY_UNROLL(4)
+        HWY_UNROLL(2)
+        for (int v = 0; v < kVectors; ++v) dots[q][v] = hn::Zero(DI());
+      }
+      const std::byte* codes = page + (b * 8 * kAttentionPage + first) * 4;
+      HWY_UNROLL(8)
+      for (int w = 0; w < 8; ++w) {
+        HWY_UNROLL(2)
         for (int v = 0; v < kVectors; ++v) {
-          acc[q][v] = hn::MulAdd(weight, value[v], acc[q][v]);
+          const ByteWeights key(
+              LoadCodes(codes + (w * kAttentionPage + v * kLanes) * 4));
+          HWY_UNROLL(8)
+          for (int q = 0; q < kQueries; ++q) {
+            const VI four =
+                BroadcastFour(queries.codes + q * head_dim + b * 32 + w * 4);
+            dots[q][v] = DotBytes(dots[q][v], key, four, One());
+          }
+        }
+      }
+      if constexpr (kQueries < kTileQueries) ahead.Step();
+      HWY_UNROLL(2)
+      for (int v = 0; v < kVectors; ++v) {
+        const VF scale =
+            LoadHalves(scales + (b * kAttentionPage + first + v * kLanes) * 2);
+        HWY_UNROLL(8)
+        for (int q = 0; q < kQueries; ++q) {
+          const VF both =
+              hn::Mul(scale, hn::Set(df, queries.scales[q * blocks + b]));
+          sums[q][v] =
+              hn::MulAdd(hn::ConvertTo(df, dots[q][v]), both, sums[q][v]);
         }
       }
     }
     HWY_UNROLL(8)
     for (int q = 0; q < kQueries; ++q) {
-      HWY_UNROLL(4)
+      HWY_UNROLL(2)
       for (int v = 0; v < kVectors; ++v) {
-        hn::StoreU(acc[q][v], df, sums[q] + c + v * kLanes);
+        hn::StoreU(sums[q][v], df,
+                   scores + q * kAttentionPage + first + v * kLanes);
       }
     }
+  }
+}
+
+// sums[q][c..] += Σ_j weights[q][j]·values[j][c..], j ascending, for kVectors
+// vectors of components.
+template <int kQueries, int kVectors, typename T>
+HWY_INLINE void ValueStrip(const float* HWY_RESTRICT weights,
+                           int64_t weight_step, const T* HWY_RESTRICT values,
+                           int64_t positions, int64_t head_dim,
+                           Prefetcher& ahead, float* HWY_RESTRICT sums) {
+  const DF df;
+  constexpr int kLanes = kF32Lanes;
+  VF acc[kQueries][kVectors];
+  HWY_UNROLL(8)
+  for (int q = 0; q < kQueries; ++q) {
+    HWY_UNROLL(12)
+    for (int v = 0; v < kVectors; ++v) {
+      acc[q][v] = hn::LoadU(df, sums + q * head_dim + v * kLanes);
+    }
+  }
+  for (int64_t j = 0; j < positions; ++j) {
+    if constexpr (kQueries < kTileQueries) ahead.Step();
+    VF value[kVectors];
+    HWY_UNROLL(12)
+    for (int v = 0; v < kVectors; ++v) {
+      value[v] = LoadElements(values + j * head_dim + v * kLanes);
+    }
+    HWY_UNROLL(8)
+    for (int q = 0; q < kQueries; ++q) {
+      const VF weight = hn::Set(df, weights[q * weight_step + j]);
+      HWY_UNROLL(12)
+      for (int v = 0; v < kVectors; ++v) {
+        acc[q][v] = hn::MulAdd(weight, value[v], acc[q][v]);
+      }
+    }
+  }
+  HWY_UNROLL(8)
+  for (int q = 0; q < kQueries; ++q) {
+    HWY_UNROLL(12)
+    for (int v = 0; v < kVectors; ++v) {
+      hn::StoreU(acc[q][v], df, sums + q * head_dim + v * kLanes);
+    }
+  }
+}
+
+// All components. `block_step`: from the weights of 32 components to those of
+// the next 32, which differ where values have scales; else 0.
+template <int kQueries, typename T>
+HWY_NOINLINE void PageValues(const float* HWY_RESTRICT weights,
+                             int64_t weight_step, int64_t block_step,
+                             const T* HWY_RESTRICT values, int64_t positions,
+                             int64_t head_dim, Prefetcher ahead,
+                             float* HWY_RESTRICT sums) {
+  constexpr int kLanes = kF32Lanes;
+  // A block of scales is 32 components: strips do not cross it.
+  constexpr int kMost = 32 / kLanes;
+  constexpr int kWide = kQueries == 1          ? kMost
+                        : kTileVectors < kMost ? kTileVectors
+                                               : kMost;
+  const auto strip = [&](int64_t c, auto vectors) {
+    ValueStrip<kQueries, decltype(vectors)::value>(
+        weights + c / 32 * block_step, weight_step, values + c, positions,
+        head_dim, ahead, sums + c);
   };
   int64_t c = 0;
-  constexpr int kWide = kLanes == 16 ? 4 : 2;
   for (; c + kWide * kLanes <= head_dim; c += kWide * kLanes) {
     strip(c, std::integral_constant<int, kWide>());
   }
@@ -109,12 +241,26 @@ void PageValues(const float (*weights)[kAttentionPage], const uint16_t* values,
   }
 }
 
-// A partial softmax: exp(score - largest) summed, and weighted values.
-struct Partial {
-  float largest[kMaxAttentionQueries];
-  float total[kMaxAttentionQueries];
-  float sums[kMaxAttentionQueries][kMaxHeadDim];
-};
+// exp(x) of x <= 0 to about 2 ulp; exactly 0 below -87.
+HWY_INLINE VF ExpOfNegative(VF x) {
+  const DF df;
+  // Added to 1.5·2^23 a number is rounded to an integer in the low bits.
+  const VF magic = hn::Set(df, 12582912.0f);
+  const VF moved = hn::MulAdd(x, hn::Set(df, 1.44269504088896341f), magic);
+  const VF n = hn::Sub(moved, magic);
+  VF r = hn::NegMulAdd(n, hn::Set(df, 0.693359375f), x);
+  r = hn::NegMulAdd(n, hn::Set(df, -2.12194440e-4f), r);
+  VF p = hn::Set(df, 1.0f / 720);
+  p = hn::MulAdd(p, r, hn::Set(df, 1.0f / 120));
+  p = hn::MulAdd(p, r, hn::Set(df, 1.0f / 24));
+  p = hn::MulAdd(p, r, hn::Set(df, 1.0f / 6));
+  p = hn::MulAdd(p, r, hn::Set(df, 0.5f));
+  p = hn::MulAdd(p, r, hn::Set(df, 1.0f));
+  p = hn::MulAdd(p, r, hn::Set(df, 1.0f));
+  const VI exponent = hn::ShiftLeft<23>(hn::BitCast(DI(), moved));
+  const VF result = hn::BitCast(df, hn::Add(hn::BitCast(DI(), p), exponent));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(df, -87.0f)), result);
+}
 
 HWY_INLINE void Scale(float* values, float factor, int64_t count) {
   const DF df;
@@ -127,16 +273,17 @@ HWY_INLINE void Scale(float* values, float factor, int64_t count) {
 
 // Scores become weights; rescales what was summed when the largest grows.
 HWY_INLINE void PageSoftmax(float* scores, int64_t first, int64_t visible,
-                            int q, int64_t head_dim, Partial& partial) {
+                            int q, int64_t head_dim,
+                            const AttentionState& state) {
   const DF df;
   constexpr int kLanes = kF32Lanes;
   if (visible <= std::max<int64_t>(first, 0) || first >= kAttentionPage) {
     std::fill(scores, scores + kAttentionPage, 0.0f);  // it sees nothing here
     return;
   }
-  for (int64_t j = 0; j < first; ++j) scores[j] = -1e30f;
-  for (int64_t j = visible; j < kAttentionPage; ++j) scores[j] = -1e30f;
-  VF top = hn::Set(df, partial.largest[q]);
+  for (int64_t j = 0; j < first; ++j) scores[j] = kUnseen;
+  for (int64_t j = visible; j < kAttentionPage; ++j) scores[j] = kUnseen;
+  VF top = hn::Set(df, state.largest[q]);
   for (int j = 0; j < kAttentionPage; j += kLanes) {
     top = hn::Max(top, hn::LoadU(df, scores + j));
   }
@@ -144,97 +291,310 @@ HWY_INLINE void PageSoftmax(float* scores, int64_t first, int64_t visible,
   const VF base = hn::Set(df, largest);
   VF total = hn::Zero(df);
   for (int j = 0; j < kAttentionPage; j += kLanes) {
-    const VF weight = hn::Exp(df, hn::Sub(hn::LoadU(df, scores + j), base));
+    const VF weight = ExpOfNegative(hn::Sub(hn::LoadU(df, scores + j), base));
     hn::StoreU(weight, df, scores + j);
     total = hn::Add(total, weight);
   }
-  if (largest > partial.largest[q]) {
+  if (largest > state.largest[q]) {
     const float shrink = hn::GetLane(
-        hn::Exp(df, hn::Sub(hn::Set(df, partial.largest[q]), base)));
-    partial.total[q] *= shrink;
-    Scale(partial.sums[q], shrink, head_dim);
-    partial.largest[q] = largest;
+        ExpOfNegative(hn::Sub(hn::Set(df, state.largest[q]), base)));
+    state.total[q] *= shrink;
+    Scale(state.sums + q * head_dim, shrink, head_dim);
+    state.largest[q] = largest;
   }
-  partial.total[q] += LanesInOrder(total);
+  state.total[q] += LanesInOrder(total);
 }
 
-template <int kQueries>
-void AttendPage(const AttentionQuery* queries, int first_query,
-                const uint16_t* keys, const uint16_t* values,
-                int64_t page_start, int64_t head_dim, Partial& partial) {
-  HWY_ALIGN float scores[kQueries][kAttentionPage];
-  PageScores<kQueries>(queries + first_query, keys, head_dim, scores);
-  int64_t positions = 0;
-  for (int q = 0; q < kQueries; ++q) {
-    const int64_t visible =
-        std::min(queries[first_query + q].visible - page_start, kAttentionPage);
-    positions = std::max(positions, visible);
-    PageSoftmax(scores[q], queries[first_query + q].first - page_start, visible,
-                first_query + q, head_dim, partial);
-  }
-  PageValues<kQueries>(scores, values, positions, head_dim,
-                       partial.sums + first_query);
-}
-
-HWY_INLINE void Reset(Partial& partial, int count, int64_t head_dim) {
-  for (int q = 0; q < count; ++q) {
-    partial.largest[q] = -1e30f;
-    partial.total[q] = 0;
-    std::fill(partial.sums[q], partial.sums[q] + head_dim, 0.0f);
+template <typename T>
+void ToFloats(const std::byte* from, int64_t count, float* to) {
+  const T* elements = reinterpret_cast<const T*>(from);
+  for (int64_t i = 0; i < count; i += kF32Lanes) {
+    hn::StoreU(LoadElements(elements + i), DF(), to + i);
   }
 }
 
-// Adds `from` to `to`, the later chunk to the earlier ones.
-HWY_INLINE void Merge(Partial& to, const Partial& from, int q,
-                      int64_t head_dim) {
-  if (from.total[q] == 0) return;
-  const float largest = std::max(to.largest[q], from.largest[q]);
-  const float old_factor = std::exp(to.largest[q] - largest);
-  const float new_factor = std::exp(from.largest[q] - largest);
-  to.total[q] = to.total[q] * old_factor + from.total[q] * new_factor;
-  for (int64_t d = 0; d < head_dim; ++d) {
-    to.sums[q][d] = to.sums[q][d] * old_factor + from.sums[q][d] * new_factor;
+// Calls function with the width of a tile as a constant.
+template <typename F>
+HWY_INLINE void WithQueries(int count, F&& function) {
+  switch (count) {
+    case 1:
+      return function(std::integral_constant<int, 1>());
+    case 2:
+      return function(std::integral_constant<int, 2>());
+    case 3:
+      return function(std::integral_constant<int, 3>());
+    case 4:
+      return function(std::integral_constant<int, 4>());
+    case 5:
+      return function(std::integral_constant<int, 5>());
+    default:
+      return function(std::integral_constant<int, kTileQueries>());
   }
-  to.largest[q] = largest;
 }
 
-// Queries see more positions the later they come (callers order them so).
-void Attention(const AttentionQuery* queries, int count,
-               const uint16_t* const* keys, const uint16_t* const* values,
-               int64_t head_dim) {
-  alignas(64) Partial total;
-  alignas(64) Partial chunk;
-  Reset(total, count, head_dim);
-  const int64_t visible = queries[count - 1].visible;
+// One chunk: the queries in tiles, and scratch cut into its parts.
+class ChunkWorker {
+ public:
+  ChunkWorker(const AttentionInput& in, const AttentionState& state)
+      : in_(in), state_(state), dim_(in.head_dim), blocks_(in.head_dim / 32) {
+    const int64_t rounded =
+        (in.count + kTileQueries - 1) / kTileQueries * kTileQueries;
+    queries_ = in.scratch;
+    scores_ = queries_ + rounded * dim_;
+    weights_ = scores_ + rounded * kAttentionPage;
+    page_ = weights_ + kTileQueries * blocks_ * kAttentionPage;
+    if (in.type == KvType::kQ8) {
+      QuantizeQueries();
+    } else {
+      PackQueries();
+    }
+    for (int q = 0; q < in.count; ++q) {
+      state.largest[q] = kUnseen;
+      state.total[q] = 0;
+    }
+    std::fill(state.sums, state.sums + in.count * dim_, 0.0f);
+  }
+
+  void Page(int64_t page, const std::byte* next) {
+    const int64_t start = page * kAttentionPage;
+    const AttentionQuery* queries = in_.queries;
+    int begin = 0, end = in_.count;  // who sees something of it
+    while (begin < end && queries[begin].visible <= start) ++begin;
+    while (end > begin && queries[end - 1].first >= start + kAttentionPage) {
+      --end;
+    }
+    if (begin == end) return;
+    begin = begin / kTileQueries * kTileQueries;
+    const bool many = end - begin > kTileQueries;
+    Scores(page, begin, end, many);
+    int64_t positions = 0;
+    for (int q = begin; q < std::min(in_.count, TileEnd(end)); ++q) {
+      const int64_t visible =
+          std::min(queries[q].visible - start, kAttentionPage);
+      positions = std::max(positions, visible);
+      PageSoftmax(scores_ + q * kAttentionPage, queries[q].first - start,
+                  visible, q, dim_, state_);
+    }
+    Values(page, begin, end, many, positions, next);
+  }
+
+ private:
+  static int TileEnd(int query) {
+    return (query + kTileQueries - 1) / kTileQueries * kTileQueries;
+  }
+
+  // [tile][head_dim][queries of the tile]
+  void PackQueries() {
+    for (int first = 0; first < in_.count; first += kTileQueries) {
+      const int count = std::min(kTileQueries, in_.count - first);
+      float* to = queries_ + first * dim_;
+      for (int64_t d = 0; d < dim_; ++d) {
+        for (int q = 0; q < count; ++q) {
+          *to++ = in_.queries[first + q].query[d];
+        }
+      }
+    }
+  }
+  // Codes [query][head_dim], then the scales [query][blocks].
+  void QuantizeQueries() {
+    codes_ = reinterpret_cast<int8_t*>(queries_);
+    scales_ = queries_ + in_.count * (dim_ / 4);
+    float* unused = scales_ + in_.count * blocks_;
+    for (int q = 0; q < in_.count; ++q) {
+      Int8Rows row;
+      row.rows = 1;
+      row.columns = dim_;
+      row.codes = codes_ + q * dim_;
+      row.scales = scales_ + q * blocks_;
+      row.sums = unused;
+      Quantize(in_.queries[q].query, row, 0, 0, dim_);
+    }
+  }
+
+  template <typename F>
+  void ForTiles(int begin, int end, F&& function) const {
+    for (int first = begin; first < end; first += kTileQueries) {
+      WithQueries(std::min(kTileQueries, in_.count - first),
+                  [&](auto count) { function(first, count); });
+    }
+  }
+
+  void Scores(int64_t page, int begin, int end, bool many) {
+    const std::byte* keys = in_.keys[page];
+    const size_t bytes = KvPageBytes(in_.type, dim_);
+    const auto scores = [&](const auto* elements, Prefetcher ahead) {
+      ForTiles(begin, end, [&](int first, auto count) {
+        PageScores<decltype(count)::value>(queries_ + first * dim_, elements,
+                                           dim_, ahead,
+                                           scores_ + first * kAttentionPage);
+      });
+    };
+    const Prefetcher values(in_.values[page], bytes, dim_);
+    if (in_.type == KvType::kQ8) {
+      const Prefetcher ahead(in_.values[page], bytes,
+                             blocks_ * kAttentionPage / (2 * kF32Lanes));
+      ForTiles(begin, end, [&](int first, auto count) {
+        CodeScores<decltype(count)::value>(
+            {codes_ + first * dim_, scales_ + first * blocks_}, keys, dim_,
+            ahead, scores_ + first * kAttentionPage);
+      });
+    } else if (in_.type == KvType::kF32) {
+      scores(reinterpret_cast<const float*>(keys), values);
+    } else if (many) {
+      ToFloats<hwy::float16_t>(keys, dim_ * kAttentionPage, page_);
+      scores(page_, values);
+    } else {
+      scores(reinterpret_cast<const hwy::float16_t*>(keys), values);
+    }
+  }
+
+  void Values(int64_t page, int begin, int end, bool many, int64_t positions,
+              const std::byte* next) {
+    const std::byte* values = in_.values[page];
+    const int64_t elements = positions * dim_;
+    const Prefetcher ahead(next, KvPageBytes(in_.type, dim_),
+                           std::max<int64_t>(1, positions * dim_ / 32));
+    const auto sum = [&](const auto* from) {
+      ForTiles(begin, end, [&](int first, auto count) {
+        constexpr int kCount = decltype(count)::value;
+        const float* weights = scores_ + first * kAttentionPage;
+        int64_t block_step = 0;
+        if (in_.type == KvType::kQ8) {
+          WeighScales<kCount>(weights, values);
+          weights = weights_;
+          block_step = kCount * kAttentionPage;
+        }
+        PageValues<kCount>(weights, kAttentionPage, block_step, from, positions,
+                           dim_, ahead, state_.sums + first * dim_);
+      });
+    };
+    if (in_.type == KvType::kF32) {
+      sum(reinterpret_cast<const float*>(values));
+    } else if (in_.type == KvType::kF16) {
+      if (many) {
+        ToFloats<hwy::float16_t>(values, elements, page_);
+        sum(static_cast<const float*>(page_));
+      } else {
+        sum(reinterpret_cast<const hwy::float16_t*>(values));
+      }
+    } else if (many) {
+      ToFloats<int8_t>(values, elements, page_);
+      sum(static_cast<const float*>(page_));
+    } else {
+      sum(reinterpret_cast<const int8_t*>(values));
+    }
+  }
+
+  // weights_[block][q][j] = weights[q][j]·scales[block][j].
+  template <int kCount>
+  void WeighScales(const float* weights, const std::byte* values) {
+    const std::byte* scales = values + dim_ * kAttentionPage;
+    for (int64_t b = 0; b < blocks_; ++b) {
+      for (int64_t j = 0; j < kAttentionPage; j += kF32Lanes) {
+        const VF scale = LoadHalves(scales + (b * kAttentionPage + j) * 2);
+        HWY_UNROLL(8)
+        for (int q = 0; q < kCount; ++q) {
+          const int64_t at = q * kAttentionPage + j;
+          hn::StoreU(hn::Mul(scale, hn::LoadU(DF(), weights + at)), DF(),
+                     weights_ + b * kCount * kAttentionPage + at);
+        }
+      }
+    }
+  }
+
+  const AttentionInput& in_;
+  const AttentionState& state_;
+  int64_t dim_, blocks_;
+  float* queries_;
+  float* scores_;   // [queries][64]
+  float* weights_;  // of a tile, times scales of values
+  float* page_;     // keys, then values, as floats
+  int8_t* codes_ = nullptr;
+  float* scales_ = nullptr;
+};
+
+void AttendChunk(const AttentionInput& in, int64_t chunk,
+                 const AttentionState& state) {
+  ChunkWorker worker(in, state);
+  const int64_t visible = in.queries[in.count - 1].visible;
+  const int64_t first = in.queries[0].first;
   constexpr int64_t kPages = kAttentionChunk / kAttentionPage;
-  for (int64_t start = 0; start < visible; start += kAttentionChunk) {
-    Partial& partial = start == 0 ? total : chunk;
-    if (start > 0) Reset(chunk, count, head_dim);
-    for (int64_t i = 0; i < kPages; ++i) {
-      const int64_t page_start = start + i * kAttentionPage;
-      if (page_start >= visible) break;
-      if (page_start + kAttentionPage <= queries[0].first) continue;
-      const int64_t page = page_start / kAttentionPage;
-      int q = 0;
-      while (queries[q].visible <= page_start) ++q;
-      const auto attend = [&](auto n) {
-        AttendPage<decltype(n)::value>(queries, q, keys[page], values[page],
-                                       page_start, head_dim, partial);
-        q += decltype(n)::value;
-      };
-      while (count - q >= 4) attend(std::integral_constant<int, 4>());
-      if (count - q == 3) attend(std::integral_constant<int, 3>());
-      if (count - q == 2) attend(std::integral_constant<int, 2>());
-      if (count - q == 1) attend(std::integral_constant<int, 1>());
-    }
-    if (start > 0) {
-      for (int q = 0; q < count; ++q) Merge(total, chunk, q, head_dim);
-    }
+  for (int64_t i = 0; i < kPages; ++i) {
+    const int64_t page = chunk * kPages + i;
+    if (page * kAttentionPage >= visible) break;
+    if ((page + 1) * kAttentionPage <= first) continue;
+    const bool last = (page + 1) * kAttentionPage >= visible;
+    worker.Page(page, last ? nullptr : in.keys[page + 1]);
   }
-  for (int q = 0; q < count; ++q) {
-    const float inverse = 1.0f / total.total[q];
-    for (int64_t d = 0; d < head_dim; ++d) {
-      queries[q].out[d] = total.sums[q][d] * inverse;
+}
+
+void StoreHalves(const float* values, int64_t count, int64_t step,
+                 uint16_t* to) {
+  alignas(64) uint16_t halves[kMaxHeadDim];
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_NEON
+  for (int64_t i = 0; i < count; ++i) halves[i] = FloatToHalf(values[i]);
+#else
+  const hn::Rebind<hwy::float16_t, DF> d16;
+  int64_t i = 0;
+  for (; i + kF32Lanes <= count; i += kF32Lanes) {
+    hn::StoreU(hn::DemoteTo(d16, hn::LoadU(DF(), values + i)), d16,
+               reinterpret_cast<hwy::float16_t*>(halves + i));
+  }
+  for (; i < count; ++i) halves[i] = FloatToHalf(values[i]);
+#endif
+  for (int64_t k = 0; k < count; ++k) to[k * step] = halves[k];
+}
+
+// Codes and scale of 32 components.
+HWY_INLINE void StoreCodes(const float* values, int8_t* codes,
+                           std::byte* scale_at) {
+  const DF df;
+  VF largest = hn::Zero(df);
+  for (int k = 0; k < 32; k += kF32Lanes) {
+    largest = hn::Max(largest, hn::Abs(hn::LoadU(df, values + k)));
+  }
+  const uint16_t half =
+      FloatToHalf(hn::GetLane(hn::MaxOfLanes(df, largest)) / 127.0f);
+  const float scale = HalfToFloat(half);
+  const VF inverse = hn::Set(df, scale > 0 ? 1.0f / scale : 0.0f);
+  const hn::Rebind<int8_t, DI> d8;
+  for (int k = 0; k < 32; k += kF32Lanes) {
+    const VI code = hn::NearestInt(hn::Mul(hn::LoadU(df, values + k), inverse));
+    hn::StoreU(hn::DemoteTo(d8, code), d8, codes + k);
+  }
+  std::memcpy(scale_at, &half, 2);
+}
+
+void StoreKv(KvType type, bool keys, const float* values, int64_t head_dim,
+             std::byte* page, int64_t position) {
+  const int64_t padded = PaddedHeadDim(type, head_dim);
+  const int64_t first = keys ? position : position * padded;
+  const int64_t step = keys ? kAttentionPage : 1;
+  if (type == KvType::kF32) {
+    float* to = reinterpret_cast<float*>(page) + first;
+    for (int64_t d = 0; d < head_dim; ++d) to[d * step] = values[d];
+    return;
+  }
+  if (type == KvType::kF16) {
+    StoreHalves(values, head_dim, step,
+                reinterpret_cast<uint16_t*>(page) + first);
+    return;
+  }
+  alignas(64) float whole[kMaxHeadDim];
+  std::copy_n(values, head_dim, whole);
+  std::fill(whole + head_dim, whole + padded, 0.0f);
+  std::byte* scales = page + padded * kAttentionPage;
+  for (int64_t b = 0; b < padded / 32; ++b) {
+    alignas(64) int8_t codes[32];
+    StoreCodes(whole + b * 32, codes,
+               scales + (b * kAttentionPage + position) * 2);
+    if (!keys) {
+      std::memcpy(page + position * padded + b * 32, codes, 32);
+      continue;
+    }
+    for (int64_t w = 0; w < 8; ++w) {
+      std::memcpy(page + ((b * 8 + w) * kAttentionPage + position) * 4,
+                  codes + w * 4, 4);
     }
   }
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/attention.h"
 #include "kernels/panel.h"
 
 namespace malmoi::kernels {
@@ -44,19 +45,6 @@ struct Int8Rows {
     return {quad * per_row + row % 4 * unit, 4 * unit};
   }
 };
-
-// One attention query of a kv head.
-struct AttentionQuery {
-  const float* query = nullptr;  // [head_dim_padded], already scaled
-  int64_t first = 0;             // it sees positions [first, visible),
-  int64_t visible = 0;           // which are not none
-  float* out = nullptr;          // [head_dim_padded]
-};
-
-inline constexpr int kMaxAttentionQueries = 8;
-inline constexpr int64_t kAttentionPage = 64;    // positions
-inline constexpr int64_t kAttentionChunk = 512;  // positions summed apart
-inline constexpr int kMaxHeadDim = 256;
 
 struct KernelTable {
   std::string_view name;  // "AVX2"
@@ -103,15 +91,15 @@ struct KernelTable {
   void (*gelu_tanh_mul)(float* gate, const float* up, int64_t count);
   void (*add)(float* to, const float* from, int64_t count);
 
-  // Softmax attention of up to kMaxAttentionQueries queries, whose `first` and
-  // `visible` do not decrease, over pages of
-  // 64 positions: keys [head_dim_padded][64] and values
-  // [64][head_dim_padded], f16. Each chunk of 512 positions is summed on its
-  // own and chunks merge in order (Dao 2023, FlashAttention-2), so that the
-  // result never depends on how the work was divided.
-  void (*attention)(const AttentionQuery* queries, int count,
-                    const uint16_t* const* keys, const uint16_t* const* values,
-                    int64_t head_dim_padded);
+  // Softmax attention over the positions of one chunk of 512. Queries are
+  // rounded to 8 bits, a scale per 32, where keys are; the dot products of 32
+  // are then integers.
+  void (*attend_chunk)(const AttentionInput& in, int64_t chunk,
+                       const AttentionState& state);
+
+  // Stores a head's key, or value, [head_dim], at `position` of a page.
+  void (*store_kv)(KvType type, bool key, const float* values,
+                   int64_t head_dim, std::byte* page, int64_t position);
 
   // Arithmetic roofs: runs about `iterations` inner steps on registers and
   // returns the operations done (multiply and add counted apart).

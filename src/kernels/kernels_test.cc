@@ -340,48 +340,6 @@ TEST_P(KernelTest, GatedActivationsFollowTheirFormulas) {
   }
 }
 
-TEST_P(KernelTest, AttentionEqualsTheScalarTwin) {
-  Random random(6);
-  constexpr int64_t kDim = 80, kPages = 18;  // past two chunks of 512
-  std::vector<std::vector<uint16_t>> keys(kPages), values(kPages);
-  std::vector<const uint16_t*> key_pages, value_pages;
-  for (int64_t p = 0; p < kPages; ++p) {
-    for (auto* page :
-         {&keys[static_cast<size_t>(p)], &values[static_cast<size_t>(p)]}) {
-      page->resize(kDim * 64);
-      for (uint16_t& half : *page) half = FloatToHalf(Uniform(random));
-    }
-    key_pages.push_back(keys[static_cast<size_t>(p)].data());
-    value_pages.push_back(values[static_cast<size_t>(p)].data());
-  }
-  std::vector<float> queries(7 * kDim);
-  for (float& value : queries) value = Uniform(random);
-  const int64_t visible[] = {1, 1, 63, 64, 65, 700, 1100};
-  for (const bool windowed : {false, true}) {
-    const int64_t first[] = {0, 0, 3, 60, 64, 600, 640};
-    std::vector<float> a(7 * kDim), b(7 * kDim), alone(7 * kDim);
-    std::vector<AttentionQuery> tile, twin;
-    for (int q = 0; q < 7; ++q) {
-      tile.push_back({queries.data() + q * kDim, windowed ? first[q] : 0,
-                      visible[q], a.data() + q * kDim});
-      twin.push_back({queries.data() + q * kDim, windowed ? first[q] : 0,
-                      visible[q], b.data() + q * kDim});
-      AttentionQuery one = tile.back();
-      one.out = alone.data() + q * kDim;
-      GetParam()->attention(&one, 1, key_pages.data(), value_pages.data(),
-                            kDim);
-    }
-    GetParam()->attention(tile.data(), 7, key_pages.data(), value_pages.data(),
-                          kDim);
-    ScalarKernels().attention(twin.data(), 7, key_pages.data(),
-                              value_pages.data(), kDim);
-    for (size_t i = 0; i < a.size(); ++i) {
-      EXPECT_NEAR(a[i], b[i], 2e-6) << i;
-      EXPECT_EQ(a[i], alone[i]) << i;  // whatever shares the tile
-    }
-  }
-}
-
 INSTANTIATE_TEST_SUITE_P(Targets, KernelTest,
                          ::testing::ValuesIn(AllKernels().begin(),
                                              AllKernels().end()),

@@ -161,38 +161,129 @@ void Add(float* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
-void Attention(const AttentionQuery* queries, int count,
-               const uint16_t* const* keys, const uint16_t* const* values,
-               int64_t head_dim) {
-  std::vector<double> sums(static_cast<size_t>(head_dim));
-  for (int q = 0; q < count; ++q) {
-    std::vector<float> scores(static_cast<size_t>(queries[q].visible));
-    float largest = -INFINITY;
-    for (int64_t j = queries[q].first; j < queries[q].visible; ++j) {
-      const uint16_t* key = keys[j / 64] + j % 64;
-      float score = 0;
-      for (int64_t d = 0; d < head_dim; ++d) {
-        score = std::fma(queries[q].query[d], HalfToFloat(key[d * 64]), score);
-      }
-      scores[static_cast<size_t>(j)] = score;
-      largest = std::max(largest, score);
+float Element(KvType type, const std::byte* page, int64_t index) {
+  switch (type) {
+    case KvType::kF32:
+      return reinterpret_cast<const float*>(page)[index];
+    case KvType::kF16:
+      return HalfToFloat(reinterpret_cast<const uint16_t*>(page)[index]);
+    default:
+      return static_cast<float>(reinterpret_cast<const int8_t*>(page)[index]);
+  }
+}
+
+// The scale of 32 components of a position.
+float CodeScale(const std::byte* page, int64_t head_dim, int64_t block,
+                int64_t position) {
+  const auto* scales =
+      reinterpret_cast<const uint16_t*>(page + head_dim * kAttentionPage);
+  return HalfToFloat(scales[block * kAttentionPage + position]);
+}
+
+float Score(const AttentionInput& in, const float* query, const std::byte* keys,
+            int64_t position) {
+  float score = 0;
+  if (in.type != KvType::kQ8) {
+    for (int64_t d = 0; d < in.head_dim; ++d) {
+      score = std::fma(query[d],
+                       Element(in.type, keys, d * kAttentionPage + position),
+                       score);
+    }
+    return score;
+  }
+  for (int64_t b = 0; b < in.head_dim / 32; ++b) {
+    int8_t codes[32];
+    float scale, sum;
+    const Int8Rows row = {1, 32, 32, codes, &scale, &sum, nullptr, nullptr};
+    Quantize(query + b * 32, row, 0, 0, 32);
+    int dot = 0;
+    for (int64_t k = 0; k < 32; ++k) {
+      const int64_t word = b * 8 + k / 4;
+      dot += codes[k] * static_cast<int>(Element(
+                            in.type, keys,
+                            (word * kAttentionPage + position) * 4 + k % 4));
+    }
+    score = std::fma(static_cast<float>(dot),
+                     CodeScale(keys, in.head_dim, b, position) * scale, score);
+  }
+  return score;
+}
+
+void AttendChunk(const AttentionInput& in, int64_t chunk,
+                 const AttentionState& state) {
+  std::vector<double> sums(static_cast<size_t>(in.head_dim));
+  for (int q = 0; q < in.count; ++q) {
+    const AttentionQuery& query = in.queries[q];
+    const int64_t begin = std::max(chunk * kAttentionChunk, query.first);
+    const int64_t end = std::min((chunk + 1) * kAttentionChunk, query.visible);
+    std::vector<float> scores;
+    float largest = -1e30f;
+    for (int64_t j = begin; j < end; ++j) {
+      scores.push_back(Score(in, query.query, in.keys[j / kAttentionPage],
+                             j % kAttentionPage));
+      largest = std::max(largest, scores.back());
     }
     std::fill(sums.begin(), sums.end(), 0.0);
     double total = 0;
-    for (int64_t j = queries[q].first; j < queries[q].visible; ++j) {
+    for (int64_t j = begin; j < end; ++j) {
       const double weight =
-          std::exp(static_cast<double>(scores[static_cast<size_t>(j)]) -
+          std::exp(static_cast<double>(scores[static_cast<size_t>(j - begin)]) -
                    static_cast<double>(largest));
-      const uint16_t* value = values[j / 64] + j % 64 * head_dim;
+      const std::byte* values = in.values[j / kAttentionPage];
+      const int64_t position = j % kAttentionPage;
       total += weight;
-      for (int64_t d = 0; d < head_dim; ++d) {
+      for (int64_t d = 0; d < in.head_dim; ++d) {
+        const float scale =
+            in.type == KvType::kQ8
+                ? CodeScale(values, in.head_dim, d / 32, position)
+                : 1.0f;
         sums[static_cast<size_t>(d)] +=
-            weight * static_cast<double>(HalfToFloat(value[d]));
+            weight * static_cast<double>(scale) *
+            static_cast<double>(
+                Element(in.type, values, position * in.head_dim + d));
       }
     }
+    state.largest[q] = largest;
+    state.total[q] = static_cast<float>(total);
+    for (int64_t d = 0; d < in.head_dim; ++d) {
+      state.sums[q * in.head_dim + d] =
+          static_cast<float>(sums[static_cast<size_t>(d)]);
+    }
+  }
+}
+
+void StoreKv(KvType type, bool key, const float* values, int64_t head_dim,
+             std::byte* page, int64_t position) {
+  const int64_t padded = PaddedHeadDim(type, head_dim);
+  const auto at = [&](int64_t d) {
+    return key ? d * kAttentionPage + position : position * padded + d;
+  };
+  if (type != KvType::kQ8) {
     for (int64_t d = 0; d < head_dim; ++d) {
-      queries[q].out[d] =
-          static_cast<float>(sums[static_cast<size_t>(d)] / total);
+      if (type == KvType::kF32) {
+        reinterpret_cast<float*>(page)[at(d)] = values[d];
+      } else {
+        reinterpret_cast<uint16_t*>(page)[at(d)] = FloatToHalf(values[d]);
+      }
+    }
+    return;
+  }
+  for (int64_t b = 0; b < padded / 32; ++b) {
+    const int64_t end = std::min<int64_t>(head_dim, (b + 1) * 32);
+    float largest = 0;
+    for (int64_t d = b * 32; d < end; ++d) {
+      largest = std::max(largest, std::fabs(values[d]));
+    }
+    const uint16_t half = FloatToHalf(largest / 127.0f);
+    const float scale = HalfToFloat(half);
+    const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
+    reinterpret_cast<uint16_t*>(
+        page + padded * kAttentionPage)[b * kAttentionPage + position] = half;
+    for (int64_t d = b * 32; d < end; ++d) {
+      const int64_t to =
+          key ? (d / 4 * kAttentionPage + position) * 4 + d % 4 : at(d);
+      page[to] = static_cast<std::byte>(
+          static_cast<int8_t>(std::nearbyint(values[d] * inverse)));
     }
   }
 }
@@ -234,7 +325,8 @@ const KernelTable& ScalarKernels() {
       .silu_mul = SiluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = Add,
-      .attention = Attention,
+      .attend_chunk = AttendChunk,
+      .store_kv = StoreKv,
       .int8_roof = Int8Roof,
       .f32_roof = F32Roof,
       .read_sum = ReadSum,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -18,7 +19,8 @@ namespace malmoi::models {
 
 enum class Precision {
   kFast,   // int8 activations for quantized weights
-  kExact,  // weights dequantized to f32, activations f32: slow, for checking
+  kExact,  // weights dequantized to f32, activations f32, keys and values f32:
+           // slow, for checking
 };
 
 enum class LogitsFor { kNone, kLast, kAll };
@@ -43,8 +45,12 @@ class Decoder {
   virtual int64_t parameters() const = 0;
   virtual size_t weight_bytes() const = 0;  // of the panels in memory
 
-  // An empty sequence that grows up to `max_tokens` positions.
-  virtual std::unique_ptr<Sequence> NewSequence(int64_t max_tokens) const = 0;
+  // How a sequence keeps keys and values: `type`, or f16 (f32 when exact).
+  virtual KvShape kv_shape(std::optional<KvType> type = {}) const = 0;
+  // An empty sequence that grows up to `max_tokens` positions. The sequences
+  // of one Forward have the same type.
+  virtual std::unique_ptr<Sequence> NewSequence(
+      int64_t max_tokens, std::optional<KvType> type = {}) const = 0;
 
   // Appends each input's tokens to its sequence and returns the wanted
   // logits, f32 [wanted rows, vocab_size], in input order; they live in

@@ -1,10 +1,31 @@
 #include "models/kv_cache.h"
 
 #include <cstring>
+#include <string>
 
 #include "base/check.h"
+#include "base/error.h"
 
 namespace malmoi::models {
+
+namespace {
+constexpr std::string_view kTypeNames[] = {"f32", "f16", "q8"};
+}
+
+std::string_view KvTypeName(KvType type) {
+  return kTypeNames[static_cast<size_t>(type)];
+}
+
+KvType FindKvType(std::string_view name) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+    if (KvTypeName(type) == name) return type;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = "--kv",
+               .what = "unknown type of keys and values",
+               .expected = "f16, q8 or f32",
+               .got = std::string(name)});
+}
 
 void Sequence::Truncate(int64_t length) {
   MALMOI_CHECK(length >= 0 && length <= length_);

@@ -6,26 +6,34 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "kernels/attention.h"
 #include "tensor/arena.h"
 
 namespace malmoi::models {
 
-inline constexpr int64_t kPagePositions = 64;
+inline constexpr int64_t kPagePositions = kernels::kAttentionPage;
 
-// f16, for one layer and page: keys [kv_heads][head_dim][64], so that a
-// vector lane is a position, then values [kv_heads][64][head_dim], so that a
-// lane is a component. Neither needs a horizontal sum.
+using kernels::KvType;
+std::string_view KvTypeName(KvType type);  // "f32", "f16", "q8"
+// By name. Throws kInvalidArgument with all names.
+KvType FindKvType(std::string_view name);
+
+// A page holds, for each layer, the keys of all kv heads and then the values
+// (kernels/attention.h).
 struct KvShape {
   int64_t layers = 0;
   int64_t kv_heads = 0;
-  int64_t head_dim = 0;
-  size_t half_page() const {  // elements of one layer's keys in a page
-    return static_cast<size_t>(kv_heads * head_dim * kPagePositions);
+  int64_t head_dim = 0;  // padded for the type
+  KvType type = KvType::kF16;
+
+  size_t half_page() const {  // bytes of one layer's keys in a page
+    return static_cast<size_t>(kv_heads) * kernels::KvPageBytes(type, head_dim);
   }
   size_t page_bytes() const {
-    return static_cast<size_t>(layers) * 2 * half_page() * sizeof(uint16_t);
+    return static_cast<size_t>(layers) * 2 * half_page();
   }
 };
 
@@ -50,12 +58,11 @@ class Sequence {
   void SetLength(int64_t length) { length_ = length; }
 
   // The page of positions [64p, 64p+64) of one layer.
-  uint16_t* keys(int64_t layer, int64_t page) const {
-    return reinterpret_cast<uint16_t*>(
-               pages_[static_cast<size_t>(page)].get()->get()) +
+  std::byte* keys(int64_t layer, int64_t page) const {
+    return pages_[static_cast<size_t>(page)].get()->get() +
            static_cast<size_t>(layer) * 2 * shape_.half_page();
   }
-  uint16_t* values(int64_t layer, int64_t page) const {
+  std::byte* values(int64_t layer, int64_t page) const {
     return keys(layer, page) + shape_.half_page();
   }
 

@@ -118,12 +118,13 @@ class DecoderTest : public ::testing::TestWithParam<
 std::vector<float> Logits(const Decoder& decoder, int threads,
                           const std::vector<int32_t>& tokens,
                           std::vector<size_t> pieces,
-                          const std::vector<int32_t>& beside = {}) {
+                          const std::vector<int32_t>& beside = {},
+                          std::optional<KvType> type = {}) {
   ThreadPool pool(threads);
   Arena arena;
   Exec exec{pool, arena, {}, nullptr};
-  auto sequence = decoder.NewSequence(2048);
-  auto other = decoder.NewSequence(2048);
+  auto sequence = decoder.NewSequence(2048, type);
+  auto other = decoder.NewSequence(2048, type);
   std::vector<float> all;
   size_t at = 0, which = 0;
   while (at < tokens.size()) {
@@ -165,8 +166,13 @@ TEST_P(DecoderTest, LongContextIsInvariantPastAChunk) {
   const auto decoder =
       Decoder::Load(Open(ToyGguf({}, quantized())), Precision::kFast, pool);
   const auto tokens = Tokens(1100, 4);  // attention sums chunks of 512 apart
-  const auto once = Logits(*decoder, 2, tokens, {1100});
-  EXPECT_EQ(once, Logits(*decoder, 1, tokens, {130, 1, 500}));
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+    const auto once = Logits(*decoder, 2, tokens, {1100}, {}, type);
+    EXPECT_EQ(once, Logits(*decoder, 1, tokens, {130, 1, 500}, {}, type));
+    // One row: chunks are tasks of their own.
+    EXPECT_EQ(once, Logits(*decoder, 3, tokens, {1090, 1}, Tokens(40, 5), type))
+        << "the last token by token";
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -279,14 +285,37 @@ TEST(Decoder, EqualsTheFormulasInDouble) {
   const Toy toy;
   const Checkpoint checkpoint = Open(ToyGguf(toy, false));
   ThreadPool pool(1);
-  const auto decoder = Decoder::Load(checkpoint, Precision::kFast, pool);
+  const auto decoder = Decoder::Load(checkpoint, Precision::kExact, pool);
   const auto tokens = Tokens(9, 5);
   const auto logits = Logits(*decoder, 1, tokens, {9});
   const auto expected = Reference(checkpoint, toy, tokens);
   for (size_t i = 0; i < expected.size(); ++i) {
-    // Keys and values are f16: 11 bits.
-    EXPECT_NEAR(static_cast<double>(logits[8 * 50 + i]), expected[i], 5e-3);
+    EXPECT_NEAR(static_cast<double>(logits[8 * 50 + i]), expected[i], 1e-5);
   }
+}
+
+// How far keys and values of 11 and of 8 bits lead from f32.
+TEST(Decoder, TypesOfKeysAndValuesDifferByTheirPrecision) {
+  ThreadPool pool(1);
+  const auto decoder =
+      Decoder::Load(Open(ToyGguf({}, false)), Precision::kFast, pool);
+  const auto tokens = Tokens(100, 8);
+  const auto exact = Logits(*decoder, 1, tokens, {100}, {}, KvType::kF32);
+  const auto error = [&](KvType type) {
+    const auto logits = Logits(*decoder, 1, tokens, {100}, {}, type);
+    double squares = 0, size = 0;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      const double difference = static_cast<double>(logits[i] - exact[i]);
+      squares += difference * difference;
+      size += static_cast<double>(exact[i]) * static_cast<double>(exact[i]);
+    }
+    return std::sqrt(squares / size);
+  };
+  const double f16 = error(KvType::kF16), q8 = error(KvType::kQ8);
+  EXPECT_GT(f16, 0);
+  EXPECT_LT(f16, 1e-3);
+  EXPECT_GT(q8, f16);
+  EXPECT_LT(q8, 2e-2);
 }
 
 TEST(Decoder, ForkedSequencesGoTheirOwnWays) {

@@ -15,7 +15,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::string_view kMagic = "malmoiKV";
-constexpr uint64_t kVersion = 1;
+constexpr uint64_t kVersion = 2;
 constexpr size_t kHashSize = 64;
 constexpr size_t kAlign = 64;
 
@@ -63,8 +63,13 @@ class Reader {
 
 // Bytes of a page, by checked arithmetic.
 uint64_t PageBytes(const KvShape& shape, std::string_view where) {
-  std::optional<uint64_t> bytes = 2 * sizeof(uint16_t) * kPagePositions;
-  for (int64_t factor : {shape.layers, shape.kv_heads, shape.head_dim}) {
+  constexpr int64_t kMost = int64_t{1} << 20;
+  if (shape.head_dim <= 0 || shape.head_dim > kMost) {
+    Corrupt(where, "absurd sizes of a session");
+  }
+  std::optional<uint64_t> bytes =
+      2 * kernels::KvPageBytes(shape.type, shape.head_dim);
+  for (int64_t factor : {shape.layers, shape.kv_heads}) {
     bytes = CheckedMul(*bytes, static_cast<uint64_t>(factor));
     if (factor <= 0 || !bytes) Corrupt(where, "absurd sizes of a session");
   }
@@ -89,7 +94,8 @@ std::string SaveSequence(const Sequence& sequence,
   for (uint64_t number :
        {kVersion, static_cast<uint64_t>(shape.layers),
         static_cast<uint64_t>(shape.kv_heads),
-        static_cast<uint64_t>(shape.head_dim), uint64_t{tokens.size()},
+        static_cast<uint64_t>(shape.head_dim),
+        static_cast<uint64_t>(shape.type), uint64_t{tokens.size()},
         uint64_t{model.size()}, uint64_t{target.size()}}) {
     put(&number, sizeof(number));
   }
@@ -123,6 +129,11 @@ SavedSequence ParseSequence(std::span<const std::byte> bytes,
   saved.shape.layers = static_cast<int64_t>(reader.Number());
   saved.shape.kv_heads = static_cast<int64_t>(reader.Number());
   saved.shape.head_dim = static_cast<int64_t>(reader.Number());
+  const uint64_t type = reader.Number();
+  if (type > static_cast<uint64_t>(kernels::KvType::kQ8)) {
+    Corrupt(where, "absurd sizes of a session");
+  }
+  saved.shape.type = static_cast<kernels::KvType>(type);
   const uint64_t page_bytes = PageBytes(saved.shape, where);
   const uint64_t tokens = reader.Number();
   const uint64_t model_size = reader.Number();

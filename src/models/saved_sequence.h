@@ -1,7 +1,8 @@
 // A sequence's tokens and pages as bytes, to go on with them in another
-// process. Little-endian: the magic, seven u64 (version, layers, kv heads,
-// head dim, tokens, lengths of the two names), the names, the tokens as i32,
-// zeros up to a multiple of 64, the pages, the SHA-256 of all that in hex.
+// process. Little-endian: the magic, eight u64 (version, layers, kv heads,
+// head dim, type, tokens, lengths of the two names), the names, the tokens as
+// i32, zeros up to a multiple of 64, the pages, the SHA-256 of all that in
+// hex.
 #ifndef MALMOI_MODELS_SAVED_SEQUENCE_H_
 #define MALMOI_MODELS_SAVED_SEQUENCE_H_
 

@@ -28,7 +28,7 @@ Sequence Filled(int64_t length) {
   sequence.SetLength(length);
   uint16_t value = 1;
   for (int64_t page = 0; page * kPagePositions < length; ++page) {
-    uint16_t* at = sequence.keys(0, page);
+    auto* at = reinterpret_cast<uint16_t*>(sequence.keys(0, page));
     for (size_t i = 0; i < kShape.page_bytes() / 2; ++i) at[i] = value++;
   }
   return sequence;
@@ -94,9 +94,10 @@ TEST(SavedSequence, AnyChangedByteIsFound) {
 
 TEST(SavedSequence, AbsurdSizesAllocateNothing) {
   const std::string bytes = Saved(3);
-  for (size_t field = 2; field < 8; ++field) {  // layers to target's length
-    for (uint64_t value : {uint64_t{0}, uint64_t{1} << 31, uint64_t{1} << 62,
-                           UINT64_MAX - 3, UINT64_MAX}) {
+  for (size_t field = 2; field < 9; ++field) {  // layers to target's length
+    for (uint64_t value :
+         {field == 5 ? uint64_t{3} : uint64_t{0}, uint64_t{1} << 31,
+          uint64_t{1} << 62, UINT64_MAX - 3, UINT64_MAX}) {
       std::string changed = bytes;
       std::memcpy(changed.data() + 8 * field, &value, sizeof(value));
       EXPECT_EQ(CodeOf(changed), ErrorCode::kCorrupt) << field << " " << value;

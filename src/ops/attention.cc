@@ -11,81 +11,202 @@ namespace malmoi::ops {
 
 namespace {
 
-// Consecutive rows of one slice that one task works on.
+using kernels::AttentionInput;
+using kernels::AttentionQuery;
+using kernels::AttentionState;
+using kernels::kAttentionChunk;
+using kernels::kMaxAttentionQueries;
+
+// Consecutive rows of one slice and one kv head: the queries of a task. Where
+// there are few of them the chunks of positions are tasks of their own.
 struct Unit {
   const AttentionSlice* slice;
   int64_t first, rows;  // within the slice
+  int64_t kv_head;
+  int64_t first_chunk, last_chunk;  // which see something
+  float* states = nullptr;          // of each chunk, where they are tasks
+
+  int64_t chunks() const { return last_chunk - first_chunk + 1; }
+};
+
+class AttentionWork {
+ public:
+  AttentionWork(Exec& exec, const AttentionShape& shape, const float* queries,
+                std::span<const AttentionSlice> slices, float* results)
+      : exec_(exec),
+        shape_(shape),
+        queries_(queries),
+        results_(results),
+        group_(shape.heads / shape.kv_heads),
+        padded_(shape.padded()),
+        head_page_(kernels::KvPageBytes(shape.type, padded_)) {
+    MALMOI_CHECK(padded_ <= kernels::kMaxHeadDim);
+    MALMOI_CHECK(group_ <= kMaxAttentionQueries);
+    MakeUnits(slices);
+    const int count = static_cast<int>(rows_per_unit_ * group_);
+    state_floats_ = kernels::AttentionStateFloats(padded_, count);
+    scratch_floats_ =
+        kernels::AttentionScratch(padded_, count) + 2 * state_floats_;
+    const size_t threads = static_cast<size_t>(exec.pool.threads());
+    scratch_ = exec.arena.New<float>(threads * scratch_floats_);
+    pages_ = exec.arena.New<const std::byte*>(threads * 2 * max_pages_);
+  }
+
+  void Run() {
+    const int64_t wanted = 4 * exec_.pool.threads();
+    int64_t chunks = 0;
+    for (const Unit& unit : units_) chunks += unit.chunks();
+    const int64_t units = static_cast<int64_t>(units_.size());
+    if (units >= wanted || chunks == units) {
+      exec_.pool.Run(static_cast<int>(units), [&](int task, int thread) {
+        RunUnit(units_[static_cast<size_t>(task)], thread);
+      });
+    } else {
+      RunChunks();
+    }
+  }
+
+ private:
+  void MakeUnits(std::span<const AttentionSlice> slices) {
+    int64_t most = 1;
+    for (const AttentionSlice& slice : slices) {
+      most = std::max(most, slice.rows);
+      max_pages_ = std::max(max_pages_, static_cast<size_t>(slice.pages));
+    }
+    rows_per_unit_ = std::min(most, kMaxAttentionQueries / group_);
+    for (const AttentionSlice& slice : slices) {
+      for (int64_t r = 0; r < slice.rows; r += rows_per_unit_) {
+        const int64_t rows = std::min(rows_per_unit_, slice.rows - r);
+        const int64_t first = slice.first_position + r;
+        const int64_t seen = First(first);
+        for (int64_t h = 0; h < shape_.kv_heads; ++h) {
+          units_.push_back({&slice, r, rows, h, seen / kAttentionChunk,
+                            (first + rows - 1) / kAttentionChunk});
+        }
+      }
+    }
+    // The last rows of a prompt see the most: hand them out first.
+    std::reverse(units_.begin(), units_.end());
+  }
+
+  // The first position that the row at `position` sees.
+  int64_t First(int64_t position) const {
+    return shape_.window > 0
+               ? std::max<int64_t>(0, position + 1 - shape_.window)
+               : 0;
+  }
+
+  // The input of a unit; its queries in `tile`.
+  AttentionInput Input(const Unit& unit, int thread, AttentionQuery* tile) {
+    const AttentionSlice& slice = *unit.slice;
+    const std::byte** keys =
+        pages_ + static_cast<size_t>(thread) * 2 * max_pages_;
+    const std::byte** values = keys + max_pages_;
+    const size_t skip = static_cast<size_t>(unit.kv_head) * head_page_;
+    for (int64_t p = 0; p < slice.pages; ++p) {
+      keys[p] = slice.keys[p] + skip;
+      values[p] = slice.values[p] + skip;
+    }
+    int count = 0;
+    for (int64_t r = 0; r < unit.rows; ++r) {
+      const int64_t position = slice.first_position + unit.first + r;
+      for (int64_t h = 0; h < group_; ++h) {
+        const int64_t head = (slice.first_row + unit.first + r) * shape_.heads +
+                             unit.kv_head * group_ + h;
+        tile[count++] = {queries_ + head * padded_, First(position),
+                         position + 1, results_ + head * padded_};
+      }
+    }
+    return {shape_.type, padded_, tile, count, keys, values, Scratch(thread)};
+  }
+  float* Scratch(int thread) {
+    return scratch_ + static_cast<size_t>(thread) * scratch_floats_ +
+           2 * state_floats_;
+  }
+
+  void RunUnit(const Unit& unit, int thread) {
+    AttentionQuery tile[kMaxAttentionQueries];
+    const AttentionInput in = Input(unit, thread, tile);
+    float* memory = scratch_ + static_cast<size_t>(thread) * scratch_floats_;
+    const AttentionState total = kernels::StateAt(memory, in.count);
+    const AttentionState part =
+        kernels::StateAt(memory + state_floats_, in.count);
+    kernels::Kernels().attend_chunk(in, unit.first_chunk, total);
+    for (int64_t c = unit.first_chunk + 1; c <= unit.last_chunk; ++c) {
+      kernels::Kernels().attend_chunk(in, c, part);
+      kernels::MergeStates(total, part, in.count, padded_);
+    }
+    kernels::FinishState(total, tile, in.count, padded_);
+  }
+
+  void RunChunks() {
+    struct Piece {
+      Unit* unit;
+      int64_t chunk;
+    };
+    std::vector<Piece> pieces;
+    for (Unit& unit : units_) {
+      unit.states = exec_.arena.New<float>(static_cast<size_t>(unit.chunks()) *
+                                           state_floats_);
+      for (int64_t c = unit.first_chunk; c <= unit.last_chunk; ++c) {
+        pieces.push_back({&unit, c});
+      }
+    }
+    const auto state = [&](const Unit& unit, int64_t chunk) {
+      return kernels::StateAt(
+          unit.states +
+              static_cast<size_t>(chunk - unit.first_chunk) * state_floats_,
+          static_cast<int>(unit.rows * group_));
+    };
+    exec_.pool.Run(static_cast<int>(pieces.size()), [&](int task, int thread) {
+      const Piece& piece = pieces[static_cast<size_t>(task)];
+      AttentionQuery tile[kMaxAttentionQueries];
+      const AttentionInput in = Input(*piece.unit, thread, tile);
+      kernels::Kernels().attend_chunk(in, piece.chunk,
+                                      state(*piece.unit, piece.chunk));
+    });
+    for (const Unit& unit : units_) {
+      AttentionQuery tile[kMaxAttentionQueries];
+      const AttentionInput in = Input(unit, 0, tile);
+      const AttentionState total = state(unit, unit.first_chunk);
+      for (int64_t c = unit.first_chunk + 1; c <= unit.last_chunk; ++c) {
+        kernels::MergeStates(total, state(unit, c), in.count, padded_);
+      }
+      kernels::FinishState(total, tile, in.count, padded_);
+    }
+  }
+
+  Exec& exec_;
+  const AttentionShape& shape_;
+  const float* queries_;
+  float* results_;
+  int64_t group_, padded_;
+  size_t head_page_;
+  int64_t rows_per_unit_ = 1;
+  size_t max_pages_ = 0;
+  std::vector<Unit> units_;
+  size_t state_floats_ = 0, scratch_floats_ = 0;
+  float* scratch_ = nullptr;           // of each thread: two states, scratch
+  const std::byte** pages_ = nullptr;  // of each thread: keys, values
 };
 
 }  // namespace
 
 void Attention(Exec& exec, const AttentionShape& shape, const float* queries,
                std::span<const AttentionSlice> slices, const Activations& out) {
-  MALMOI_CHECK(shape.head_dim_padded <= kernels::kMaxHeadDim);
-  const int64_t group = shape.heads / shape.kv_heads;
-  // Rows per unit: a few tiles of queries, so that a page is read from the
-  // first-level cache for the later ones.
-  constexpr int64_t kRowsPerUnit = 8;
-  std::vector<Unit> units;
-  size_t max_pages = 0;
-  for (const AttentionSlice& slice : slices) {
-    max_pages = std::max(max_pages, static_cast<size_t>(slice.pages));
-    for (int64_t r = 0; r < slice.rows; r += kRowsPerUnit) {
-      units.push_back({&slice, r, std::min(kRowsPerUnit, slice.rows - r)});
-    }
-  }
-  // The last rows of a prompt see the most: hand them out first.
-  std::reverse(units.begin(), units.end());
   Arena::Scope scope(exec.arena);
+  const int64_t padded = shape.padded();
   const int64_t columns = shape.heads * shape.head_dim;
   float* results = exec.arena.New<float>(
-      static_cast<size_t>(out.rows * shape.heads * shape.head_dim_padded));
-  const size_t threads = static_cast<size_t>(exec.pool.threads());
-  auto** pages = exec.arena.New<const uint16_t*>(threads * 2 * max_pages);
-  const int tasks =
-      static_cast<int>(static_cast<int64_t>(units.size()) * shape.kv_heads);
-  const size_t head_page =
-      static_cast<size_t>(shape.head_dim_padded * kernels::kAttentionPage);
-
-  exec.pool.Run(tasks, [&](int task, int thread) {
-    const Unit& unit = units[static_cast<size_t>(task / shape.kv_heads)];
-    const int64_t kv_head = task % shape.kv_heads;
-    const AttentionSlice& slice = *unit.slice;
-    const uint16_t** keys = pages + static_cast<size_t>(thread) * 2 * max_pages;
-    const uint16_t** values = keys + max_pages;
-    for (int64_t p = 0; p < slice.pages; ++p) {
-      keys[p] = slice.keys[p] + static_cast<size_t>(kv_head) * head_page;
-      values[p] = slice.values[p] + static_cast<size_t>(kv_head) * head_page;
-    }
-    kernels::AttentionQuery tile[kernels::kMaxAttentionQueries];
-    int count = 0;
-    const auto flush = [&] {
-      if (count == 0) return;
-      kernels::Kernels().attention(tile, count, keys, values,
-                                   shape.head_dim_padded);
-      count = 0;
-    };
-    for (int64_t r = 0; r < unit.rows; ++r) {
-      const int64_t row = slice.first_row + unit.first + r;
-      for (int64_t h = 0; h < group; ++h) {
-        const int64_t head = row * shape.heads + kv_head * group + h;
-        const int64_t visible = slice.first_position + unit.first + r + 1;
-        tile[count++] = {
-            queries + head * shape.head_dim_padded,
-            shape.window > 0 ? std::max<int64_t>(0, visible - shape.window) : 0,
-            visible, results + head * shape.head_dim_padded};
-        if (count == kernels::kMaxAttentionQueries) flush();
-      }
-    }
-    flush();
-  });
+      static_cast<size_t>(out.rows * shape.heads * padded));
+  AttentionWork(exec, shape, queries, slices, results).Run();
 
   // Padded heads close up; then the rows take the forms of their consumer.
   for (int64_t row = 0; row < out.rows; ++row) {
-    if (shape.head_dim == shape.head_dim_padded) break;
+    if (shape.head_dim == padded) break;
     for (int64_t h = 0; h < shape.heads; ++h) {
-      std::copy_n(results + (row * shape.heads + h) * shape.head_dim_padded,
-                  shape.head_dim, results + row * columns + h * shape.head_dim);
+      std::copy_n(results + (row * shape.heads + h) * padded, shape.head_dim,
+                  results + row * columns + h * shape.head_dim);
     }
   }
   PutRows(exec, results, out);

@@ -6,33 +6,35 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/attention.h"
 #include "ops/activations.h"
 #include "ops/exec.h"
 
 namespace malmoi::ops {
 
 struct AttentionShape {
+  kernels::KvType type = kernels::KvType::kF16;  // of the cache
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
-  int64_t head_dim_padded = 0;  // to 16, as in the cache
   int64_t window = 0;  // last positions that a row sees, its own included;
                        // 0: all
+  int64_t padded() const { return kernels::PaddedHeadDim(type, head_dim); }
 };
 
 // Rows [first_row, first_row + rows) of the batch belong to one sequence, at
 // positions from first_position on. `keys` and `values` are its pages of this
-// layer, each [kv_heads][...], f16 (kernels.h).
+// layer, the kv heads one after another (kernels/attention.h).
 struct AttentionSlice {
   int64_t first_row = 0;
   int64_t rows = 0;
   int64_t first_position = 0;
-  const uint16_t* const* keys = nullptr;
-  const uint16_t* const* values = nullptr;
+  const std::byte* const* keys = nullptr;
+  const std::byte* const* values = nullptr;
   int64_t pages = 0;
 };
 
-// queries: f32 [rows][heads][head_dim_padded], rotated and scaled.
+// queries: f32 [rows][heads][padded], rotated and scaled.
 // out: [rows, heads·head_dim].
 void Attention(Exec& exec, const AttentionShape& shape, const float* queries,
                std::span<const AttentionSlice> slices, const Activations& out);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -43,8 +44,10 @@ class DecoderFamily : public Decoder {
   const Spec& spec() const override { return spec_; }
   int64_t parameters() const override { return weights_.parameters; }
   size_t weight_bytes() const override { return weights_.bytes; }
-  std::unique_ptr<Sequence> NewSequence(int64_t max_tokens) const override {
-    return std::make_unique<Sequence>(kv_shape_, max_tokens);
+  KvShape kv_shape(std::optional<KvType> type) const override;
+  std::unique_ptr<Sequence> NewSequence(
+      int64_t max_tokens, std::optional<KvType> type) const override {
+    return std::make_unique<Sequence>(kv_shape(type), max_tokens);
   }
   std::span<const float> Forward(
       Exec& exec, std::span<const SequenceInput> inputs) const override;
@@ -66,10 +69,8 @@ class DecoderFamily : public Decoder {
   void Embed(Exec& exec, Batch& batch) const;
   void Attend(Exec& exec, Batch& batch, int64_t index) const;
   void FeedForward(Exec& exec, Batch& batch, int64_t index) const;
-  void StoreKey(const Batch& batch, int64_t layer, int64_t row, int64_t head,
-                const float* key) const;
-  void StoreValue(const Batch& batch, int64_t layer, int64_t row, int64_t head,
-                  const float* value) const;
+  void Store(const Batch& batch, bool key, int64_t layer, int64_t row,
+             int64_t head, const float* values) const;
   void Turn(const std::vector<float>& norm, const ops::Rotation& rotation,
             int64_t row, float* head) const;
   void AddProduct(Exec& exec, Batch& batch, const Activations& x,
@@ -80,7 +81,7 @@ class DecoderFamily : public Decoder {
 
   Spec spec_;
   DecoderWeights weights_;
-  KvShape kv_shape_;
+  KvType kv_type_;
   // [rope.dim/2], radians per position.
   std::vector<float> frequencies_, long_frequencies_, sliding_frequencies_;
 };
@@ -105,9 +106,8 @@ DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
   spec_ = architecture.describe(checkpoint);
   spec_.architecture = architecture.name;
   weights_ = LoadDecoder(checkpoint, precision, pool, spec_);
+  kv_type_ = precision == Precision::kExact ? KvType::kF32 : KvType::kF16;
   const AttentionSpec& attention = spec_.attention;
-  kv_shape_ = {spec_.layers, attention.kv_heads,
-               (attention.head_dim + 15) / 16 * 16};
   const RopeSpec& rope = attention.rope;
   frequencies_ = Frequencies(rope, rope.frequency_divisors);
   long_frequencies_ =
@@ -117,12 +117,20 @@ DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
   sliding_frequencies_ = Frequencies(sliding, sliding.frequency_divisors);
 }
 
+KvShape DecoderFamily::kv_shape(std::optional<KvType> type) const {
+  const KvType chosen = type.value_or(kv_type_);
+  const AttentionSpec& attention = spec_.attention;
+  return {spec_.layers, attention.kv_heads,
+          kernels::PaddedHeadDim(chosen, attention.head_dim), chosen};
+}
+
 DecoderFamily::Batch DecoderFamily::Prepare(
     Exec& exec, std::span<const SequenceInput> inputs) const {
   Batch batch;
   batch.inputs = inputs;
   for (const SequenceInput& input : inputs) {
     Sequence& sequence = *input.sequence;
+    MALMOI_CHECK(sequence.shape().type == inputs[0].sequence->shape().type);
     const int64_t count = static_cast<int64_t>(input.tokens.size());
     if (sequence.length() + count > sequence.max_tokens()) {
       throw Error(ErrorCode::kContextOverflow,
@@ -217,28 +225,21 @@ void DecoderFamily::Turn(const std::vector<float>& norm,
   }
 }
 
-void DecoderFamily::StoreKey(const Batch& batch, int64_t layer, int64_t row,
-                             int64_t head, const float* key) const {
+// Keeps a head's key, or value.
+void DecoderFamily::Store(const Batch& batch, bool key, int64_t layer,
+                          int64_t row, int64_t head,
+                          const float* values) const {
   const int64_t position = batch.positions[static_cast<size_t>(row)];
-  uint16_t* page = batch.sequences[static_cast<size_t>(row)]->keys(
-                       layer, position / kPagePositions) +
-                   head * kv_shape_.head_dim * kPagePositions +
-                   position % kPagePositions;
-  for (int64_t d = 0; d < spec_.attention.head_dim; ++d) {
-    page[d * kPagePositions] = kernels::FloatToHalf(key[d]);
-  }
-}
-
-void DecoderFamily::StoreValue(const Batch& batch, int64_t layer, int64_t row,
-                               int64_t head, const float* value) const {
-  const int64_t position = batch.positions[static_cast<size_t>(row)];
-  uint16_t* to =
-      batch.sequences[static_cast<size_t>(row)]->values(
-          layer, position / kPagePositions) +
-      (head * kPagePositions + position % kPagePositions) * kv_shape_.head_dim;
-  for (int64_t d = 0; d < spec_.attention.head_dim; ++d) {
-    to[d] = kernels::FloatToHalf(value[d]);
-  }
+  const int64_t page = position / kPagePositions;
+  const Sequence& sequence = *batch.sequences[static_cast<size_t>(row)];
+  const KvShape& shape = sequence.shape();
+  std::byte* heads =
+      key ? sequence.keys(layer, page) : sequence.values(layer, page);
+  kernels::Kernels().store_kv(
+      shape.type, key, values, spec_.attention.head_dim,
+      heads + static_cast<size_t>(head) *
+                  kernels::KvPageBytes(shape.type, shape.head_dim),
+      position % kPagePositions);
 }
 
 void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
@@ -249,7 +250,9 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
   const ops::Rotation& rotation =
       slides ? batch.sliding_rotation : batch.rotation;
   const int64_t head_dim = attention.head_dim;
-  const int64_t padded = kv_shape_.head_dim;
+  // One type for all sequences of a batch.
+  const KvShape& shape = batch.inputs[0].sequence->shape();
+  const int64_t padded = shape.head_dim;
   Arena::Scope scope(exec.arena);
   const Activations normed =
       ops::NewActivations(exec.arena, batch.rows, spec_.width,
@@ -280,12 +283,12 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
   auto store_key = [&](const ops::Tile& tile) {
     heads_of(tile, [&](int64_t row, int64_t head, float* key) {
       Turn(layer.key_norm, rotation, row, key);
-      StoreKey(batch, index, row, head, key);
+      Store(batch, true, index, row, head, key);
     });
   };
   auto store_value = [&](const ops::Tile& tile) {
     heads_of(tile, [&](int64_t row, int64_t head, float* value) {
-      StoreValue(batch, index, row, head, value);
+      Store(batch, false, index, row, head, value);
     });
   };
   const ops::Product products[] = {
@@ -295,7 +298,7 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
   };
   ops::Matmul(exec, normed, products);
 
-  std::vector<const uint16_t*> pages;
+  std::vector<const std::byte*> pages;
   std::vector<ops::AttentionSlice> slices;
   int64_t row = 0;
   for (const SequenceInput& input : batch.inputs) {
@@ -317,7 +320,7 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
     else
       pages.resize(pages.size() - static_cast<size_t>(2 * slice.pages));
   }
-  const uint16_t* const* next = pages.data();
+  const std::byte* const* next = pages.data();
   for (ops::AttentionSlice& slice : slices) {
     slice.keys = next;
     slice.values = next + slice.pages;
@@ -327,7 +330,7 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
       ops::NewActivations(exec.arena, batch.rows, attention.heads * head_dim,
                           FormsFor({&layer.attention_output}));
   ops::Attention(exec,
-                 {attention.heads, attention.kv_heads, head_dim, padded,
+                 {shape.type, attention.heads, attention.kv_heads, head_dim,
                   slides ? attention.window : 0},
                  queries, slices, attended);
   AddProduct(exec, batch, attended, layer.attention_output,
