@@ -109,12 +109,13 @@ std::shared_ptr<const MappedFile> MappedFile::Open(
 
 MappedFile::~MappedFile() { munmap(const_cast<std::byte*>(data_), size_); }
 
-void MappedFile::DropPages(size_t offset, size_t length) const {
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t begin = (offset + page - 1) / page * page;
-  const size_t end = (offset + length) / page * page;
+void DropPages(std::span<const std::byte> bytes) {
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t begin = (address + page - 1) / page * page;
+  const uintptr_t end = (address + bytes.size()) / page * page;
   if (begin < end) {
-    madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
 }
 

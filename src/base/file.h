@@ -36,10 +36,6 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 
-  // Tells the kernel that a range was read for the last time (its pages may
-  // be dropped; a later access reads them again).
-  void DropPages(size_t offset, size_t length) const;
-
  private:
   MappedFile(std::filesystem::path path, const std::byte* data, size_t size)
       : path_(std::move(path)), data_(data), size_(size) {}
@@ -48,6 +44,10 @@ class MappedFile {
   const std::byte* data_;
   size_t size_;
 };
+
+// Tells the kernel that bytes of a mapped file were read for the last time:
+// they need not stay resident. A later access reads them again.
+void DropPages(std::span<const std::byte> bytes);
 
 }  // namespace malmoi
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "cli/terminal.h"
+#include "hub/environment.h"
 #include "hub/pull.h"
 
 namespace malmoi::cli {
@@ -26,6 +27,9 @@ std::shared_ptr<generate::LanguageModel> LoadModel(const Invocation& call,
                                                    const std::string& name) {
   generate::LoadOptions options;
   options.threads = ThreadsOption(call);
+  if (hub::Env("MALMOI_PACKED") != "0") {
+    options.packed.folder = hub::HubOptions::FromEnvironment().home / "packed";
+  }
   return generate::LanguageModel::Load(LocateModel(name), options);
 }
 

@@ -93,8 +93,8 @@ std::shared_ptr<const GgufFile> GgufFile::Open(
     auto mapped = map(path);
     auto file = std::make_shared<GgufFile>();
     file->where_ = path.string();
-    file->maps_.push_back(mapped);
     GgufParser(mapped->bytes(), mapped, path.string()).ParseInto(*file, true);
+    for (auto& [_, tensor] : file->tensors_) tensor.mapped = true;
     return file;
   }
   const int parts = std::stoi(match[3]);
@@ -109,7 +109,6 @@ std::shared_ptr<const GgufFile> GgufFile::Open(
     const std::string part =
         Format("{}-{:05}-of-{:05}.gguf", match[1].str(), i, parts);
     auto mapped = map(path.parent_path() / part);
-    file->maps_.push_back(mapped);
     GgufParser(mapped->bytes(), mapped, mapped->path().string())
         .ParseInto(*file, i == 1);
   }
@@ -121,6 +120,7 @@ std::shared_ptr<const GgufFile> GgufFile::Open(
                  .expected = std::to_string(*total),
                  .got = std::to_string(file->tensors_.size())});
   }
+  for (auto& [_, tensor] : file->tensors_) tensor.mapped = true;
   return file;
 }
 
@@ -160,18 +160,6 @@ void GgufFile::AppendPair(std::string_view key, std::string& out) const {
   put(&value->type, 4);
   if (value->array) put(&value->count, 8);
   put(value->bytes.data(), value->bytes.size());
-}
-
-void GgufFile::DropPages(const Tensor& tensor) const {
-  for (const auto& map : maps_) {
-    const auto bytes = map->bytes();
-    if (tensor.data.data() < bytes.data() ||
-        tensor.data.data() >= bytes.data() + bytes.size()) {
-      continue;
-    }
-    map->DropPages(static_cast<size_t>(tensor.data.data() - bytes.data()),
-                   tensor.data.size());
-  }
 }
 
 std::string GgufFile::TypeName(std::string_view key) const {

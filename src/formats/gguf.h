@@ -60,9 +60,6 @@ class GgufFile {
 
   // Appends a present key as it lies in the file: key, type, value.
   void AppendPair(std::string_view key, std::string& out) const;
-  // Tells the kernel that a tensor was read for the last time, so that a
-  // model larger than memory can be read through. Its bytes stay readable.
-  void DropPages(const Tensor& tensor) const;
 
   // All metadata; arrays of more than `array_limit` elements become
   // {"type", "count"}.
@@ -84,7 +81,6 @@ class GgufFile {
   std::map<std::string, Value, std::less<>> values_;
   TensorMap tensors_;
   std::vector<std::shared_ptr<const void>> owners_;
-  std::vector<std::shared_ptr<const MappedFile>> maps_;  // of Open()
 };
 
 // ggml's number of a type that GGUF files hold.

@@ -105,7 +105,9 @@ Tensor ReadEntry(const std::string& name, const Json& entry,
 
 SafetensorsFile SafetensorsFile::Open(const std::filesystem::path& path) {
   auto mapped = MappedFile::Open(path);
-  return Parse(mapped->bytes(), mapped, path.string());
+  SafetensorsFile file = Parse(mapped->bytes(), mapped, path.string());
+  for (auto& [_, tensor] : file.tensors) tensor.mapped = true;
+  return file;
 }
 
 SafetensorsFile SafetensorsFile::Parse(std::span<const std::byte> bytes,

@@ -13,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "models/checkpoint.h"
 #include "models/decoder.h"
+#include "models/packed_cache.h"
 #include "models/registry.h"
 #include "text/template/chat_template.h"
 #include "text/tokenize/tokenizer.h"
@@ -22,6 +23,7 @@ namespace malmoi::generate {
 struct LoadOptions {
   int threads = 0;  // 0: one per usable processor
   models::Precision precision = models::Precision::kFast;
+  models::PackedCacheOptions packed;  // none is kept by default
 };
 
 // What `show` prints; nothing here needs the weights to be packed.
@@ -74,6 +76,7 @@ class LanguageModel {
   ModelInfo info_;
   models::Precision precision_ = models::Precision::kFast;
   std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<models::PackedCache> packed_;
   std::unique_ptr<models::Decoder> decoder_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   std::unique_ptr<text::Template> template_;

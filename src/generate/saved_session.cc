@@ -4,9 +4,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
-#include "base/sha256.h"
 #include "generate/session_state.h"
 #include "kernels/kernels.h"
+#include "models/checkpoint.h"
 #include "models/saved_sequence.h"
 
 namespace malmoi::generate {
@@ -14,37 +14,6 @@ namespace malmoi::generate {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Size and content of the weights: 16 pieces spread over each file, so that
-// nothing large is read. A model trained further differs everywhere.
-std::string WeightsHash(const fs::path& path) {
-  std::vector<fs::path> files;
-  if (fs::is_directory(path)) {
-    for (const auto& entry : fs::directory_iterator(path)) {
-      if (entry.path().extension() == ".safetensors" ||
-          entry.path().filename() == "config.json") {
-        files.push_back(entry.path());
-      }
-    }
-    std::sort(files.begin(), files.end());
-  } else {
-    files.push_back(path);
-  }
-  constexpr size_t kPieces = 16, kPieceBytes = 1024;
-  std::string sample;
-  for (const fs::path& file : files) {
-    const auto mapped = MappedFile::Open(file);
-    const auto bytes = mapped->bytes();
-    sample += Format("{}\n", bytes.size());
-    const size_t count = std::min(kPieceBytes, bytes.size());
-    for (size_t i = 0; i < kPieces; ++i) {
-      const size_t at = (bytes.size() - count) / (kPieces - 1) * i;
-      const auto piece = bytes.subspan(at, count);
-      sample.append(reinterpret_cast<const char*>(piece.data()), piece.size());
-    }
-  }
-  return Sha256Hex(std::as_bytes(std::span(sample)));
-}
 
 // All that the pages depend on but the kernels, as a message may show it.
 std::string ModelMark(const SessionState& state) {
@@ -60,7 +29,7 @@ std::string ModelMark(const SessionState& state) {
                 spec.architecture, spec.layers, spec.width, spec.vocab_size,
                 long_rope ? ", long context" : "", exact ? ", exact" : "",
                 models::KvTypeName(state.sequence->shape().type),
-                WeightsHash(state.model->info().path));
+                models::WeightsMark(state.model->info().path));
 }
 
 // Throws unless it is of this model and these kernels, and whole.

@@ -1,8 +1,13 @@
 #include "models/checkpoint.h"
 
+#include <algorithm>
 #include <map>
+#include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/format.h"
+#include "base/sha256.h"
 #include "formats/detect.h"
 
 namespace malmoi::models {
@@ -60,6 +65,61 @@ std::string Checkpoint::Quantization() const {
     }
   }
   return std::string(Info(most).name);
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// The files that hold the weights: those of a folder, all of a split set.
+std::vector<fs::path> WeightFiles(const fs::path& path) {
+  std::vector<fs::path> files;
+  const auto gather = [&](const fs::path& folder, auto wanted) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (wanted(entry.path().filename().string())) {
+        files.push_back(entry.path());
+      }
+    }
+    std::sort(files.begin(), files.end());
+  };
+  const std::string name = path.filename().string();
+  const size_t of = name.rfind("-of-");
+  if (fs::is_directory(path)) {
+    gather(path, [](std::string_view file) {
+      return file.ends_with(".safetensors") || file == "config.json";
+    });
+  } else if (of != std::string::npos && of >= 6) {
+    const std::string begin = name.substr(0, of - 5), end = name.substr(of);
+    gather(fs::absolute(path).parent_path(), [&](std::string_view file) {
+      return file.starts_with(begin) && file.ends_with(end);
+    });
+  } else {
+    files.push_back(path);
+  }
+  return files;
+}
+
+}  // namespace
+
+std::string WeightsMark(const fs::path& path, bool times) {
+  constexpr size_t kPieces = 16, kPieceBytes = 1024;
+  std::string sample;
+  for (const fs::path& file : WeightFiles(path)) {
+    const auto mapped = MappedFile::Open(file);
+    const auto bytes = mapped->bytes();
+    sample += Format("{}\n", bytes.size());
+    if (times) {
+      sample +=
+          Format("{}\n", fs::last_write_time(file).time_since_epoch().count());
+    }
+    const size_t count = std::min(kPieceBytes, bytes.size());
+    for (size_t i = 0; i < kPieces; ++i) {
+      const size_t at = (bytes.size() - count) / (kPieces - 1) * i;
+      const auto piece = bytes.subspan(at, count);
+      sample.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    }
+  }
+  return Sha256Hex(std::as_bytes(std::span(sample)));
 }
 
 }  // namespace malmoi::models

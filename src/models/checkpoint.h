@@ -29,6 +29,11 @@ struct Checkpoint {
   std::string Quantization() const;
 };
 
+// Which weights a model's files hold, without reading them through: a hash of
+// sizes and of 16 pieces spread over each file (a model trained further
+// differs everywhere), and of the times of their last change if `times`.
+std::string WeightsMark(const std::filesystem::path& path, bool times = false);
+
 }  // namespace malmoi::models
 
 #endif  // MALMOI_MODELS_CHECKPOINT_H_

@@ -12,6 +12,7 @@
 
 #include "models/checkpoint.h"
 #include "models/kv_cache.h"
+#include "models/packed_cache.h"
 #include "models/spec.h"
 #include "ops/exec.h"
 
@@ -36,10 +37,12 @@ class Decoder {
  public:
   virtual ~Decoder() = default;
 
-  // Reads Spec and tensors. `pool` serves the packing only. Throws kCorrupt
+  // Reads Spec and tensors. `pool` serves the packing only; with a `cache`,
+  // which may be null, panels are mapped from it or kept there. Throws kCorrupt
   // or kUnsupported, naming every missing, unused and misshapen tensor.
   static std::unique_ptr<Decoder> Load(const Checkpoint& checkpoint,
-                                       Precision precision, ThreadPool& pool);
+                                       Precision precision, ThreadPool& pool,
+                                       PackedCache* cache = nullptr);
 
   virtual const Spec& spec() const = 0;
   virtual int64_t parameters() const = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/format.h"
 #include "formats/detect.h"
 #include "formats/gguf_writer.h"
@@ -87,7 +88,7 @@ class Converter {
       }
       advance_(piece.size());
     }
-    file_.DropPages(source);
+    if (source.mapped) DropPages(source.data);
   }
 
  private:

@@ -22,15 +22,8 @@ int64_t PanelsPerTask(const PackedMatrix& matrix) {
 size_t Padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 }  // namespace
 
-void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
+void PlanPanels(std::span<const PackJob> jobs) {
   const int lanes = kernels::Kernels().lanes;
-  struct Piece {
-    const PackJob* job;
-    int64_t first_panel, panels;
-    std::byte* to;  // where the first of them goes
-  };
-  std::vector<Piece> pieces;
-  size_t scratch_bytes = 0, total = 0;
   for (const PackJob& job : jobs) {
     PackedMatrix& matrix = *job.matrix;
     const Tensor& tensor = *job.tensor;
@@ -42,16 +35,42 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
     matrix.lanes = lanes;
     matrix.panel_bytes =
         kernels::PanelBytes(matrix.format, lanes, matrix.columns);
-    scratch_bytes =
-        std::max(scratch_bytes, kernels::PackScratchBytes(matrix.columns));
-    total += Padded(matrix.bytes());
   }
-  const std::shared_ptr<std::byte> memory = MapZeroed(total);
+}
+
+size_t PanelBlockBytes(std::span<const PackJob> jobs) {
+  size_t total = 0;
+  for (const PackJob& job : jobs) total += Padded(job.matrix->bytes());
+  return total;
+}
+
+void PlacePanels(std::span<const PackJob> jobs,
+                 const std::shared_ptr<const std::byte>& block) {
+  const std::byte* next = block.get();
+  for (const PackJob& job : jobs) {
+    job.matrix->data = next;
+    job.matrix->owner = block;
+    next += Padded(job.matrix->bytes());
+  }
+}
+
+void Pack(ThreadPool& pool, std::span<const PackJob> jobs,
+          const std::function<void(const PackJob&, int64_t, int64_t)>& packed) {
+  PlanPanels(jobs);
+  const std::shared_ptr<std::byte> memory = MapZeroed(PanelBlockBytes(jobs));
+  PlacePanels(jobs, memory);
+  struct Piece {
+    const PackJob* job;
+    int64_t first_panel, panels;
+    std::byte* to;  // where the first of them goes
+  };
+  std::vector<Piece> pieces;
+  size_t scratch_bytes = 0;
   std::byte* next = memory.get();
   for (const PackJob& job : jobs) {
-    PackedMatrix& matrix = *job.matrix;
-    matrix.data = next;
-    matrix.owner = memory;
+    const PackedMatrix& matrix = *job.matrix;
+    scratch_bytes =
+        std::max(scratch_bytes, kernels::PackScratchBytes(matrix.columns));
     const int64_t step = PanelsPerTask(matrix);
     for (int64_t p = 0; p < matrix.panels(); p += step) {
       pieces.push_back({&job, p, std::min(step, matrix.panels() - p),
@@ -67,6 +86,7 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
     const Tensor& tensor = *piece.job->tensor;
     const PackedMatrix& matrix = *piece.job->matrix;
     const size_t row_bytes = tensor.row_bytes();
+    const int lanes = matrix.lanes;
     for (int64_t i = 0; i < piece.panels; ++i) {
       const int64_t row = (piece.first_panel + i) * lanes;
       const int rows =
@@ -77,6 +97,11 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs) {
           rows, matrix.columns, lanes,
           piece.to + static_cast<size_t>(i) * matrix.panel_bytes,
           scratch[static_cast<size_t>(thread)].data());
+    }
+    if (packed) {
+      const int64_t first = piece.first_panel * lanes;
+      packed(*piece.job, first,
+             std::min(piece.panels * lanes, matrix.rows - first));
     }
   });
 }

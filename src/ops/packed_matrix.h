@@ -4,6 +4,7 @@
 #define MALMOI_OPS_PACKED_MATRIX_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -37,10 +38,22 @@ struct PackJob {
   bool as_f32 = false;
 };
 
-// Packs all of them in one parallel region, into one block of memory in the
-// order of the jobs: what a forward reads is one stretch of huge pages. Exact:
-// every weight keeps its value.
-void Pack(ThreadPool& pool, std::span<const PackJob> jobs);
+// Decides the format, sizes and place of every matrix in one block, in the
+// order of the jobs: what a forward reads is one stretch. The matrices have no
+// data yet.
+void PlanPanels(std::span<const PackJob> jobs);
+// Bytes of the block of planned matrices.
+size_t PanelBlockBytes(std::span<const PackJob> jobs);
+// Points planned matrices into a block, which `owner` keeps.
+void PlacePanels(std::span<const PackJob> jobs,
+                 const std::shared_ptr<const std::byte>& block);
+
+// Plans, packs in one parallel region into huge pages, and places. Exact:
+// every weight keeps its value. `packed` is called with rows of a job's tensor
+// that will not be read again, from any thread.
+void Pack(ThreadPool& pool, std::span<const PackJob> jobs,
+          const std::function<void(const PackJob& job, int64_t first_row,
+                                   int64_t rows)>& packed = {});
 
 }  // namespace malmoi::ops
 

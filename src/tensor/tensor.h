@@ -25,6 +25,7 @@ struct Tensor {
   Shape shape;
   std::span<const std::byte> data;    // row-major, blocks along the last axis
   std::shared_ptr<const void> owner;  // keeps `data` alive
+  bool mapped = false;  // `data` lies in a mapped file, see base/file.h
 
   int64_t elements() const {
     int64_t count = 1;

@@ -39,7 +39,7 @@ ActivationForms FormsFor(std::initializer_list<const PackedMatrix*> readers) {
 class DecoderFamily : public Decoder {
  public:
   DecoderFamily(const Checkpoint& checkpoint, Precision precision,
-                ThreadPool& pool);
+                ThreadPool& pool, PackedCache* cache);
 
   const Spec& spec() const override { return spec_; }
   int64_t parameters() const override { return weights_.parameters; }
@@ -100,12 +100,14 @@ std::vector<float> Frequencies(const RopeSpec& rope,
 }
 
 DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
-                             ThreadPool& pool) {
+                             ThreadPool& pool, PackedCache* cache) {
   const Architecture& architecture =
       FindArchitecture(checkpoint.Architecture(), checkpoint.path.string());
   spec_ = architecture.describe(checkpoint);
   spec_.architecture = architecture.name;
-  weights_ = LoadDecoder(checkpoint, precision, pool, spec_);
+  weights_ =
+      LoadDecoder(checkpoint, precision, pool,
+                  precision == Precision::kFast ? cache : nullptr, spec_);
   kv_type_ = precision == Precision::kExact ? KvType::kF32 : KvType::kF16;
   const AttentionSpec& attention = spec_.attention;
   const RopeSpec& rope = attention.rope;
@@ -455,8 +457,9 @@ std::span<const float> DecoderFamily::Forward(
 }  // namespace
 
 std::unique_ptr<Decoder> Decoder::Load(const Checkpoint& checkpoint,
-                                       Precision precision, ThreadPool& pool) {
-  return std::make_unique<DecoderFamily>(checkpoint, precision, pool);
+                                       Precision precision, ThreadPool& pool,
+                                       PackedCache* cache) {
+  return std::make_unique<DecoderFamily>(checkpoint, precision, pool, cache);
 }
 
 }  // namespace malmoi::models

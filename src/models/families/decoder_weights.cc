@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/format.h"
 #include "kernels/kernels.h"
 #include "kernels/unpack.h"
@@ -162,7 +163,7 @@ void ReadLayer(WeightReader& reader, const Spec& spec, int64_t i,
 }  // namespace
 
 DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
-                           ThreadPool& pool, Spec& spec) {
+                           ThreadPool& pool, PackedCache* cache, Spec& spec) {
   CheckSpec(checkpoint, spec);
   const Architecture& architecture =
       FindArchitecture(spec.architecture, checkpoint.path.string());
@@ -194,7 +195,17 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   reader.finder().Finish();
   weights.embedding = *embedding;
   reader.Job(spec.tied_head ? embedding : head, weights.head);
-  ops::Pack(pool, reader.jobs());
+  if (cache == nullptr || !cache->Map(checkpoint, reader.jobs(), pool)) {
+    ops::Pack(pool, reader.jobs(),
+              [](const ops::PackJob& job, int64_t first, int64_t rows) {
+                if (!job.tensor->mapped) return;
+                const size_t bytes = job.tensor->row_bytes();
+                DropPages(job.tensor->data.subspan(
+                    static_cast<size_t>(first) * bytes,
+                    static_cast<size_t>(rows) * bytes));
+              });
+    if (cache != nullptr) cache->Keep(checkpoint, reader.jobs());
+  }
   for (const ops::PackJob& job : reader.jobs()) {
     weights.bytes += job.matrix->bytes();
   }

@@ -10,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "models/checkpoint.h"
 #include "models/decoder.h"
+#include "models/packed_cache.h"
 #include "models/spec.h"
 #include "ops/packed_matrix.h"
 #include "tensor/tensor.h"
@@ -41,8 +42,9 @@ struct DecoderWeights {
 
 // Completes `spec` (vocab_size, tied_head) by what the tensors say. Throws
 // kCorrupt, naming every missing, unused and misshapen tensor.
+// `cache` may be null.
 DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
-                           ThreadPool& pool, Spec& spec);
+                           ThreadPool& pool, PackedCache* cache, Spec& spec);
 
 }  // namespace malmoi::models
 
