@@ -16,6 +16,7 @@
 #include "cli/verbs.h"
 #include "formats/gguf.h"
 #include "formats/testing/gguf_writer.h"
+#include "generate/testing/toy_model.h"
 
 namespace malmoi {
 namespace {
@@ -258,6 +259,92 @@ TEST_F(CliTest, QuantizedModelsPredictAsTheSourceDoes) {
   EXPECT_LT(eight["kl_mean"], mixed["kl_mean"]);
   EXPECT_LT(mixed["kl_mean"], 0.1);
   EXPECT_LE(mixed["kl_p99"], mixed["kl_max"]);
+}
+
+TEST_F(CliTest, FitPredictsFromTheHeader) {
+  const std::string path = Write("toy.gguf", generate::ToyGguf(3));
+  const Result result = Run("fit --threads 1 --context 64 --json " + path);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json json = ParseJson(result.out, "stdout");
+  EXPECT_EQ(json["architecture"], "llama");
+  EXPECT_EQ(json["quantization"], "Q8_0");
+  EXPECT_EQ(json["context"], 64);
+  EXPECT_EQ(json["threads"], 1);
+  const Json& memory = json["memory"];
+  // A page of 64 positions: keys and values of 2 heads of 16 in 2 layers, f16.
+  EXPECT_EQ(memory["kv_bytes"], 64 * 2 * 2 * 2 * 16 * 2);
+  EXPECT_EQ(memory["total_bytes"].get<uint64_t>(),
+            memory["weights_bytes"].get<uint64_t>() +
+                memory["kv_bytes"].get<uint64_t>() +
+                memory["scratch_bytes"].get<uint64_t>());
+  EXPECT_EQ(memory["fits"], true);
+  EXPECT_GT(json["roofs"]["int8_ops_per_s"], 1e8);
+  EXPECT_GT(json["speed"]["prompt_tokens_per_s"], 0);
+  EXPECT_EQ(json["choice"]["type"], "Q8_0");
+  EXPECT_EQ(json["choice"]["reason"], "source");
+  const Json& options = json["quantizations"];
+  ASSERT_GE(options.size(), 2u);
+  EXPECT_EQ(options[0]["source"], true);
+  for (const char* key : {"type", "file_bytes", "memory_bytes", "fits",
+                          "prompt_tokens_per_s", "decode_tokens_per_s"}) {
+    EXPECT_TRUE(options[1].contains(key)) << key;
+  }
+  const Result text = Run("fit --threads 1 " + path);
+  EXPECT_NE(text.out.find("* Q8_0 (as it is)"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("with room"), std::string::npos);
+
+  EXPECT_EQ(Run("fit " + path + " --context 513").status, 2);
+  EXPECT_EQ(Run("fit " + path + " --context 0").status, 2);
+  EXPECT_EQ(Run("fit /nonexistent.gguf").status, 3);
+  EXPECT_EQ(Run("fit " + Write("letter.gguf", "Dear reader\n")).status, 8);
+}
+
+TEST_F(CliTest, FitSaysWhatItCannotKnowBeforeADownload) {
+  const Result result = Run("fit smollm2 --json");
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json json = ParseJson(result.out, "stdout");
+  EXPECT_GT(json["download_bytes"], 90'000'000);
+  EXPECT_TRUE(json["speed"].is_null());
+  EXPECT_NE(json["missing"].get<std::string>().find("malmoi pull smollm2"),
+            std::string::npos);
+  const Result text = Run("fit smollm2");
+  EXPECT_NE(text.err.find("smollm2: keys and values, quantizations and speed "
+                          "cannot be predicted; expected the model's header"),
+            std::string::npos)
+      << text.err;
+  // A repository must be asked.
+  EXPECT_EQ(Run("fit org/repo:Q4_0").status, 4);
+  EXPECT_EQ(Run("fit org/repo:Q4_0", "HF_HUB_OFFLINE=1").status, 3);
+}
+
+TEST_F(CliTest, BenchPrintsPredictionAndMeasurement) {
+  const std::string path = Write("toy.gguf", generate::ToyGguf(3));
+  const std::string bench = "bench " + path +
+                            " --prompt 40 --decode 8 --repetitions 1 "
+                            "--threads 1 --json";
+  const auto works = [&](const std::string& options) {
+    const Result result = Run(bench + options);
+    EXPECT_EQ(result.status, 0) << result.err;
+    return ParseJson(result.out, "stdout")["results"];
+  };
+  const Json plain = works("");
+  ASSERT_EQ(plain.size(), 2u);
+  EXPECT_EQ(plain[0]["work"], "prompt 40");
+  EXPECT_EQ(plain[1]["work"], "decode 8");
+  for (const Json& result : plain) {
+    EXPECT_GT(result["tokens_per_s"], 0);
+    EXPECT_GT(result["share_of_roof"], 0);
+    double seconds = 0;
+    for (const auto& part : result["predicted_s"])
+      seconds += part.get<double>();
+    const double tokens = result["work"] == "prompt 40" ? 40 : 8;
+    EXPECT_NEAR(result["predicted_tokens_per_s"].get<double>() * seconds,
+                tokens, 1e-9 * tokens);
+  }
+  EXPECT_EQ(works(" --depth 300")[1]["work"], "decode 8 @300");
+  EXPECT_EQ(works(" --depth 70 --sequences 3")[1]["work"], "decode 8 @70 x3");
+  EXPECT_EQ(Run(bench + " --depth 505").status, 9);
+  EXPECT_EQ(Run(bench + " --sequences 0").status, 2);
 }
 
 TEST_F(CliTest, NoNetworkIsSaidWithinSeconds) {

@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "cli/generation.h"
 #include "cli/terminal.h"
+#include "generate/bench.h"
 #include "generate/evaluate.h"
 #include "ops/machine.h"
 
@@ -71,22 +72,32 @@ int VerifyVerb(const Invocation& call) {
 }
 
 int BenchVerb(const Invocation& call) {
-  const int prompt = Positive(call, "--prompt", 512, 1);
-  const int decode = Positive(call, "--decode", 128, 1);
-  const int repetitions = Positive(call, "--repetitions", 5, 1);
+  generate::BenchOptions options;
+  options.prompt_tokens = Positive(call, "--prompt", 512, 1);
+  options.decode_tokens = Positive(call, "--decode", 128, 1);
+  options.depth = Positive(call, "--depth", 0, 0);
+  options.sequences = Positive(call, "--sequences", 1, 1);
+  options.repetitions = Positive(call, "--repetitions", 5, 1);
   const std::string name =
       call.positionals.empty() ? ModelName(call) : call.positionals[0];
   const auto model = LoadModel(call, name);
-  const auto results =
-      generate::BenchModel(model, prompt, decode, repetitions, ProgressLine());
+  const auto results = generate::BenchModel(model, options, ProgressLine());
   const ops::Machine machine = ops::DescribeMachine();
   if (call.json()) {
     Json list = Json::array();
     for (const auto& result : results) {
+      const generate::PredictedTime& time = result.predicted;
       list.push_back({{"work", result.work},
                       {"tokens_per_s", result.tokens_per_s},
+                      {"predicted_tokens_per_s", result.predicted_tokens_per_s},
                       {"share_of_roof", result.share_of_roof},
-                      {"roof", result.roof}});
+                      {"roof", result.roof},
+                      {"predicted_s",
+                       {{"arithmetic", time.arithmetic},
+                        {"memory", time.memory},
+                        {"attention", time.attention},
+                        {"elements", time.elements},
+                        {"regions", time.regions}}}});
     }
     PrintJson({{"machine", MachineJson(machine)},
                {"threads", model->pool().threads()},
@@ -96,8 +107,9 @@ int BenchVerb(const Invocation& call) {
   Print(Format("{}, {} {}, {}\n", machine.cpu, model->pool().threads(),
                Translate("threads"), machine.target));
   for (const auto& result : results) {
-    Print(Format("{:<12} {:>9.1f} tokens/s  {:>5.1f}% {}\n", result.work,
-                 result.tokens_per_s, 100 * result.share_of_roof,
+    Print(Format("{:<20} {:>9.1f} tokens/s  ({} {:.1f})  {:>5.1f}% {}\n",
+                 result.work, result.tokens_per_s, Translate("predicted"),
+                 result.predicted_tokens_per_s, 100 * result.share_of_roof,
                  Translate("of " + result.roof)));
   }
   return 0;

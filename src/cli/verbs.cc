@@ -90,8 +90,18 @@ constexpr OptionSpec kBench[] = {
      "프롬프트의 토큰 수 (기본값 512)"},
     {"--decode", "", "N", "Tokens to generate (default 128)",
      "생성할 토큰 수 (기본값 128)"},
+    {"--depth", "", "N", "Random tokens in the context before generating",
+     "생성하기 전에 문맥에 넣을 임의 토큰 수"},
+    {"--sequences", "", "N", "Sequences that generate at once (default 1)",
+     "동시에 생성하는 시퀀스 수 (기본값 1)"},
     {"--repetitions", "-r", "N", "Runs of each; the median counts (default 5)",
      "반복 횟수; 중앙값을 씁니다 (기본값 5)"},
+};
+
+constexpr OptionSpec kFit[] = {
+    {"--context", "", "N",
+     "Tokens of context to plan for (default: 4096, or the model's if less)",
+     "계획할 문맥의 토큰 수 (기본값: 4096, 모델의 것이 더 작으면 그만큼)"},
 };
 
 constexpr OptionSpec kEval[] = {
@@ -221,8 +231,22 @@ constexpr VerbSpec kVerbs[] = {
      kBench,
      {},
      "malmoi bench smollm2 --prompt 512 --decode 128\n"
+     "malmoi bench smollm2 --depth 4096 --decode 64\n"
+     "malmoi bench smollm2 --sequences 8\n"
      "malmoi bench --threads 1 --json",
      BenchVerb},
+    {"fit",
+     "MODEL",
+     1,
+     1,
+     "Predict a model's memory and speed on this machine",
+     "모델이 이 컴퓨터에서 쓸 메모리와 속도를 예측합니다",
+     kFit,
+     {},
+     "malmoi fit smollm2\n"
+     "malmoi fit ./model-f16.gguf --context 8192\n"
+     "malmoi fit org/repo:Q4_K_M --json",
+     FitVerb},
     {"eval",
      "perplexity MODEL FILE",
      3,

@@ -78,6 +78,7 @@ int ShowVerb(const Invocation& call);
 int RemoveVerb(const Invocation& call);
 int VerifyVerb(const Invocation& call);
 int BenchVerb(const Invocation& call);
+int FitVerb(const Invocation& call);
 int EvalVerb(const Invocation& call);
 int QuantizeVerb(const Invocation& call);
 int DoctorVerb(const Invocation& call);

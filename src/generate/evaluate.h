@@ -1,5 +1,5 @@
-// Measuring a model: perplexity of a text, agreement with reference values,
-// and speed as a share of what the machine can do.
+// Measuring a model: perplexity of a text and agreement with reference values.
+// Its speed is bench.h's.
 #ifndef MALMOI_GENERATE_EVALUATE_H_
 #define MALMOI_GENERATE_EVALUATE_H_
 
@@ -68,18 +68,6 @@ struct VerifyReport {
 // by the sha256 of its file). No reference for it: kUnsupported.
 VerifyReport VerifyModel(const std::filesystem::path& path, int threads,
                          const EvalProgress& progress = {});
-
-struct BenchResult {
-  std::string work;         // "prompt 512", "decode 128"
-  double tokens_per_s = 0;  // median
-  double share_of_roof = 0;
-  std::string roof;  // "int8 arithmetic" or "memory bandwidth"
-};
-// Runs each work `repetitions` times after one warm-up.
-std::vector<BenchResult> BenchModel(std::shared_ptr<const LanguageModel> model,
-                                    int64_t prompt_tokens,
-                                    int64_t decode_tokens, int repetitions,
-                                    const EvalProgress& progress = {});
 
 }  // namespace malmoi::generate
 

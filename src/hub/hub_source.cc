@@ -408,6 +408,29 @@ class RepoDownload {
 
 }  // namespace
 
+DownloadPlan PlanFromHub(const ModelRef& ref, const HubOptions& options,
+                         Progress& progress) {
+  try {
+    const RemoteRepo repo = AskRepo(ref, nullptr, options, progress);
+    DownloadPlan plan;
+    plan.name = ref.text;
+    plan.source = "the Hub, " + ref.repo;
+    plan.licence = repo.licence;
+    for (const RemoteFile& file :
+         SelectFiles(repo, ref, nullptr, options, progress)) {
+      plan.files.push_back(file.name);
+      plan.total_bytes += file.bytes;
+    }
+    return plan;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kAuth &&
+        error.code() != ErrorCode::kNotFound) {
+      throw;
+    }
+    Explain(error, ref, options);
+  }
+}
+
 LocalModel FetchFromHub(const ModelRef& ref, const Alias* alias,
                         const HubOptions& options, Progress& progress) {
   try {

@@ -85,6 +85,29 @@ TEST_F(HubTest, SaysWhatItWillDownload) {
   EXPECT_EQ(listener_.last_done, large_.size());
 }
 
+TEST_F(HubTest, TellsSizesWithoutADownload) {
+  const DownloadPlan plan =
+      PlanDownload(ParseModelRef(kName), options_, listener_);
+  EXPECT_EQ(plan.total_bytes, large_.size());
+  EXPECT_EQ(plan.files, std::vector<std::string>{"model-Q4_0.gguf"});
+  EXPECT_EQ(plan.licence, "mit");
+  EXPECT_TRUE(hub_.storage_requests().empty());
+  EXPECT_FALSE(fs::exists(Repo()));
+  // An alias needs no one: its sizes are pinned.
+  const size_t before = hub_.hub_requests().size();
+  const Alias& alias = Aliases()[0];
+  uint64_t bytes = 0;
+  for (const AliasFile& file : alias.files) bytes += file.bytes;
+  EXPECT_EQ(
+      PlanDownload(ParseModelRef(alias.name), options_, listener_).total_bytes,
+      bytes);
+  EXPECT_EQ(hub_.hub_requests().size(), before);
+  options_.offline = true;
+  EXPECT_EQ(
+      CodeOf([&] { PlanDownload(ParseModelRef(kName), options_, listener_); }),
+      ErrorCode::kNotFound);
+}
+
 TEST_F(HubTest, TheTokenNeverReachesAnotherHost) {
   Pull();
   ASSERT_FALSE(hub_.hub_requests().empty());

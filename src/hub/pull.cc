@@ -44,6 +44,15 @@ LocalModel FindPath(const ModelRef& ref) {
   return model;
 }
 
+void CheckOnline(const ModelRef& ref, const HubOptions& options) {
+  if (!options.offline) return;
+  throw Error(ErrorCode::kNotFound,
+              {.where = ref.text,
+               .what = "the model is not on this machine, and offline mode "
+                       "is on",
+               .hint = "unsetting HF_HUB_OFFLINE"});
+}
+
 }  // namespace
 
 ModelRef HubRef(const Alias& alias) {
@@ -94,17 +103,33 @@ LocalModel FetchAlias(const Alias& alias, const HubOptions& options,
 LocalModel Resolve(const ModelRef& ref, const HubOptions& options,
                    Progress& progress) {
   if (auto model = FindLocal(ref, options)) return *model;
-  if (options.offline) {
-    throw Error(ErrorCode::kNotFound,
-                {.where = ref.text,
-                 .what = "the model is not on this machine, and offline mode "
-                         "is on",
-                 .hint = "unsetting HF_HUB_OFFLINE"});
-  }
+  CheckOnline(ref, options);
   if (ref.kind == ModelRef::Kind::kRepo) {
     return FetchFromHub(ref, nullptr, options, progress);
   }
   return FetchAlias(*FindAlias(ref.text), options, progress);
+}
+
+DownloadPlan PlanDownload(const ModelRef& ref, const HubOptions& options,
+                          Progress& progress) {
+  if (ref.kind == ModelRef::Kind::kAlias) {
+    const Alias& alias = *FindAlias(ref.text);
+    DownloadPlan plan;
+    plan.name = alias.name;
+    plan.source = "the Hub, " + std::string(alias.hub_repo);
+    plan.licence = alias.licence;
+    for (const AliasFile& file : alias.files) {
+      plan.files.emplace_back(file.path);
+      plan.total_bytes += file.bytes;
+    }
+    return plan;
+  }
+  if (ref.kind == ModelRef::Kind::kPath) {
+    throw Error(ErrorCode::kNotFound,
+                {.where = ref.text, .what = "no such file"});
+  }
+  CheckOnline(ref, options);
+  return PlanFromHub(ref, options, progress);
 }
 
 std::vector<LocalModel> ListLocal(const HubOptions& options) {

@@ -30,6 +30,11 @@ std::optional<LocalModel> FindLocal(const ModelRef& ref,
 // kNotFound. Interrupted downloads resume.
 LocalModel Resolve(const ModelRef& ref, const HubOptions& options,
                    Progress& progress);
+// What Resolve would download, whether or not some of it is here, without
+// downloading it: an alias is pinned, a repository is asked. A path, offline
+// mode or a source that does not answer: an Error as of Resolve.
+DownloadPlan PlanDownload(const ModelRef& ref, const HubOptions& options,
+                          Progress& progress);
 // All models of both caches, by name.
 std::vector<LocalModel> ListLocal(const HubOptions& options);
 // Removes a model that was downloaded (never a path); returns bytes freed.

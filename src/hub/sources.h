@@ -17,6 +17,9 @@ ModelRef HubRef(const Alias& alias);
 // before anything is fetched; then a dead server is given up in seconds.
 LocalModel FetchFromHub(const ModelRef& ref, const Alias* alias,
                         const HubOptions& options, Progress& progress);
+// What FetchFromHub would download; asks for names and sizes only.
+DownloadPlan PlanFromHub(const ModelRef& ref, const HubOptions& options,
+                         Progress& progress);
 
 std::filesystem::path PackageFolder(const HubOptions& options,
                                     const Alias& alias);

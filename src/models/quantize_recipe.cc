@@ -67,13 +67,13 @@ bool IsValue(std::string_view name) {
 
 class Chooser {
  public:
-  Chooser(const formats::GgufFile& file, const QuantizeType& type)
-      : type_(type), tied_(!file.tensors().contains("output.weight")) {
-    const std::string architecture =
-        file.GetString("general.architecture").value_or("");
-    layers_ = file.GetInt(architecture + ".block_count").value_or(0);
-    experts_ = file.GetInt(architecture + ".expert_count").value_or(0);
-    for (const auto& [name, tensor] : file.tensors()) {
+  Chooser(const formats::TensorMap& tensors, int64_t layers, int64_t experts,
+          const QuantizeType& type)
+      : type_(type),
+        tied_(!tensors.contains("output.weight")),
+        layers_(layers),
+        experts_(experts) {
+    for (const auto& [name, tensor] : tensors) {
       values_ += IsValue(name) ? 1 : 0;
     }
   }
@@ -154,15 +154,24 @@ const QuantizeType& FindQuantizeType(std::string_view name) {
 
 QuantizePlan PlanQuantize(const formats::GgufFile& file,
                           const QuantizeType& type) {
+  const std::string architecture =
+      file.GetString("general.architecture").value_or("");
+  return PlanQuantize(
+      file.tensors(), file.GetInt(architecture + ".block_count").value_or(0),
+      file.GetInt(architecture + ".expert_count").value_or(0), type);
+}
+
+QuantizePlan PlanQuantize(const formats::TensorMap& tensors, int64_t layers,
+                          int64_t experts, const QuantizeType& type) {
   QuantizePlan plan;
-  for (const auto& [name, tensor] : file.tensors()) {
+  for (const auto& [name, tensor] : tensors) {
     plan.tensors.push_back({name, &tensor, tensor.dtype});
   }
   std::stable_sort(plan.tensors.begin(), plan.tensors.end(),
                    [](const PlannedTensor& a, const PlannedTensor& b) {
                      return LayerOf(a.name) < LayerOf(b.name);
                    });
-  Chooser chooser(file, type);
+  Chooser chooser(tensors, layers, experts, type);
   for (PlannedTensor& tensor : plan.tensors) {
     if (Stays(tensor.name, *tensor.source)) continue;
     const DType chosen = chooser.Choose(tensor.name, *tensor.source);

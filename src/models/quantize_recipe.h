@@ -42,6 +42,9 @@ struct QuantizePlan {
 // Norms, vectors and other small tensors stay as they are.
 QuantizePlan PlanQuantize(const formats::GgufFile& file,
                           const QuantizeType& type);
+// The same for tensors by their names in GGUF, which need not be in a file.
+QuantizePlan PlanQuantize(const formats::TensorMap& tensors, int64_t layers,
+                          int64_t experts, const QuantizeType& type);
 
 }  // namespace malmoi::models
 

@@ -1,0 +1,181 @@
+#include "models/decoder_plan.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/format.h"
+#include "kernels/kernels.h"
+#include "kernels/panel.h"
+
+namespace malmoi::models {
+
+namespace {
+
+bool IsNorm(Role role) {
+  switch (role) {
+    case Role::kOutputNorm:
+    case Role::kAttentionNorm:
+    case Role::kQueryNorm:
+    case Role::kKeyNorm:
+    case Role::kPostAttentionNorm:
+    case Role::kFeedForwardNorm:
+    case Role::kPostFeedForwardNorm:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool HasLayers(Role role) {
+  return role != Role::kEmbedding && role != Role::kOutputNorm &&
+         role != Role::kHead;
+}
+
+std::string NameOf(std::string_view pattern, int64_t layer) {
+  std::string text(pattern);
+  const size_t at = text.find("{}");
+  if (at != std::string::npos) text.replace(at, 2, std::to_string(layer));
+  return text;
+}
+
+[[noreturn]] void Refuse(const Checkpoint& checkpoint,
+                         const Architecture& architecture, std::string got) {
+  throw Error(ErrorCode::kCorrupt,
+              {.where = checkpoint.path.string(),
+               .what = "tensors do not fit the architecture",
+               .expected = Format("those of {}", architecture.name),
+               .got = std::move(got)});
+}
+
+// Every tensor of the forward by its name in GGUF, whatever the format; the
+// matrices among them with their roles.
+struct Found {
+  formats::TensorMap tensors;
+  struct Matrix {
+    Role role;
+    std::string name;
+  };
+  std::vector<Matrix> matrices;
+};
+
+Found FindTensors(const Checkpoint& checkpoint,
+                  const Architecture& architecture, const Spec& spec) {
+  Found found;
+  std::string missing;
+  const auto look = [&](const TensorName& name, int64_t layer) {
+    const auto it = checkpoint.tensors().find(
+        NameOf(checkpoint.gguf ? name.gguf : name.hf, layer));
+    if (it == checkpoint.tensors().end()) {
+      if (!IsNorm(name.role) && name.role != Role::kHead && missing.empty()) {
+        missing = NameOf(checkpoint.gguf ? name.gguf : name.hf, layer) +
+                  " is missing";
+      }
+      return;
+    }
+    std::string gguf = NameOf(name.gguf, layer);
+    if (!IsNorm(name.role)) {
+      if (it->second.shape.size() != 2) {
+        missing =
+            Format("{} has shape {}", it->first, ShapeString(it->second.shape));
+        return;
+      }
+      found.matrices.push_back({name.role, gguf});
+    }
+    found.tensors.emplace(std::move(gguf), it->second);
+  };
+  for (const TensorName& name : architecture.tensors) {
+    if (!HasLayers(name.role)) look(name, 0);
+  }
+  for (int64_t layer = 0; layer < spec.layers && missing.empty(); ++layer) {
+    for (const TensorName& name : architecture.tensors) {
+      if (HasLayers(name.role)) look(name, layer);
+    }
+  }
+  if (!missing.empty()) Refuse(checkpoint, architecture, missing);
+  return found;
+}
+
+// The rows of each part of a matrix that the forward uses in parts.
+std::vector<int64_t> Parts(Role role, int64_t rows, const Spec& spec) {
+  const AttentionSpec& attention = spec.attention;
+  const int64_t q = attention.heads * attention.head_dim;
+  const int64_t kv = attention.kv_heads * attention.head_dim;
+  const int64_t hidden = spec.feed_forward.hidden;
+  if (role == Role::kQueryKeyValue && rows == q + 2 * kv) return {q, kv, kv};
+  if (role == Role::kGateUp && rows == 2 * hidden) return {hidden, hidden};
+  return {rows};
+}
+
+}  // namespace
+
+size_t PackedShape::bytes() const {
+  const int lanes = kernels::Kernels().lanes;
+  return static_cast<size_t>((rows + lanes - 1) / lanes) *
+         kernels::PanelBytes(kernels::FormatFor(dtype), lanes, columns);
+}
+
+size_t DecoderPlan::packed_bytes() const {
+  size_t total = 0;
+  for (const PackedShape& matrix : matrices) total += matrix.bytes();
+  return total;
+}
+
+DecoderPlan PlanDecoder(const Checkpoint& checkpoint,
+                        const QuantizeType* type) {
+  const Architecture& architecture =
+      FindArchitecture(checkpoint.Architecture(), checkpoint.path.string());
+  DecoderPlan plan;
+  Spec& spec = plan.spec;
+  spec = architecture.describe(checkpoint);
+  spec.architecture = architecture.name;
+  const Found found = FindTensors(checkpoint, architecture, spec);
+  const AttentionSpec& attention = spec.attention;
+  plan.kv = {spec.layers, attention.kv_heads,
+             (attention.head_dim + 15) / 16 * 16};
+
+  std::map<std::string, DType> chosen;
+  if (type != nullptr) {
+    const int64_t experts =
+        checkpoint.gguf
+            ? checkpoint.gguf
+                  ->GetInt(checkpoint.Architecture() + ".expert_count")
+                  .value_or(0)
+            : 0;
+    for (const PlannedTensor& tensor :
+         PlanQuantize(found.tensors, spec.layers, experts, *type).tensors) {
+      chosen[tensor.name] = tensor.dtype;
+    }
+  }
+  const auto dtype_of = [&](const std::string& name, const Tensor& tensor) {
+    const auto it = chosen.find(name);
+    return it == chosen.end() ? tensor.dtype : it->second;
+  };
+  for (const auto& [name, tensor] : found.tensors) {
+    plan.parameters += tensor.elements();
+    plan.tensor_bytes += ByteSize(dtype_of(name, tensor),
+                                  static_cast<uint64_t>(tensor.elements()))
+                             .value_or(0);
+  }
+  spec.tied_head =
+      std::none_of(found.matrices.begin(), found.matrices.end(),
+                   [](const auto& each) { return each.role == Role::kHead; });
+  for (const auto& [role, name] : found.matrices) {
+    const Tensor& tensor = found.tensors.find(name)->second;
+    Role use = role;
+    if (role == Role::kEmbedding) {
+      spec.vocab_size = tensor.rows();
+      if (!spec.tied_head) continue;  // read where it lies
+      use = Role::kHead;
+    }
+    for (int64_t rows : Parts(role, tensor.rows(), spec)) {
+      plan.matrices.push_back(
+          {use, dtype_of(name, tensor), rows, tensor.columns()});
+    }
+  }
+  return plan;
+}
+
+}  // namespace malmoi::models

@@ -1,0 +1,59 @@
+// Plans from headers against what loading really packs, for every
+// architecture, from GGUF and from Hugging Face folders.
+#include "models/decoder_plan.h"
+
+#include <gtest/gtest.h>
+
+#include "models/decoder.h"
+
+namespace malmoi::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kGolden = MALMOI_SOURCE_DIR "/tests/golden/architectures";
+
+class DecoderPlanTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(DecoderPlanTest, IsWhatALoadPacks) {
+  ThreadPool pool(1);
+  for (const fs::path& path :
+       {kGolden / GetParam(), kGolden / GetParam() / "model.gguf"}) {
+    SCOPED_TRACE(path.string());
+    const Checkpoint checkpoint = Checkpoint::Open(path);
+    const DecoderPlan plan = PlanDecoder(checkpoint);
+    const auto decoder = Decoder::Load(checkpoint, Precision::kFast, pool);
+    EXPECT_EQ(plan.packed_bytes(), decoder->weight_bytes());
+    EXPECT_EQ(plan.spec.vocab_size, decoder->spec().vocab_size);
+    EXPECT_EQ(plan.spec.tied_head, decoder->spec().tied_head);
+    EXPECT_EQ(plan.kv.page_bytes(),
+              decoder->NewSequence(64)->shape().page_bytes());
+    // Query, key, value, output, gate, up and down of each layer; the head.
+    EXPECT_EQ(plan.matrices.size(),
+              static_cast<size_t>(7 * plan.spec.layers + 1));
+  }
+}
+
+// A folder's tensors get the types that those of a GGUF file get.
+TEST_P(DecoderPlanTest, QuantizesFoldersAsItDoesFiles) {
+  const Checkpoint folder = Checkpoint::Open(kGolden / GetParam());
+  const Checkpoint file = Checkpoint::Open(kGolden / GetParam() / "model.gguf");
+  for (const char* name : {"Q8_0", "Q4_0", "Q4_K_M"}) {
+    const QuantizeType& type = FindQuantizeType(name);
+    const DecoderPlan a = PlanDecoder(folder, &type);
+    const DecoderPlan b = PlanDecoder(file, &type);
+    EXPECT_EQ(a.packed_bytes(), b.packed_bytes()) << name;
+    ASSERT_EQ(a.matrices.size(), b.matrices.size());
+    for (size_t i = 0; i < a.matrices.size(); ++i) {
+      EXPECT_EQ(a.matrices[i].dtype, b.matrices[i].dtype) << name << " " << i;
+      EXPECT_EQ(a.matrices[i].rows, b.matrices[i].rows);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DecoderPlanTest,
+                         ::testing::Values("llama", "phi3", "phi3-longrope",
+                                           "gemma3"));
+
+}  // namespace
+}  // namespace malmoi::models
