@@ -85,7 +85,7 @@ void CheckSaved(const models::SavedSequence& saved, const SessionState& state,
                                 saved.target)});
   }
   CheckHash(saved, where);
-  const models::KvShape& shape = state.sequence->shape();
+  const models::KvShape& shape = state.past.sequence->shape();
   const int64_t vocab = state.model->decoder().spec().vocab_size;
   if (saved.shape.layers != shape.layers ||
       saved.shape.kv_heads != shape.kv_heads ||
@@ -101,7 +101,7 @@ void CheckSaved(const models::SavedSequence& saved, const SessionState& state,
 
 void Session::Save(const fs::path& path) const {
   WriteFileAtomically(
-      path, models::SaveSequence(*state_->sequence, state_->tokens,
+      path, models::SaveSequence(*state_->past.sequence, state_->past.tokens,
                                  ModelMark(*state_), kernels::Kernels().name));
 }
 
@@ -112,9 +112,9 @@ int64_t Session::Load(const fs::path& path) {
   CheckSaved(saved, state, path.string());
   const int64_t length =
       std::min(static_cast<int64_t>(saved.tokens.size()), state.context);
-  state.Truncate(0);
-  models::RestoreSequence(saved, length, *state.sequence);
-  state.tokens.assign(saved.tokens.begin(), saved.tokens.begin() + length);
+  state.past.Truncate(0);
+  models::RestoreSequence(saved, length, *state.past.sequence);
+  state.past.tokens.assign(saved.tokens.begin(), saved.tokens.begin() + length);
   return length;
 }
 
