@@ -73,6 +73,9 @@ constexpr OptionSpec kRun[] = {
      "각 단계를 보여 줍니다: 프롬프트, 토큰, 확률"},
     {"--ignore-end", "", "", "Go on after the end of the answer",
      "답의 끝에서 멈추지 않습니다"},
+    {"--parallel", "", "N",
+     "JSON lines: answer N at once; same answers, same order (default 1)",
+     "JSON 줄: N개씩 한꺼번에 답합니다; 답과 순서는 같습니다 (기본값 1)"},
 };
 
 constexpr OptionSpec kModel[] = {
@@ -128,7 +131,7 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi run --explain \"Hello\"\n"
      "malmoi run --session pirate.kv --system \"$(cat pirate.txt)\" Ahoy\n"
      "cat draft.txt | malmoi run --lookup on \"Correct the spelling:\"\n"
-     "cat prompts.jsonl | malmoi run --json > answers.jsonl",
+     "cat prompts.jsonl | malmoi run --json --parallel 8 > answers.jsonl",
      RunVerb},
     {"chat",
      "",

@@ -15,12 +15,13 @@ int64_t WholePages(int64_t tokens) {
   return tokens / models::kPagePositions * models::kPagePositions;
 }
 
-void RequirePositive(const char* where, int64_t value) {
-  if (value >= 1) return;
-  throw Error(ErrorCode::kInvalidArgument, {.where = where,
-                                            .what = "value out of range",
-                                            .expected = "1 or more",
-                                            .got = std::to_string(value)});
+void RequireAtLeast(int64_t least, const char* where, int64_t value) {
+  if (value >= least) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = where,
+               .what = "value out of range",
+               .expected = Format("{} or more", least),
+               .got = std::to_string(value)});
 }
 
 // Pages that it may need beyond those it has.
@@ -38,8 +39,9 @@ Batcher::Batcher(std::shared_ptr<const LanguageModel> model,
                  const SchedulerOptions& options)
     : model_(std::move(model)), options_(options) {
   options_.context = ResolveContext(*model_, options.context);
-  RequirePositive("max_sequences", options.max_sequences);
-  RequirePositive("step_tokens", options.step_tokens);
+  RequireAtLeast(1, "max_sequences", options.max_sequences);
+  RequireAtLeast(1, "step_tokens", options.step_tokens);
+  RequireAtLeast(0, "max_kept", options.max_kept);
   page_bytes_ = model_->decoder().NewSequence(1)->shape().page_bytes();
   limit_pages_ = options.memory_bytes > 0
                      ? static_cast<int64_t>(options.memory_bytes / page_bytes_)
@@ -121,13 +123,18 @@ void Batcher::RemoveEnded() {
 // behind it, so that it is not overtaken for ever.
 void Batcher::Admit() {
   while (!waiting_.empty() && std::ssize(running_) < options_.max_sequences) {
-    Request& request = *waiting_.front();
-    Attach(request);
-    if (!MakeRoom(request)) {
-      request.past_ = {};
-      return;
+    const RequestPtr request = waiting_.front();
+    try {
+      Attach(*request);
+      if (!MakeRoom(*request)) {
+        request->past_ = {};
+        return;
+      }
+      running_.push_back(request);
+    } catch (...) {  // a lack of memory
+      request->Fail(std::current_exception());
+      ++stats_.finished;
     }
-    running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
 }
@@ -136,11 +143,13 @@ void Batcher::Admit() {
 // forgets kept sequences where that helps.
 bool Batcher::MakeRoom(const Request& request) {
   if (MostPages(&request, /*with_kept=*/false) > limit_pages_) return false;
-  while (MostPages(&request, /*with_kept=*/true) > limit_pages_) {
-    cache_.Evict();
-    ++stats_.evicted_sequences;
-  }
+  while (MostPages(&request, /*with_kept=*/true) > limit_pages_) Evict();
   return true;
+}
+
+void Batcher::Evict() {
+  cache_.Evict();
+  ++stats_.evicted_sequences;
 }
 
 // Pages in use once all that runs, and `also`, have grown as far as they may.
@@ -239,9 +248,9 @@ std::vector<Batcher::Share> Batcher::Plan() {
   return shares;
 }
 
-// The same to each; what short ones leave and the remainder to another first
-// one in each step.
-void Batcher::ShareRows(int64_t rows, std::span<Share> prompts) const {
+// The same to each; what short ones leave and the remainder go to the others in
+// turn.
+void Batcher::ShareRows(int64_t rows, std::span<Share> prompts) {
   if (prompts.empty()) return;
   const int64_t count = std::ssize(prompts);
   const int64_t each = rows / count;
@@ -249,8 +258,10 @@ void Batcher::ShareRows(int64_t rows, std::span<Share> prompts) const {
     share.rows = std::min(each, share.request->generation_.left());
     rows -= share.rows;
   }
+  if (rows == 0) return;
+  ++turn_;
   for (int64_t i = 0; i < count; ++i) {
-    Share& share = prompts[static_cast<size_t>((stats_.steps + i) % count)];
+    Share& share = prompts[static_cast<size_t>((turn_ + i) % count)];
     const int64_t more =
         std::min(rows, share.request->generation_.left() - share.rows);
     share.rows += more;
@@ -312,6 +323,7 @@ void Batcher::End(Request& request) {
   Completion completion = request.generation_.Finish();
   if (completion.finish_reason != FinishReason::kCancelled) {
     cache_.Add(std::move(request.past_));
+    while (std::ssize(cache_.entries()) > options_.max_kept) Evict();
   }
   request.Succeed(std::move(completion));
 }

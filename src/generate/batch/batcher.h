@@ -27,6 +27,9 @@ struct SchedulerOptions {
   // Keys and values of all sequences, those kept for later prompts included.
   // 0: what max_sequences full contexts take.
   size_t memory_bytes = 0;
+  // Sequences of finished requests that are kept for prompts which begin as
+  // they did, as far as their memory is not needed.
+  int64_t max_kept = 16;
 };
 
 struct SchedulerStats {
@@ -77,11 +80,12 @@ class Batcher {
   void EndCancelled();
   void Admit();
   bool MakeRoom(const Request& request);
+  void Evict();
   int64_t MostPages(const Request* also, bool with_kept) const;
   void Attach(Request& request);
   bool Follows(const Request& request) const;
   std::vector<Share> Plan();
-  void ShareRows(int64_t rows, std::span<Share> prompts) const;
+  void ShareRows(int64_t rows, std::span<Share> prompts);
   void Forward(std::vector<Share>& shares);
   void ForwardEach(std::vector<Share>& shares);
   void Take(Request& request, std::span<const float> logits);
@@ -96,6 +100,7 @@ class Batcher {
   std::deque<RequestPtr> waiting_;
   std::vector<RequestPtr> running_;  // in the order of their admission
   PrefixCache cache_;
+  int64_t turn_ = 0;      // whose prompt gets the remainder of the rows
   SchedulerStats stats_;  // what is counted as it happens
 };
 
