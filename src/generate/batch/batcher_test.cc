@@ -215,6 +215,24 @@ TEST_F(BatcherTest, MemoryStaysWithinItsBound) {
   }
 }
 
+// It gives up pages that it shares with a kept sequence, which go on to count.
+TEST_F(BatcherTest, AWindowThatSlidesNeedsPagesOfItsOwn) {
+  const SchedulerOptions options = {.context = kContext,
+                                    .memory_bytes = 6 * kPageBytes};
+  Batcher batcher(model_, options);
+  Add(batcher, {ToyPrompt(190), Options(0, 1)});
+  Finish(batcher, options);
+  EXPECT_EQ(batcher.stats().bytes, 3 * kPageBytes);
+  Case slider = {ToyPrompt(190), Options(0.7, 200)};
+  slider.prompt.push_back(5);
+  slider.options.sliding_window = 250;
+  const auto request = Add(batcher, slider);
+  Finish(batcher, options);
+  EXPECT_EQ(request->Wait().usage.cached_tokens, 190);
+  EXPECT_EQ(batcher.stats().evicted_sequences, 1);
+  ExpectSameCompletion(Alone(slider), request->Wait());
+}
+
 TEST_F(BatcherTest, TheFirstToComeIsNotOvertaken) {
   std::string order;
   const auto add = [&](Batcher& batcher, char name, size_t prompt) {
