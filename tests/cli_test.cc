@@ -512,6 +512,56 @@ TEST_F(CliTest, JsonLinesInAreJsonLinesOut) {
   EXPECT_EQ(ParseJson(result.err, "stderr")["error"]["context"]["line"], 3);
 }
 
+TEST_F(CliTest, LinesAtOnceHaveTheSameAnswersInTheSameOrder) {
+  REQUIRE_MODEL();
+  std::string lines;
+  for (int i = 0; i < 9; ++i) {
+    lines += "{\"id\":" + std::to_string(i) + ",\"prompt\":\"Write " +
+             std::string(static_cast<size_t>(40 * (9 - i)), 'o') +
+             " of the number " + std::to_string(i) + ".\"}\n";
+    if (i == 4) lines += "\n{\"prompt\":7}\n";
+  }
+  const std::string file = Write("lines", lines);
+  const auto run = [&](const std::string& parallel) {
+    Result result = Run("run --json --logprobs 1 --max-tokens 12 " + parallel +
+                            " -m " + Model(),
+                        "", "cat " + file + " |");
+    std::vector<Json> answers;
+    size_t at = 0;
+    while (at < result.out.size()) {
+      const size_t end = result.out.find('\n', at);
+      Json json = ParseJson(result.out.substr(at, end - at), "line");
+      json.erase("timings");
+      json["usage"].erase("cached_tokens");
+      json["usage"].erase("lookup");
+      answers.push_back(std::move(json));
+      at = end + 1;
+    }
+    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(ParseJson(result.err, "stderr")["error"]["context"]["line"], 7);
+    return answers;
+  };
+  const std::vector<Json> alone = run("");
+  ASSERT_EQ(alone.size(), 9u);
+  EXPECT_EQ(alone[8]["id"], 8);
+  EXPECT_EQ(run("--parallel 4"), alone);
+  EXPECT_EQ(run("--parallel 16"), alone);
+}
+
+TEST_F(CliTest, ParallelIsForLinesOnly) {
+  EXPECT_EQ(Run("run --parallel 0 hi -m x.gguf").status, 2);
+  EXPECT_EQ(Run("run --parallel 257 hi -m x.gguf").status, 2);
+  const Result result = Run("run --parallel 4 hi -m x.gguf");
+  EXPECT_EQ(result.status, 2);
+  EXPECT_NE(result.err.find("only for a stream of JSON lines"),
+            std::string::npos);
+  const std::string line = Write("line", "\"hi\"\n");
+  EXPECT_EQ(Run("run --parallel 4 --session kept.kv -m x.gguf", "",
+                "cat " + line + " |")
+                .status,
+            2);
+}
+
 TEST_F(CliTest, ExplainShowsPromptTokensChoicesAndTheAccount) {
   REQUIRE_MODEL();
   const Result result = Run("run --explain --temperature 0 --max-tokens 3 -m " +

@@ -77,6 +77,7 @@ int BenchVerb(const Invocation& call) {
   options.decode_tokens = Positive(call, "--decode", 128, 1);
   options.depth = Positive(call, "--depth", 0, 0);
   options.sequences = Positive(call, "--sequences", 1, 1);
+  options.kv_type = KvOption(call);
   options.repetitions = Positive(call, "--repetitions", 5, 1);
   const std::string name =
       call.positionals.empty() ? ModelName(call) : call.positionals[0];

@@ -1,13 +1,13 @@
 // malmoi run: one answer, or one per line of a JSONL stream.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cmath>
 #include <optional>
 
 #include "base/error.h"
 #include "base/format.h"
 #include "cli/generation.h"
+#include "cli/run.h"
 #include "cli/terminal.h"
 #include "text/unicode/utf8.h"
 
@@ -32,6 +32,8 @@ void RequireUtf8(const std::string& text, const char* where) {
   }
 }
 
+}  // namespace
+
 Json Messages(const Invocation& call, const std::string& prompt) {
   Json messages = Json::array();
   if (const auto system = call.Text("--system")) {
@@ -40,6 +42,8 @@ Json Messages(const Invocation& call, const std::string& prompt) {
   messages.push_back({{"role", "user"}, {"content", prompt}});
   return messages;
 }
+
+namespace {
 
 // A model without a chat template continues the text, and says so.
 void RequireTemplate(const Invocation& call, const LanguageModel& model) {
@@ -55,17 +59,22 @@ void RequireTemplate(const Invocation& call, const LanguageModel& model) {
                         "text")));
 }
 
-// The text the model reads.
+}  // namespace
+
 std::string Rendered(const Invocation& call, const LanguageModel& model,
                      const Json& messages, const std::string& prompt) {
   if (call.Flag("--raw") || !model.has_chat_template()) return prompt;
   return model.RenderChat(messages);
 }
 
+namespace {
+
 // The bytes of a token as JSON text: a cut character becomes U+FFFD.
 std::string Shown(const LanguageModel& model, int32_t id) {
   return text::ReplaceInvalidUtf8(model.tokenizer().TokenBytes(id));
 }
+
+}  // namespace
 
 Json CompletionJson(const LanguageModel& model, const Completion& completion,
                     bool logprobs) {
@@ -101,6 +110,8 @@ Json CompletionJson(const LanguageModel& model, const Completion& completion,
   json["top_logprobs"] = std::move(top);
   return json;
 }
+
+namespace {
 
 std::string Visible(const std::string& text) {
   std::string out;
@@ -182,130 +193,6 @@ int Explain(const LanguageModel& model, Session& session,
              : 0;
 }
 
-[[noreturn]] void BadLine(std::string what, std::string got = "") {
-  throw Error(ErrorCode::kInvalidArgument,
-              {.where = "line",
-               .what = std::move(what),
-               .expected = "a string, {\"prompt\"} or {\"messages\"}",
-               .got = std::move(got)});
-}
-
-// A key that names an option would be ignored; that must not pass unseen.
-void RefuseOptionKeys(const Invocation& call, const Json& request) {
-  for (const auto& [key, value] : request.items()) {
-    std::string option = "--" + key;
-    std::replace(option.begin(), option.end(), '_', '-');
-    for (const auto& group : {call.verb->more, call.verb->options}) {
-      for (const OptionSpec& known : group) {
-        if (known.name != option) continue;
-        throw Error(ErrorCode::kInvalidArgument,
-                    {.where = "line",
-                     .what = "options of a line are those of the command",
-                     .got = key,
-                     .hint = option});
-      }
-    }
-  }
-}
-
-// The conversation of {"messages"}; --system goes first unless the line has
-// a system message of its own.
-std::string RenderMessages(const Invocation& call, const LanguageModel& model,
-                           const Json& given) {
-  if (call.Flag("--raw")) {
-    throw Error(ErrorCode::kInvalidArgument,
-                {.where = "--raw",
-                 .what = "messages need the chat template",
-                 .hint = "{\"prompt\"}"});
-  }
-  Json messages = Json::array();
-  for (const Json& message : given) {
-    if (!message.is_object() || !message.contains("role") ||
-        !message["role"].is_string()) {
-      BadLine("a message without a role", DumpJson(message));
-    }
-  }
-  if (given.empty()) BadLine("the prompt is empty");
-  const auto system = call.Text("--system");
-  if (system && given[0]["role"] != "system") {
-    messages.push_back({{"role", "system"}, {"content", *system}});
-  }
-  for (const Json& message : given) messages.push_back(message);
-  return model.RenderChat(messages);
-}
-
-// One line of a JSONL stream: {"prompt"}, {"messages"} or a string. An "id"
-// comes back with the answer.
-Json AnswerLine(const Invocation& call, const LanguageModel& model,
-                Session& session, const GenerateOptions& options,
-                const std::string& line) {
-  const Json request = ParseJson(line, "line");
-  std::string rendered;
-  const auto plain = [&](const std::string& prompt) {
-    if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
-      BadLine("the prompt is empty");
-    }
-    rendered = Rendered(call, model, Messages(call, prompt), prompt);
-  };
-  if (request.is_object()) RefuseOptionKeys(call, request);
-  if (request.is_string()) {
-    plain(request.get<std::string>());
-  } else if (request.is_object() && request.contains("prompt") &&
-             request["prompt"].is_string() && !request.contains("messages")) {
-    plain(request["prompt"].get<std::string>());
-  } else if (request.is_object() && request.contains("messages") &&
-             request["messages"].is_array() && !request.contains("prompt")) {
-    rendered = RenderMessages(call, model, request["messages"]);
-  } else {
-    BadLine("a line without a prompt", request.type_name());
-  }
-  const Completion completion =
-      session.Generate(model.EncodePrompt(rendered), options);
-  Json answer = CompletionJson(model, completion, options.top_logprobs >= 0);
-  if (!request.is_object() || !request.contains("id")) return answer;
-  Json named = {{"id", request["id"]}};
-  named.update(answer);
-  return named;
-}
-
-// Is piped text that begins with this line a JSONL stream? With --json any
-// string or object is taken for one, whole or not; without it the line must
-// be a whole JSON string or object, so that a text which merely begins with
-// a quotation mark stays a text.
-bool BeginsJsonLines(const std::string& line, bool json) {
-  const size_t first = line.find_first_not_of(" \t");
-  if (first == std::string::npos || (line[first] != '{' && line[first] != '"'))
-    return false;
-  if (json) return true;
-  try {
-    ParseJson(line, "line");
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-// Answers `line`, the `number`th of standard input, and all that follow.
-int AnswerLines(const Invocation& call, const LanguageModel& model,
-                Session& session, const GenerateOptions& options,
-                std::optional<std::string> line, int64_t number) {
-  int status = 0;
-  for (; line && !InterruptGuard::Interrupted(); line = ReadLine(), ++number) {
-    if (line->find_first_not_of(" \t\r") == std::string::npos) continue;
-    try {
-      PrintJson(AnswerLine(call, model, session, options, *line));
-    } catch (const Error& error) {
-      // Standard output has gone: no further line can be answered either.
-      if (error.parts().where == "standard output") throw;
-      Json object = ErrorJson(error);
-      object["error"]["context"]["line"] = number;
-      Note(DumpJson(object));
-      status = 1;
-    }
-  }
-  return InterruptGuard::Interrupted() ? kInterrupted : status;
-}
-
 // What standard input holds when it is no terminal.
 struct Piped {
   bool lines = false;               // a JSONL stream begins with `line`
@@ -354,6 +241,26 @@ void CheckCombinations(const Invocation& call, bool lines) {
   if (call.Flag("--raw") && call.Text("--system")) {
     exclude("--raw --system", "the text itself");
   }
+  if (call.Text("--parallel") && call.Text("--session")) {
+    exclude("--parallel --session", "--session");
+  }
+  if (call.Text("--parallel") && !lines) {
+    throw Error(ErrorCode::kUsage, {.where = "--parallel",
+                                    .what = "only for a stream of JSON lines",
+                                    .hint = "{\"prompt\"}"});
+  }
+}
+
+// Lines to answer at once.
+int64_t ParallelOption(const Invocation& call) {
+  const int64_t parallel = call.Integer("--parallel").value_or(1);
+  if (parallel < 1 || parallel > 256) {
+    throw Error(ErrorCode::kInvalidArgument, {.where = "--parallel",
+                                              .what = "value out of range",
+                                              .expected = "1 to 256",
+                                              .got = std::to_string(parallel)});
+  }
+  return parallel;
 }
 
 // Answers one prompt.
@@ -401,6 +308,7 @@ int RunVerb(const Invocation& call) {
   const int64_t context = ContextOption(call);
   const auto kv_type = KvOption(call);
   ThreadsOption(call);
+  const int64_t parallel = ParallelOption(call);
   Piped piped;
   if (!IsTerminal(STDIN_FILENO)) piped = ReadPiped(call);
   CheckCombinations(call, piped.lines);
@@ -417,6 +325,10 @@ int RunVerb(const Invocation& call) {
   RequireTemplate(call, *model);
   const InterruptGuard guard;
   AddBreakers(*model, options);
+  if (parallel > 1) {
+    return AnswerLinesAtOnce(call, model, context, parallel, options,
+                             piped.line, piped.number);
+  }
   Session session(model, context, kv_type);
   LoadSession(call, session);
   const int status = piped.lines

@@ -86,8 +86,8 @@ Json ErrorJson(const Error& error) {
 }
 
 void Note(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fputc('\n', stderr);
+  const std::string line = std::string(text) + "\n";  // whole among threads
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 int ExitStatus(ErrorCode code) {

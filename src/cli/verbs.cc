@@ -76,6 +76,9 @@ constexpr OptionSpec kRun[] = {
      "각 단계를 보여 줍니다: 프롬프트, 토큰, 확률"},
     {"--ignore-end", "", "", "Go on after the end of the answer",
      "답의 끝에서 멈추지 않습니다"},
+    {"--parallel", "", "N",
+     "JSON lines: answer N at once; same answers, same order (default 1)",
+     "JSON 줄: N개씩 한꺼번에 답합니다; 답과 순서는 같습니다 (기본값 1)"},
 };
 
 constexpr OptionSpec kModel[] = {
@@ -92,6 +95,9 @@ constexpr OptionSpec kBench[] = {
      "생성할 토큰 수 (기본값 128)"},
     {"--depth", "", "N", "Random tokens in the context before generating",
      "생성하기 전에 문맥에 넣을 임의 토큰 수"},
+    {"--kv", "", "f16|q8|f32",
+     "Type of keys and values; q8 halves their memory (default f16)",
+     "키와 값의 형식; q8은 메모리를 반으로 줄입니다 (기본값 f16)"},
     {"--sequences", "", "N", "Sequences that generate at once (default 1)",
      "동시에 생성하는 시퀀스 수 (기본값 1)"},
     {"--repetitions", "-r", "N", "Runs of each; the median counts (default 5)",
@@ -144,7 +150,7 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi run --explain \"Hello\"\n"
      "malmoi run --session pirate.kv --system \"$(cat pirate.txt)\" Ahoy\n"
      "cat draft.txt | malmoi run --lookup on \"Correct the spelling:\"\n"
-     "cat prompts.jsonl | malmoi run --json > answers.jsonl",
+     "cat prompts.jsonl | malmoi run --json --parallel 8 > answers.jsonl",
      RunVerb},
     {"chat",
      "",

@@ -56,13 +56,13 @@ class Bench {
     }
     // The past is filled once; each run forgets what it has added.
     for (int64_t i = 0; i < options.sequences; ++i) {
-      sequences_.push_back(decoder_.NewSequence(context));
+      sequences_.push_back(decoder_.NewSequence(context, options.kv_type));
       Feed(*sequences_.back(), past_);
     }
   }
 
   double PromptSeconds() {
-    const auto sequence = decoder_.NewSequence(decoder_.spec().context);
+    const auto sequence = decoder_.NewSequence(decoder_.spec().context, options_.kv_type);
     return Seconds([&] { Feed(*sequence, options_.prompt_tokens); });
   }
 
@@ -131,8 +131,9 @@ std::vector<BenchResult> BenchModel(std::shared_ptr<const LanguageModel> model,
     }
     if (progress) progress(run + 1, options.repetitions + 1);
   }
-  const models::DecoderPlan plan =
+  models::DecoderPlan plan =
       models::PlanDecoder(models::Checkpoint::Open(model->info().path));
+  plan.kv = decoder.kv_shape(options.kv_type);
   BenchResult prompt;
   prompt.work = Format("prompt {}", options.prompt_tokens);
   const double prompt_tokens = static_cast<double>(options.prompt_tokens);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct BenchOptions {
   // Random tokens that are in the context before decoding; 0: eight.
   int64_t depth = 0;
   int64_t sequences = 1;  // that decode at once, in one forward
+  std::optional<models::KvType> kv_type;
   int repetitions = 5;    // after one that warms up
 };
 

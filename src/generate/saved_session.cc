@@ -28,7 +28,7 @@ std::string ModelMark(const SessionState& state) {
   return Format("{} of {} layers of {}, {} tokens{}{}, cache {}, weights {}",
                 spec.architecture, spec.layers, spec.width, spec.vocab_size,
                 long_rope ? ", long context" : "", exact ? ", exact" : "",
-                models::KvTypeName(state.sequence->shape().type),
+                models::KvTypeName(state.past.sequence->shape().type),
                 models::WeightsMark(state.model->info().path));
 }
 
@@ -55,7 +55,7 @@ void CheckSaved(const models::SavedSequence& saved, const SessionState& state,
                                 saved.target)});
   }
   CheckHash(saved, where);
-  const models::KvShape& shape = state.sequence->shape();
+  const models::KvShape& shape = state.past.sequence->shape();
   const int64_t vocab = state.model->decoder().spec().vocab_size;
   if (saved.shape.layers != shape.layers ||
       saved.shape.kv_heads != shape.kv_heads ||
@@ -72,7 +72,7 @@ void CheckSaved(const models::SavedSequence& saved, const SessionState& state,
 
 void Session::Save(const fs::path& path) const {
   WriteFileAtomically(
-      path, models::SaveSequence(*state_->sequence, state_->tokens,
+      path, models::SaveSequence(*state_->past.sequence, state_->past.tokens,
                                  ModelMark(*state_), kernels::Kernels().name));
 }
 
@@ -83,9 +83,9 @@ int64_t Session::Load(const fs::path& path) {
   CheckSaved(saved, state, path.string());
   const int64_t length =
       std::min(static_cast<int64_t>(saved.tokens.size()), state.context);
-  state.Truncate(0);
-  models::RestoreSequence(saved, length, *state.sequence);
-  state.tokens.assign(saved.tokens.begin(), saved.tokens.begin() + length);
+  state.past.Truncate(0);
+  models::RestoreSequence(saved, length, *state.past.sequence);
+  state.past.tokens.assign(saved.tokens.begin(), saved.tokens.begin() + length);
   return length;
 }
 

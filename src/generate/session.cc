@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "generate/generation.h"
 #include "generate/session_state.h"
 
 namespace malmoi::generate {
@@ -20,74 +21,29 @@ std::string_view FinishReasonName(FinishReason reason) {
   return "";
 }
 
-std::span<const float> SessionState::Append(std::span<const int32_t> input,
-                                            models::LogitsFor wanted) {
-  Exec exec = MakeExec();
-  const models::SequenceInput piece = {sequence.get(), input, wanted};
-  const auto logits = model->decoder().Forward(exec, {&piece, 1});
-  tokens.insert(tokens.end(), input.begin(), input.end());
-  return logits;
-}
-
-std::span<const float> SessionState::Feed(std::span<const int32_t> input,
-                                          const GenerateOptions& options) {
-  constexpr int64_t kPieceTokens = 512;  // of a prompt per forward
-  std::span<const float> logits;
-  const int64_t total = static_cast<int64_t>(input.size());
-  for (int64_t done = 0; done < total;) {
-    if (done > 0 && options.cancelled && options.cancelled()) return {};
-    const int64_t count = std::min(kPieceTokens, total - done);
-    logits = Append(
-        input.subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
-        done + count == total ? models::LogitsFor::kLast
-                              : models::LogitsFor::kNone);
-    done += count;
-    if (options.on_prompt) options.on_prompt(done, total);
-  }
-  return logits;
-}
-
-void SessionState::Truncate(int64_t length) {
-  sequence->Truncate(length);
-  tokens.resize(static_cast<size_t>(length));
-}
-
-int64_t SessionState::Reuse(std::span<const int32_t> prompt) {
-  size_t common = 0;
-  while (common < tokens.size() && common + 1 < prompt.size() &&
-         tokens[common] == prompt[common]) {
-    ++common;
-  }
-  Truncate(static_cast<int64_t>(common));
-  return static_cast<int64_t>(common);
-}
-
-std::span<const float> SessionState::Slide(int64_t window,
-                                           const GenerateOptions& options) {
-  const int64_t keep = std::max<int64_t>(1, window);
-  const std::vector<int32_t> kept(tokens.end() - keep, tokens.end());
-  Truncate(0);
-  GenerateOptions quiet;
-  quiet.cancelled = options.cancelled;
-  return Feed(kept, quiet);
-}
-
 Session::Session(std::shared_ptr<const LanguageModel> model, int64_t context,
                  std::optional<models::KvType> kv_type)
     : state_(std::make_unique<SessionState>()) {
-  const int64_t trained = model->decoder().spec().context;
-  if (context < 0 || context > trained) {
-    throw Error(ErrorCode::kInvalidArgument,
-                {.where = "context",
-                 .what = "more than the model was trained for",
-                 .expected = Format("1 to {} tokens", trained),
-                 .got = std::to_string(context)});
-  }
-  state_->context = context > 0 ? context : trained;
-  state_->sequence = model->decoder().NewSequence(state_->context, kv_type);
+  state_->context = ResolveContext(*model, context);
+  state_->past.sequence = model->decoder().NewSequence(state_->context, kv_type);
   state_->model = std::move(model);
 }
 Session::~Session() = default;
+
+Completion Session::Generate(std::span<const int32_t> prompt,
+                             const GenerateOptions& options) {
+  constexpr int64_t kPieceTokens = 512;  // of a prompt per forward
+  SessionState& state = *state_;
+  Generation generation(*state.model, prompt, options,
+                        state.tap ? Lookup::kOff : options.lookup,
+                        state.context);
+  state.past.Truncate(state.past.Reusable(generation.prompt()));
+  generation.Begin(state.past);
+  while (!generation.done()) {
+    generation.Take(state.Forward(generation.Next(kPieceTokens)));
+  }
+  return generation.Finish();
+}
 
 namespace {
 void NeedRoom(size_t tokens, int64_t context) {
@@ -118,15 +74,19 @@ void Session::Score(
 }
 
 std::span<const float> Session::ScoreNext(std::span<const int32_t> tokens) {
-  NeedRoom(state_->tokens.size() + tokens.size(), state_->context);
-  return state_->Append(tokens, models::LogitsFor::kAll);
+  std::vector<int32_t>& held = state_->past.tokens;
+  NeedRoom(held.size() + tokens.size(), state_->context);
+  const auto logits = state_->Forward(
+      {state_->past.sequence.get(), tokens, models::LogitsFor::kAll});
+  held.insert(held.end(), tokens.begin(), tokens.end());
+  return logits;
 }
 
 int64_t Session::context() const { return state_->context; }
 size_t Session::memory_bytes() const {
-  return state_->sequence->bytes() + state_->arena.capacity_bytes();
+  return state_->past.sequence->bytes() + state_->arena.capacity_bytes();
 }
-void Session::Clear() { state_->Truncate(0); }
+void Session::Clear() { state_->past.Truncate(0); }
 void Session::SetTap(Tap tap) { state_->tap = std::move(tap); }
 
 }  // namespace malmoi::generate

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <functional>
 
+#include "generate/testing/completions.h"
 #include "generate/testing/toy_model.h"
 
 namespace malmoi::generate {
@@ -28,12 +29,7 @@ class LookupTest : public ::testing::Test {
   }
 
   static std::vector<int32_t> Prompt(size_t count, uint64_t seed = 1) {
-    Random random(seed);
-    std::vector<int32_t> prompt;
-    for (size_t i = 0; i < count; ++i) {
-      prompt.push_back(static_cast<int32_t>(3 + random.Below(kToyVocab - 3)));
-    }
-    return prompt;
+    return ToyPrompt(count, seed);
   }
 
   // Generates in all three modes in sessions of their own; the answer without
@@ -70,31 +66,11 @@ class LookupTest : public ::testing::Test {
       }
       proposed_ += got.usage.lookup_proposed;
       accepted_ += got.usage.lookup_accepted;
-      ExpectEqual(expected, got);
+      ExpectSameCompletion(expected, got);
       EXPECT_EQ(held, held_);
     }
     EXPECT_LE(accepted_, proposed_);
     return expected;
-  }
-
-  static void ExpectEqual(const Completion& expected, const Completion& got) {
-    EXPECT_EQ(got.text, expected.text);
-    EXPECT_EQ(got.tokens, expected.tokens);
-    EXPECT_EQ(got.finish_reason, expected.finish_reason);
-    EXPECT_EQ(got.usage.completion_tokens, expected.usage.completion_tokens);
-    ASSERT_EQ(got.steps.size(), expected.steps.size());
-    for (size_t i = 0; i < got.steps.size(); ++i) {
-      const Step& a = got.steps[i];
-      const Step& b = expected.steps[i];
-      EXPECT_EQ(a.token, b.token);
-      EXPECT_EQ(a.text, b.text);
-      EXPECT_EQ(a.logprob, b.logprob);  // bit for bit
-      ASSERT_EQ(a.top.size(), b.top.size());
-      for (size_t k = 0; k < a.top.size(); ++k) {
-        EXPECT_EQ(a.top[k].id, b.top[k].id);
-        EXPECT_EQ(a.top[k].logprob, b.top[k].logprob);
-      }
-    }
   }
 
   static std::vector<int32_t> WithAnswer(std::vector<int32_t> prompt,

@@ -134,7 +134,8 @@ DecoderPlan PlanDecoder(const Checkpoint& checkpoint,
   const Found found = FindTensors(checkpoint, architecture, spec);
   const AttentionSpec& attention = spec.attention;
   plan.kv = {spec.layers, attention.kv_heads,
-             (attention.head_dim + 15) / 16 * 16};
+             kernels::PaddedHeadDim(KvType::kF16, attention.head_dim),
+             KvType::kF16};
 
   std::map<std::string, DType> chosen;
   if (type != nullptr) {

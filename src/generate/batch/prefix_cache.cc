@@ -1,0 +1,38 @@
+#include "generate/batch/prefix_cache.h"
+
+#include <utility>
+
+namespace malmoi::generate {
+
+void PrefixCache::Add(TokenSequence past) {
+  if (past.length() == 0) return;
+  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+    if (CommonPrefix(it->tokens, past.tokens) < past.length()) continue;
+    return entries_.splice(entries_.end(), entries_, it);
+  }
+  entries_.remove_if([&](const TokenSequence& entry) {
+    return CommonPrefix(entry.tokens, past.tokens) == entry.length();
+  });
+  entries_.push_back(std::move(past));
+}
+
+const TokenSequence* PrefixCache::Find(std::span<const int32_t> prompt) const {
+  const TokenSequence* best = nullptr;
+  int64_t most = 0;
+  for (const TokenSequence& entry : entries_) {
+    const int64_t common = entry.Reusable(prompt);
+    if (common <= most) continue;
+    best = &entry;
+    most = common;
+  }
+  return best;
+}
+
+void PrefixCache::Touch(const TokenSequence* past) {
+  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+    if (&*it != past) continue;
+    return entries_.splice(entries_.end(), entries_, it);
+  }
+}
+
+}  // namespace malmoi::generate
