@@ -74,20 +74,22 @@ float FitScale(const float* x, const float* w, int steps, Codes&& round_codes,
 }
 
 struct ScaleMin {
-  float scale, min;  // x ≈ scale·code - min; both are 0 or more
+  float scale, min;  // x ≈ scale·code - min; both are 0 or more (free: scale)
 };
 
 // The grid of roundings that is tried: (max_code + first + delta·i) / range.
 struct Grid {
   float max_code, first, delta;
   int steps;
+  bool free_min = false;  // min may be below zero
 };
 
 // Σ w·(scale·code - min - x)² is smallest; codes are 0 to grid.max_code.
 template <int N>
 ScaleMin FitScaleMin(const float* x, const float* w, const Grid& grid) {
-  // A min below zero cannot be stored: zero is always among the values.
-  const float low = std::min(0.0f, *std::min_element(x, x + N));
+  // Where a min below zero cannot be stored, zero is always among the values.
+  const float least = *std::min_element(x, x + N);
+  const float low = grid.free_min ? least : std::min(0.0f, least);
   const float high = *std::max_element(x, x + N);
   if (high - low < kNothing) return {0, -low};
   const float sum_w = SumOf<N>([&](int i) { return w[i]; });
@@ -121,7 +123,7 @@ ScaleMin FitScaleMin(const float* x, const float* w, const Grid& grid) {
     // The line through the points (code, x).
     float fit = (sum_w * sum_xc - sum_x * sum_c) / determinant;
     float shift = (sum_cc * sum_x - sum_c * sum_xc) / determinant;
-    if (shift > 0) {
+    if (shift > 0 && !grid.free_min) {
       shift = 0;
       fit = sum_xc / sum_cc;
     }
