@@ -137,7 +137,7 @@ void WithMinSearched(const float* x, const Weighing& weighing, int max_code,
                      uint8_t* block, uint8_t* codes) {
   float w[32];
   Important(x, 32, weighing.importance, weighing.row_square, w);
-  const Grid grid = {static_cast<float>(max_code), -0.9f, 0.05f, 36, true};
+  const Grid grid = {static_cast<float>(max_code), -0.9f, 0.05f, 37, true, 4};
   const ScaleMin fit = FitScaleMin<32>(x, w, grid);
   PutHalf(block, fit.scale);
   PutHalf(block + 2, -fit.min);
@@ -253,13 +253,15 @@ void ScalesOfK(const float* x, const float* importance, const GridsOfK& grids,
 }
 
 void Q4_K(const float* x, const Weighing& weighing, uint8_t* out) {
-  constexpr GridsOfK kGrids = {{15, -1.0f, 0.1f, 21}, {15, -0.9f, 0.05f, 36}};
+  constexpr GridsOfK kGrids = {{15, -1.0f, 0.1f, 21},
+                               {15, -0.9f, 0.05f, 37, false, 4}};
   uint8_t codes[256];
   ScalesOfK(x, weighing.importance, kGrids, out, codes);
   for (int c = 0; c < 4; ++c) PutNibbles(codes + c * 64, 32, out + 16 + c * 32);
 }
 void Q5_K(const float* x, const Weighing& weighing, uint8_t* out) {
-  constexpr GridsOfK kGrids = {{31, -0.5f, 0.1f, 16}, {31, -0.9f, 0.05f, 36}};
+  constexpr GridsOfK kGrids = {{31, -0.5f, 0.1f, 16},
+                               {31, -0.9f, 0.05f, 37, false, 4}};
   uint8_t codes[256];
   ScalesOfK(x, weighing.importance, kGrids, out, codes);
   std::memset(out + 16, 0, 32);

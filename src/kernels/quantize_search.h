@@ -82,6 +82,7 @@ struct Grid {
   float max_code, first, delta;
   int steps;
   bool free_min = false;  // min may be below zero
+  int refinements = 0;    // of the best: rounded by it and fitted again
 };
 
 // Σ w·(scale·code - min - x)² is smallest; codes are 0 to grid.max_code.
@@ -95,10 +96,11 @@ ScaleMin FitScaleMin(const float* x, const float* w, const Grid& grid) {
   const float sum_w = SumOf<N>([&](int i) { return w[i]; });
   const float sum_x = SumOf<N>([&](int i) { return w[i] * x[i]; });
   float codes[N];
-  const auto round_at = [&](float inverse) {
+  // Limited before it is rounded: an inverse may be large.
+  const auto round_at = [&](float inverse, float zero) {
     for (int i = 0; i < N; ++i) {
-      const float code = RoundEven(inverse * (x[i] - low));
-      codes[i] = std::max(0.0f, std::min(grid.max_code, code));
+      const float code = inverse * (x[i] - zero);
+      codes[i] = RoundEven(std::max(0.0f, std::min(grid.max_code, code)));
     }
   };
   const auto error_of = [&](float scale, float offset) {
@@ -108,19 +110,17 @@ ScaleMin FitScaleMin(const float* x, const float* w, const Grid& grid) {
     });
   };
   float scale = (high - low) / grid.max_code, offset = low;
-  round_at(1 / scale);
+  round_at(1 / scale, low);
   float best = error_of(scale, offset);
-  for (int s = 0; s < grid.steps; ++s) {
-    const float step = static_cast<float>(s);
-    round_at((grid.max_code + grid.first + grid.delta * step) / (high - low));
+  // The line through the points (code, x), where it is better.
+  const auto fit_line = [&] {
     const float sum_c = SumOf<N>([&](int i) { return w[i] * codes[i]; });
     const float sum_cc =
         SumOf<N>([&](int i) { return w[i] * codes[i] * codes[i]; });
     const float sum_xc =
         SumOf<N>([&](int i) { return w[i] * x[i] * codes[i]; });
     const float determinant = sum_w * sum_cc - sum_c * sum_c;
-    if (!(determinant > 0)) continue;
-    // The line through the points (code, x).
+    if (!(determinant > 0)) return false;
     float fit = (sum_w * sum_xc - sum_x * sum_c) / determinant;
     float shift = (sum_cc * sum_x - sum_c * sum_xc) / determinant;
     if (shift > 0 && !grid.free_min) {
@@ -128,11 +128,21 @@ ScaleMin FitScaleMin(const float* x, const float* w, const Grid& grid) {
       fit = sum_xc / sum_cc;
     }
     const float error = error_of(fit, shift);
-    if (error < best) {
-      best = error;
-      scale = fit;
-      offset = shift;
-    }
+    if (!(error < best)) return false;
+    best = error;
+    scale = fit;
+    offset = shift;
+    return true;
+  };
+  for (int s = 0; s < grid.steps; ++s) {
+    const float step = static_cast<float>(s);
+    round_at((grid.max_code + grid.first + grid.delta * step) / (high - low),
+             grid.refinements > 0 ? offset : low);
+    fit_line();
+  }
+  for (int i = 0; i < grid.refinements && scale > 0; ++i) {
+    round_at(1 / scale, offset);
+    if (!fit_line()) break;
   }
   return {scale, -offset};
 }
