@@ -269,7 +269,7 @@ TEST_F(CliTest, ImportanceThatIsNoneIsRefused) {
     EXPECT_FALSE(fs::exists(folder_ / "out.gguf"));
   };
   refused("--type Q8_0 --importance " + text, 2, "no use for importance");
-  refused("--type Q4_0 --importance /nonexistent", 3, "no such file");
+  refused("--type Q4_0 --importance /nonexistent", 3, "/nonexistent");
   refused("--type Q4_0 --importance " + in, 2, "not an importance file");
   refused("--type Q4_0 --importance " + Write("b", std::string("\1\0\xff", 3)),
           2, "neither a text nor an importance file");
