@@ -243,7 +243,6 @@ TEST(Quantize, WithImportanceIsNoWorseThanLlamaCpp) {
       plain += WeightedError(dtype, row, importance, false);
     }
     const double count = 1024.0 * static_cast<double>(rows.size());
-    printf("%s %f\n", name.c_str(), std::sqrt(sum / count) / Golden()["important_error"][name].get<double>());
     EXPECT_LT(std::sqrt(sum / count),
               Golden()["important_error"][name].get<double>() * 1.01)
         << name;
