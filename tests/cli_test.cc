@@ -218,6 +218,79 @@ TEST_F(CliTest, QuantizeWritesAModelAndRefusesWhatItCannot) {
   EXPECT_FALSE(fs::exists(out + "2.partial"));
 }
 
+TEST_F(CliTest, ImportanceComesFromATextOrAFile) {
+  const std::string in = Write("toy.gguf", generate::ToyGguf(3));
+  const std::string text = Write("text", std::string(50, 'a') + "bcdefgabcd");
+  const auto out = [&](const char* name) { return (folder_ / name).string(); };
+  const std::string saved = out("saved.gguf");
+  const std::string four = "quantize --type Q4_0 " + in + " ";
+  Result result = Run(four + out("a.gguf") + " --json --importance " + text +
+                      " --save-importance " + saved);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json json = ParseJson(result.out, "stdout");
+  EXPECT_GE(json["importance"]["tokens"].get<int>(), 60);
+  EXPECT_EQ(json["importance"]["weighed"], 2 * 7 + 1);
+  EXPECT_EQ(json["importance"]["unweighed"], 0);
+  // The file gives the same, and another than no importance.
+  EXPECT_EQ(Run(four + out("b.gguf") + " --importance " + saved).status, 0);
+  EXPECT_EQ(ReadFile(out("b.gguf")), ReadFile(out("a.gguf")));
+  EXPECT_EQ(Run(four + out("c.gguf")).status, 0);
+  const auto bytes = [](const formats::GgufFile& file) {
+    return file.tensors().at("blk.0.attn_q.weight").data;
+  };
+  const auto with = formats::GgufFile::Open(out("a.gguf"));
+  const auto without = formats::GgufFile::Open(out("c.gguf"));
+  EXPECT_FALSE(std::equal(bytes(*with).begin(), bytes(*with).end(),
+                          bytes(*without).begin()));
+
+  const Json show = ParseJson(Run("show --json " + out("a.gguf")).out, "show");
+  EXPECT_EQ(show["quantized"]["source_type"], "Q8_0");
+  EXPECT_EQ(show["quantized"]["type"], "Q4_0");
+  EXPECT_EQ(show["quantized"]["importance"], true);
+  EXPECT_EQ(show["quantized"]["importance_tokens"],
+            json["importance"]["tokens"]);
+  EXPECT_NEAR(show["quantized"]["rms_error"], json["rms_error"], 1e-6);
+  EXPECT_GT(show["quantized"]["rms_errors"]["Q4_0"].get<double>(), 0.02);
+  EXPECT_NE(Run("show " + out("c.gguf")).out.find("Q8_0 -> Q4_0, RMS error"),
+            std::string::npos);
+  EXPECT_FALSE(
+      ParseJson(Run("show --json " + in).out, "show").contains("quantized"));
+}
+
+TEST_F(CliTest, ImportanceThatIsNoneIsRefused) {
+  const std::string in = Write("toy.gguf", generate::ToyGguf(3));
+  const std::string text = Write("text", "abcdefgabcd");
+  const std::string out = " " + (folder_ / "out.gguf").string() + " ";
+  const auto refused = [&](const std::string& options, int status,
+                           const std::string& message) {
+    const Result result = Run("quantize " + in + out + options);
+    EXPECT_EQ(result.status, status) << options << "\n" << result.err;
+    EXPECT_NE(result.err.find(message), std::string::npos) << result.err;
+    EXPECT_FALSE(fs::exists(folder_ / "out.gguf"));
+  };
+  refused("--type Q8_0 --importance " + text, 2, "no use for importance");
+  refused("--type Q4_0 --importance /nonexistent", 3, "/nonexistent");
+  refused("--type Q4_0 --importance " + in, 2, "not an importance file");
+  refused("--type Q4_0 --importance " + Write("b", std::string("\1\0\xff", 3)),
+          2, "neither a text nor an importance file");
+  refused("--type Q4_0 --save-importance x.gguf", 2,
+          "another option is needed");
+  refused("--type Q4_0 --importance-tokens 7 --importance " + text, 2,
+          "value out of range");
+  // Of a model with one more layer.
+  const std::string other = Write("other.gguf", generate::ToyGguf(3, 3));
+  const std::string saved = (folder_ / "saved.gguf").string();
+  ASSERT_EQ(Run("quantize --type Q4_0 " + other + " " + other + ".out" +
+                " --importance " + text + " --save-importance " + saved)
+                .status,
+            0);
+  refused("--type Q4_0 --importance " + saved, 2,
+          "the importance is of another model");
+  // An earlier result is not replaced unasked.
+  refused("--type Q4_0 --importance " + text + " --save-importance " + saved, 2,
+          "the file exists already");
+}
+
 TEST_F(CliTest, QuantizedModelsPredictAsTheSourceDoes) {
   REQUIRE_MODEL();
   const std::string text = Write(

@@ -17,6 +17,35 @@ Json LocalJson(const hub::LocalModel& model) {
           {"bytes", model.bytes}};
 }
 
+Json RecordJson(const models::QuantizeRecord& record) {
+  Json json = {{"source_type", record.source_type},
+               {"type", record.type},
+               {"rms_error", record.rms_error},
+               {"rms_errors", record.rms_errors},
+               {"importance", record.importance}};
+  if (record.importance) {
+    json["importance_tokens"] = record.importance_tokens;
+  }
+  return json;
+}
+
+std::string RecordText(const models::QuantizeRecord& record) {
+  std::string types;
+  for (const auto& [type, error] : record.rms_errors) {
+    types +=
+        Format("{}{} {:.2f} %", types.empty() ? "" : ", ", type, 100 * error);
+  }
+  std::string text =
+      Format("{} -> {}, {} {:.2f} %", record.source_type, record.type,
+             Translate("RMS error of the weights"), 100 * record.rms_error);
+  if (record.rms_errors.size() > 1) text += Format(" ({})", types);
+  if (record.importance) {
+    text += Format(", {} {} {}", Translate("importance from"),
+                   record.importance_tokens, Translate("tokens"));
+  }
+  return text;
+}
+
 }  // namespace
 
 int PullVerb(const Invocation& call) {
@@ -67,14 +96,16 @@ int ShowVerb(const Invocation& call) {
   const std::string licence =
       local->licence.empty() ? info.license : local->licence;
   if (call.json()) {
-    PrintJson({{"name", info.name},
-               {"path", info.path.string()},
-               {"architecture", info.architecture},
-               {"parameters", info.parameters},
-               {"quantization", info.quantization},
-               {"context", info.context},
-               {"license", licence},
-               {"tasks", info.tasks}});
+    Json json = {{"name", info.name},
+                 {"path", info.path.string()},
+                 {"architecture", info.architecture},
+                 {"parameters", info.parameters},
+                 {"quantization", info.quantization},
+                 {"context", info.context},
+                 {"license", licence},
+                 {"tasks", info.tasks}};
+    if (info.quantized) json["quantized"] = RecordJson(*info.quantized);
+    PrintJson(json);
     return 0;
   }
   std::string tasks;
@@ -89,6 +120,7 @@ int ShowVerb(const Invocation& call) {
   row("architecture", info.architecture);
   row("parameters", std::to_string(info.parameters));
   row("quantization", info.quantization);
+  if (info.quantized) row("quantized", RecordText(*info.quantized));
   row("context", std::to_string(info.context));
   row("license", licence);
   row("tasks", tasks.empty() ? "-" : tasks);

@@ -127,6 +127,14 @@ constexpr OptionSpec kQuantize[] = {
      "matrices, or a mixture: Q4_K_S Q4_K_M Q5_K_S Q5_K_M",
      "모든 행렬의 형식 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K IQ4_NL F16 BF16 "
      "F32, 또는 섞은 것: Q4_K_S Q4_K_M Q5_K_S Q5_K_M"},
+    {"--importance", "", "FILE",
+     "A text to learn from which inputs weigh most, or a saved result (GGUF)",
+     "어느 입력이 중요한지 알아낼 글, 또는 저장해 둔 결과 (GGUF)"},
+    {"--importance-tokens", "", "N",
+     "Read at most N tokens of that text (default 65536)",
+     "그 글에서 최대 N개의 토큰만 읽습니다 (기본값 65536)"},
+    {"--save-importance", "", "FILE", "Keep what was learnt, as GGUF",
+     "알아낸 것을 GGUF로 저장합니다"},
     {"--force", "", "", "Replace an existing output",
      "이미 있는 출력 파일을 바꿉니다"},
 };
@@ -274,7 +282,9 @@ constexpr VerbSpec kVerbs[] = {
      kQuantize,
      {},
      "malmoi quantize model-f16.gguf model-q4.gguf --type Q4_K_M\n"
-     "malmoi quantize smollm2 smollm2-q8.gguf --type Q8_0",
+     "malmoi quantize smollm2 smollm2-q8.gguf --type Q8_0\n"
+     "malmoi quantize in.gguf out.gguf --type Q4_K_M --importance book.txt\n"
+     "malmoi quantize in.gguf out.gguf --type Q4_0 --importance saved.gguf",
      QuantizeVerb},
     {"doctor",
      "",

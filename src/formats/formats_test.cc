@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -235,6 +236,32 @@ TEST(Gguf, WrittenFilesReadBackTheSame) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kNotFound);
   }
+}
+
+TEST(Gguf, WrittenMetadataReadBackAndNumbersMayFollow) {
+  const Folder folder;
+  GgufMetadata metadata;
+  metadata.String("test.name", "말모이");
+  metadata.F32("test.early", 0.5f);
+  metadata.Bool("test.yes", true);
+  metadata.F32("test.late", 0);
+  metadata.Strings("test.words", {"one", "", "three"});
+  const fs::path path = folder.path() / "out.gguf";
+  GgufFileWriter writer(path, metadata, 32, {{"t", {2}}});
+  const float values[] = {1, 2};
+  writer.Write(std::as_bytes(std::span(values)));
+  writer.SetF32("test.late", 0.25f);
+  writer.Finish();
+  const auto file = GgufFile::Open(path);
+  EXPECT_EQ(file->GetString("test.name"), "말모이");
+  EXPECT_EQ(file->GetFloat("test.early"), 0.5);
+  EXPECT_EQ(file->GetFloat("test.late"), 0.25);
+  EXPECT_EQ(file->GetBool("test.yes"), true);
+  EXPECT_EQ(file->TypeName("test.words"), "array of string");
+  EXPECT_EQ(file->GetStrings("test.words"),
+            (std::vector<std::string>{"one", "", "three"}));
+  EXPECT_EQ(std::memcmp(file->tensors().at("t").data.data(), values, 8), 0);
+  EXPECT_EQ(file->keys().size(), 5u);
 }
 
 std::string Safetensors(const std::string& header, size_t data) {

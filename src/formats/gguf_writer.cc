@@ -59,11 +59,39 @@ void GgufMetadata::Copy(const GgufFile& file, std::string_view key) {
   ++count_;
 }
 
-void GgufMetadata::U32(std::string_view key, uint32_t value) {
+void GgufMetadata::Begin(std::string_view key, uint32_t type) {
   AppendString(bytes_, key);
-  Append(bytes_, static_cast<uint32_t>(kU32));
-  Append(bytes_, value);
+  Append(bytes_, type);
   ++count_;
+}
+
+void GgufMetadata::U32(std::string_view key, uint32_t value) {
+  Begin(key, kU32);
+  Append(bytes_, value);
+}
+
+void GgufMetadata::F32(std::string_view key, float value) {
+  Begin(key, kF32);
+  floats_[std::string(key)] = bytes_.size();
+  Append(bytes_, value);
+}
+
+void GgufMetadata::Bool(std::string_view key, bool value) {
+  Begin(key, kBool);
+  Append(bytes_, static_cast<uint8_t>(value));
+}
+
+void GgufMetadata::String(std::string_view key, std::string_view value) {
+  Begin(key, kString);
+  AppendString(bytes_, value);
+}
+
+void GgufMetadata::Strings(std::string_view key,
+                           const std::vector<std::string>& values) {
+  Begin(key, kArray);
+  Append(bytes_, static_cast<uint32_t>(kString));
+  Append(bytes_, static_cast<uint64_t>(values.size()));
+  for (const std::string& value : values) AppendString(bytes_, value);
 }
 
 GgufFileWriter::GgufFileWriter(const fs::path& path,
@@ -74,6 +102,9 @@ GgufFileWriter::GgufFileWriter(const fs::path& path,
   Append(head, kVersion);
   Append(head, static_cast<uint64_t>(tensors.size()));
   Append(head, metadata.count_);
+  for (const auto& [key, at] : metadata.floats_) {
+    floats_[key] = head.size() + at;
+  }
   head += metadata.bytes_;
   uint64_t offset = 0;
   for (const GgufTensorInfo& tensor : tensors) {
@@ -157,6 +188,15 @@ void GgufFileWriter::EndTensor() {
   Put(zeros.data(), zeros.size());
   ++tensor_;
   written_ = 0;
+}
+
+void GgufFileWriter::SetF32(std::string_view key, float value) {
+  const auto at = floats_.find(key);
+  MALMOI_CHECK(at != floats_.end());
+  if (pwrite(file_, &value, sizeof(value), static_cast<off_t>(at->second)) !=
+      static_cast<ssize_t>(sizeof(value))) {
+    ThrowErrno(partial_.string(), "cannot write file", errno);
+  }
 }
 
 void GgufFileWriter::Finish() {

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,10 +22,17 @@ class GgufMetadata {
   // From `file`, byte for byte.
   void Copy(const GgufFile& file, std::string_view key);
   void U32(std::string_view key, uint32_t value);
+  void F32(std::string_view key, float value);
+  void Bool(std::string_view key, bool value);
+  void String(std::string_view key, std::string_view value);
+  void Strings(std::string_view key, const std::vector<std::string>& values);
 
  private:
   friend class GgufFileWriter;
+  void Begin(std::string_view key, uint32_t type);
+
   std::string bytes_;
+  std::map<std::string, size_t, std::less<>> floats_;  // where F32s lie
   uint64_t count_ = 0;
 };
 
@@ -50,6 +59,9 @@ class GgufFileWriter {
   uint64_t file_bytes() const { return file_bytes_; }
   // The data of the tensors in order; a piece never crosses their borders.
   void Write(std::span<const std::byte> data);
+  // Changes a value of F32 in the metadata: what is known only when the
+  // tensors are written.
+  void SetF32(std::string_view key, float value);
   // All tensors are written: syncs and renames over `path`.
   void Finish();
 
@@ -63,9 +75,10 @@ class GgufFileWriter {
   bool ours_ = false;  // the partial file is locked by this writer
   uint64_t alignment_;
   uint64_t file_bytes_ = 0;
-  std::vector<uint64_t> sizes_;  // of the tensors' data
-  size_t tensor_ = 0;            // being written
-  uint64_t written_ = 0;         // of it
+  std::map<std::string, size_t, std::less<>> floats_;  // in the file
+  std::vector<uint64_t> sizes_;                        // of the tensors' data
+  size_t tensor_ = 0;                                  // being written
+  uint64_t written_ = 0;                               // of it
 };
 
 }  // namespace malmoi::formats

@@ -63,6 +63,7 @@ ModelInfo InfoOf(const models::Checkpoint& checkpoint) {
     info.context =
         file.GetInt(info.architecture + ".context_length").value_or(0);
     info.file_bytes = fs::file_size(checkpoint.path, error);
+    info.quantized = models::ReadQuantizeRecord(file);
   } else {
     const Json& config = checkpoint.folder->config;
     if (config.contains("max_position_embeddings") &&

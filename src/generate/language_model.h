@@ -14,6 +14,7 @@
 #include "models/checkpoint.h"
 #include "models/decoder.h"
 #include "models/packed_cache.h"
+#include "models/quantize_record.h"
 #include "models/registry.h"
 #include "text/template/chat_template.h"
 #include "text/tokenize/tokenizer.h"
@@ -36,6 +37,8 @@ struct ModelInfo {
   int64_t context = 0;  // tokens it was trained for
   std::string license;  // empty: not stated
   uint64_t file_bytes = 0;
+  // What quantizing lost, where the file says so.
+  std::optional<models::QuantizeRecord> quantized;
   std::vector<std::string> tasks;  // {"generate", "chat"}
 };
 

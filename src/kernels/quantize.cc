@@ -43,6 +43,34 @@ void PutFifthBits(const uint8_t* codes, uint8_t* out) {
   std::memcpy(out, &bits, 4);
 }
 
+// What a block's errors are weighed by: the importance of its columns, null
+// where none is known, and the mean square of the whole row.
+struct Weighing {
+  const float* importance;
+  float row_square;
+};
+
+float MeanSquare(const float* x, int64_t count) {
+  float sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += x[i] * x[i];
+  return sum / static_cast<float>(count);
+}
+
+// Weights of the errors of a group. Known importance is spread over the size
+// of the element itself.
+void Important(const float* x, int count, const float* importance, float spread,
+               float* w) {
+  for (int i = 0; i < count; ++i) {
+    w[i] = importance[i] * std::sqrt(spread + x[i] * x[i]);
+  }
+}
+
+// Sizes of codes that are tried for a group's extreme element: about `range`.
+constexpr int kSizes = 19;
+float SizeAt(int step, int range) {
+  return static_cast<float>(range) + 0.1f * static_cast<float>(step - 9);
+}
+
 // Q4_0 and Q5_0: the element of largest magnitude gets the lowest code, and
 // halves are rounded by truncating, as ggml's reference does.
 void Symmetric(const float* x, int half_range, uint8_t* block, uint8_t* codes) {
@@ -55,14 +83,39 @@ void Symmetric(const float* x, int half_range, uint8_t* block, uint8_t* codes) {
   }
   PutHalf(block, scale);
 }
-void Q4_0(const float* x, const float*, uint8_t* out) {
+void SymmetricSearched(const float* x, const Weighing& weighing, int half_range,
+                       uint8_t* block, uint8_t* codes) {
+  float w[32];
+  Important(x, 32, weighing.importance, weighing.row_square, w);
+  const float low = static_cast<float>(-half_range), high = -low - 1;
+  const float extreme = Extreme<32>(x);
+  const float scale = FitScale<32>(
+      x, w, kSizes,
+      [=](float v) { return std::max(low, std::min(high, RoundEven(v))); },
+      [=](int s) { return -SizeAt(s, half_range) / extreme; });
+  PutHalf(block, scale);
+  const float inverse = Inverse(AsHalf(scale));
+  for (int i = 0; i < 32; ++i) {
+    const float code = std::clamp(x[i] * inverse, low, high);
+    codes[i] = static_cast<uint8_t>(RoundEven(code) - low);
+  }
+}
+void EitherSymmetric(const float* x, const Weighing& weighing, int half_range,
+                     uint8_t* block, uint8_t* codes) {
+  if (weighing.importance == nullptr) {
+    Symmetric(x, half_range, block, codes);
+  } else {
+    SymmetricSearched(x, weighing, half_range, block, codes);
+  }
+}
+void Q4_0(const float* x, const Weighing& weighing, uint8_t* out) {
   uint8_t codes[32];
-  Symmetric(x, 8, out, codes);
+  EitherSymmetric(x, weighing, 8, out, codes);
   PutNibbles(codes, 16, out + 2);
 }
-void Q5_0(const float* x, const float*, uint8_t* out) {
+void Q5_0(const float* x, const Weighing& weighing, uint8_t* out) {
   uint8_t codes[32];
-  Symmetric(x, 16, out, codes);
+  EitherSymmetric(x, weighing, 16, out, codes);
   PutFifthBits(codes, out + 2);
   PutNibbles(codes, 16, out + 6);
 }
@@ -80,19 +133,41 @@ void WithMin(const float* x, int max_code, uint8_t* block, uint8_t* codes) {
   PutHalf(block, scale);
   PutHalf(block + 2, min);
 }
-void Q4_1(const float* x, const float*, uint8_t* out) {
+void WithMinSearched(const float* x, const Weighing& weighing, int max_code,
+                     uint8_t* block, uint8_t* codes) {
+  float w[32];
+  Important(x, 32, weighing.importance, weighing.row_square, w);
+  const Grid grid = {static_cast<float>(max_code), -0.9f, 0.05f, 37, true, 4};
+  const ScaleMin fit = FitScaleMin<32>(x, w, grid);
+  PutHalf(block, fit.scale);
+  PutHalf(block + 2, -fit.min);
+  const float inverse = Inverse(AsHalf(fit.scale)), min = AsHalf(-fit.min);
+  for (int i = 0; i < 32; ++i) {
+    const float code = std::clamp((x[i] - min) * inverse, 0.0f, grid.max_code);
+    codes[i] = static_cast<uint8_t>(RoundEven(code));
+  }
+}
+void EitherWithMin(const float* x, const Weighing& weighing, int max_code,
+                   uint8_t* block, uint8_t* codes) {
+  if (weighing.importance == nullptr) {
+    WithMin(x, max_code, block, codes);
+  } else {
+    WithMinSearched(x, weighing, max_code, block, codes);
+  }
+}
+void Q4_1(const float* x, const Weighing& weighing, uint8_t* out) {
   uint8_t codes[32];
-  WithMin(x, 15, out, codes);
+  EitherWithMin(x, weighing, 15, out, codes);
   PutNibbles(codes, 16, out + 4);
 }
-void Q5_1(const float* x, const float*, uint8_t* out) {
+void Q5_1(const float* x, const Weighing& weighing, uint8_t* out) {
   uint8_t codes[32];
-  WithMin(x, 31, out, codes);
+  EitherWithMin(x, weighing, 31, out, codes);
   PutFifthBits(codes, out + 4);
   PutNibbles(codes, 16, out + 8);
 }
 
-void Q8_0(const float* x, const float*, uint8_t* out) {
+void Q8_0(const float* x, const Weighing&, uint8_t* out) {
   const float scale = std::fabs(Extreme<32>(x)) / 127.0f;
   const float inverse = Inverse(scale);
   PutHalf(out, scale);
@@ -102,28 +177,26 @@ void Q8_0(const float* x, const float*, uint8_t* out) {
   }
 }
 
-float MeanSquare(const float* x, int count) {
-  float sum = 0;
-  for (int i = 0; i < count; ++i) sum += x[i] * x[i];
-  return sum / static_cast<float>(count);
+// Eight scales (or mins) in six bits: what a code is worth, of least error.
+float UnitOfSix(const float* scales, const float* w) {
+  const float largest = *std::max_element(scales, scales + 8);
+  return FitScale<8>(
+      scales, w, 9,
+      [](float v) { return std::max(0.0f, std::min(63.0f, RoundEven(v))); },
+      [&](int s) { return SizeAt(s + 5, 63) / largest; });
 }
 
-// Weights of the errors of a group. Known importance is spread over the size
-// of the element itself, `spread` being the block's mean square twice.
-void Important(const float* x, int count, const float* importance, float spread,
-               float* w) {
-  for (int i = 0; i < count; ++i) {
-    w[i] = importance[i] * std::sqrt(spread + x[i] * x[i]);
-  }
-}
+// How Q4_K and Q5_K search: with importance on a finer grid.
+struct GridsOfK {
+  Grid plain, important;
+};
 
 // What Q4_K and Q5_K share: 8 groups of 32 with scale and min in six bits.
 // Writes d, dmin and the packed scales (16 bytes), and the codes.
-void ScalesOfK(const float* x, const float* importance, const Grid& grid,
+void ScalesOfK(const float* x, const float* importance, const GridsOfK& grids,
                uint8_t* out, uint8_t* codes) {
   const float spread = 2 * MeanSquare(x, 256);
-  ScaleMin fit[8];
-  float max_scale = 0, max_min = 0;
+  float scales[8], mins[8], weights[8];
   for (int j = 0; j < 8; ++j) {
     const float* group = x + 32 * j;
     float w[32];
@@ -133,23 +206,34 @@ void ScalesOfK(const float* x, const float* importance, const Grid& grid,
       const float mean = std::sqrt(MeanSquare(group, 32));
       for (int i = 0; i < 32; ++i) w[i] = mean + std::fabs(group[i]);
     }
-    fit[j] = FitScaleMin<32>(group, w, grid);
-    max_scale = std::max(max_scale, fit[j].scale);
-    max_min = std::max(max_min, fit[j].min);
+    const ScaleMin fit = FitScaleMin<32>(
+        group, w, importance != nullptr ? grids.important : grids.plain);
+    scales[j] = std::max(0.0f, fit.scale);
+    mins[j] = std::max(0.0f, fit.min);
+    weights[j] = SumOf<32>([&](int i) { return w[i]; });
   }
-  const float d = AsHalf(max_scale / 63), dmin = AsHalf(max_min / 63);
+  const float max_scale = *std::max_element(scales, scales + 8);
+  const float max_min = *std::max_element(mins, mins + 8);
+  float d = max_scale / 63, dmin = max_min / 63;
+  float to_scale = Inverse(max_scale) * 63, to_min = Inverse(max_min) * 63;
+  if (importance != nullptr) {
+    d = UnitOfSix(scales, weights);
+    dmin = UnitOfSix(mins, weights);
+    to_scale = Inverse(AsHalf(d));
+    to_min = Inverse(AsHalf(dmin));
+  }
   PutHalf(out, d);
   PutHalf(out + 2, dmin);
-  const float to_scale = Inverse(max_scale) * 63;
-  const float to_min = Inverse(max_min) * 63;
+  d = AsHalf(d);
+  dmin = AsHalf(dmin);
   uint8_t* packed = out + 4;
   std::memset(packed, 0, 12);
   for (int j = 0; j < 8; ++j) {
-    const int scale = std::min(
-        63,
-        static_cast<int>(std::lrintf(std::max(0.0f, to_scale * fit[j].scale))));
-    const int min = std::min(
-        63, static_cast<int>(std::lrintf(std::max(0.0f, to_min * fit[j].min))));
+    // Clamped before they are rounded: an inverse may be large.
+    const int scale =
+        static_cast<int>(RoundEven(std::min(63.0f, to_scale * scales[j])));
+    const int min =
+        static_cast<int>(RoundEven(std::min(63.0f, to_min * mins[j])));
     if (j < 4) {
       packed[j] |= static_cast<uint8_t>(scale);
       packed[j + 4] |= static_cast<uint8_t>(min);
@@ -161,22 +245,25 @@ void ScalesOfK(const float* x, const float* importance, const Grid& grid,
     const float inverse = Inverse(d * static_cast<float>(scale));
     const float shift = dmin * static_cast<float>(min);
     for (int i = 32 * j; i < 32 * j + 32; ++i) {
-      // Clamped before it is rounded: an inverse may be large.
       const float code =
-          std::clamp((x[i] + shift) * inverse, 0.0f, grid.max_code);
+          std::clamp((x[i] + shift) * inverse, 0.0f, grids.plain.max_code);
       codes[i] = static_cast<uint8_t>(RoundEven(code));
     }
   }
 }
 
-void Q4_K(const float* x, const float* importance, uint8_t* out) {
+void Q4_K(const float* x, const Weighing& weighing, uint8_t* out) {
+  constexpr GridsOfK kGrids = {{15, -1.0f, 0.1f, 21},
+                               {15, -0.9f, 0.05f, 37, false, 4}};
   uint8_t codes[256];
-  ScalesOfK(x, importance, {15, -1.0f, 0.1f, 21}, out, codes);
+  ScalesOfK(x, weighing.importance, kGrids, out, codes);
   for (int c = 0; c < 4; ++c) PutNibbles(codes + c * 64, 32, out + 16 + c * 32);
 }
-void Q5_K(const float* x, const float* importance, uint8_t* out) {
+void Q5_K(const float* x, const Weighing& weighing, uint8_t* out) {
+  constexpr GridsOfK kGrids = {{31, -0.5f, 0.1f, 16},
+                               {31, -0.9f, 0.05f, 37, false, 4}};
   uint8_t codes[256];
-  ScalesOfK(x, importance, {31, -0.5f, 0.1f, 16}, out, codes);
+  ScalesOfK(x, weighing.importance, kGrids, out, codes);
   std::memset(out + 16, 0, 32);
   for (int c = 0; c < 4; ++c) {
     PutNibbles(codes + c * 64, 32, out + 48 + c * 32);
@@ -199,24 +286,20 @@ void PutSixBits(const uint8_t* codes, uint8_t* low, uint8_t* high) {
   }
 }
 
-void Q6_K(const float* x, const float* importance, uint8_t* out) {
-  const float spread = 2 * MeanSquare(x, 256);
+void Q6_K(const float* x, const Weighing& weighing, uint8_t* out) {
   float scales[16];
   for (int g = 0; g < 16; ++g) {
     const float* group = x + 16 * g;
     float w[16];
-    if (importance != nullptr) {
-      Important(group, 16, importance + 16 * g, spread, w);
-    } else {
-      for (int i = 0; i < 16; ++i) w[i] = group[i] * group[i];
+    for (int i = 0; i < 16; ++i) {
+      w[i] = weighing.importance != nullptr ? weighing.importance[16 * g + i]
+                                            : group[i] * group[i];
     }
     const float extreme = Extreme<16>(group);
     scales[g] = FitScale<16>(
-        group, w, 19,
+        group, w, kSizes,
         [](float v) { return std::max(-32.0f, std::min(31.0f, RoundEven(v))); },
-        [&](int s) {
-          return -(32 + 0.1f * static_cast<float>(s - 9)) / extreme;
-        });
+        [&](int s) { return -SizeAt(s, 32) / extreme; });
   }
   const float largest = Extreme<16>(scales);
   const float d = AsHalf(largest / -128);
@@ -246,10 +329,10 @@ int NearestIq4(float value) {
   return index;
 }
 
-void IQ4_NL(const float* x, const float* importance, uint8_t* out) {
+void IQ4_NL(const float* x, const Weighing& weighing, uint8_t* out) {
   float w[32];
-  if (importance != nullptr) {
-    Important(x, 32, importance, 2 * MeanSquare(x, 32), w);
+  if (weighing.importance != nullptr) {
+    Important(x, 32, weighing.importance, 2 * MeanSquare(x, 32), w);
   } else {
     for (int i = 0; i < 32; ++i) w[i] = x[i] * x[i];
   }
@@ -271,7 +354,7 @@ void IQ4_NL(const float* x, const float* importance, uint8_t* out) {
   PutNibbles(codes, 16, out + 2);
 }
 
-using Packer = void (*)(const float* x, const float* importance, uint8_t* out);
+using Packer = void (*)(const float* x, const Weighing& weighing, uint8_t* out);
 Packer PackerFor(DType dtype) {
   switch (dtype) {
     case DType::kQ4_0:
@@ -297,11 +380,48 @@ Packer PackerFor(DType dtype) {
   }
 }
 
+// Σ importance·(what a block holds - x)².
+float WeightedError(DType dtype, const uint8_t* block, const float* x,
+                    const float* importance) {
+  const int count = Info(dtype).block_elements;
+  float values[256];
+  DequantizeRow(dtype, reinterpret_cast<const std::byte*>(block), count,
+                values);
+  float sum = 0;
+  for (int i = 0; i < count; ++i) {
+    const float error = values[i] - x[i];
+    sum += importance[i] * error * error;
+  }
+  return sum;
+}
+
+// The better one of a block with importance and one without.
+void PackBetter(DType dtype, Packer pack, const float* x,
+                const Weighing& weighing, uint8_t* out) {
+  uint8_t plain[256];
+  const size_t bytes = static_cast<size_t>(Info(dtype).block_bytes);
+  pack(x, weighing, out);
+  pack(x, {nullptr, 0}, plain);
+  if (!(WeightedError(dtype, out, x, weighing.importance) <
+        WeightedError(dtype, plain, x, weighing.importance))) {
+    std::memcpy(out, plain, bytes);
+  }
+}
+
+bool AllEqual(const float* values, int64_t count) {
+  return std::all_of(values, values + count,
+                     [&](float value) { return value == values[0]; });
+}
+
 }  // namespace
 
 bool CanQuantize(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kF16 ||
          dtype == DType::kBF16 || PackerFor(dtype) != nullptr;
+}
+
+bool UsesImportance(DType dtype) {
+  return dtype != DType::kQ8_0 && PackerFor(dtype) != nullptr;
 }
 
 void QuantizeRow(DType dtype, const float* row, int64_t columns, std::byte* out,
@@ -322,9 +442,19 @@ void QuantizeRow(DType dtype, const float* row, int64_t columns, std::byte* out,
   MALMOI_CHECK(pack != nullptr);
   const DTypeInfo& info = Info(dtype);
   MALMOI_CHECK(columns % info.block_elements == 0);
+  if (importance != nullptr &&
+      (!UsesImportance(dtype) || AllEqual(importance, columns))) {
+    importance = nullptr;
+  }
+  const float row_square =
+      importance != nullptr ? MeanSquare(row, columns) : 0.0f;
   for (int64_t k = 0; k < columns; k += info.block_elements) {
-    pack(row + k, importance == nullptr ? nullptr : importance + k,
-         reinterpret_cast<uint8_t*>(out));
+    uint8_t* block = reinterpret_cast<uint8_t*>(out);
+    if (importance == nullptr) {
+      pack(row + k, {nullptr, 0}, block);
+    } else {
+      PackBetter(dtype, pack, row + k, {importance + k, row_square}, block);
+    }
     out += info.block_bytes;
   }
 }

@@ -74,29 +74,33 @@ float FitScale(const float* x, const float* w, int steps, Codes&& round_codes,
 }
 
 struct ScaleMin {
-  float scale, min;  // x ≈ scale·code - min; both are 0 or more
+  float scale, min;  // x ≈ scale·code - min; both are 0 or more (free: scale)
 };
 
 // The grid of roundings that is tried: (max_code + first + delta·i) / range.
 struct Grid {
   float max_code, first, delta;
   int steps;
+  bool free_min = false;  // min may be below zero
+  int refinements = 0;    // of the best: rounded by it and fitted again
 };
 
 // Σ w·(scale·code - min - x)² is smallest; codes are 0 to grid.max_code.
 template <int N>
 ScaleMin FitScaleMin(const float* x, const float* w, const Grid& grid) {
-  // A min below zero cannot be stored: zero is always among the values.
-  const float low = std::min(0.0f, *std::min_element(x, x + N));
+  // Where a min below zero cannot be stored, zero is always among the values.
+  const float least = *std::min_element(x, x + N);
+  const float low = grid.free_min ? least : std::min(0.0f, least);
   const float high = *std::max_element(x, x + N);
   if (high - low < kNothing) return {0, -low};
   const float sum_w = SumOf<N>([&](int i) { return w[i]; });
   const float sum_x = SumOf<N>([&](int i) { return w[i] * x[i]; });
   float codes[N];
-  const auto round_at = [&](float inverse) {
+  // Limited before it is rounded: an inverse may be large.
+  const auto round_at = [&](float inverse, float zero) {
     for (int i = 0; i < N; ++i) {
-      const float code = RoundEven(inverse * (x[i] - low));
-      codes[i] = std::max(0.0f, std::min(grid.max_code, code));
+      const float code = inverse * (x[i] - zero);
+      codes[i] = RoundEven(std::max(0.0f, std::min(grid.max_code, code)));
     }
   };
   const auto error_of = [&](float scale, float offset) {
@@ -106,31 +110,39 @@ ScaleMin FitScaleMin(const float* x, const float* w, const Grid& grid) {
     });
   };
   float scale = (high - low) / grid.max_code, offset = low;
-  round_at(1 / scale);
+  round_at(1 / scale, low);
   float best = error_of(scale, offset);
-  for (int s = 0; s < grid.steps; ++s) {
-    const float step = static_cast<float>(s);
-    round_at((grid.max_code + grid.first + grid.delta * step) / (high - low));
+  // The line through the points (code, x), where it is better.
+  const auto fit_line = [&] {
     const float sum_c = SumOf<N>([&](int i) { return w[i] * codes[i]; });
     const float sum_cc =
         SumOf<N>([&](int i) { return w[i] * codes[i] * codes[i]; });
     const float sum_xc =
         SumOf<N>([&](int i) { return w[i] * x[i] * codes[i]; });
     const float determinant = sum_w * sum_cc - sum_c * sum_c;
-    if (!(determinant > 0)) continue;
-    // The line through the points (code, x).
+    if (!(determinant > 0)) return false;
     float fit = (sum_w * sum_xc - sum_x * sum_c) / determinant;
     float shift = (sum_cc * sum_x - sum_c * sum_xc) / determinant;
-    if (shift > 0) {
+    if (shift > 0 && !grid.free_min) {
       shift = 0;
       fit = sum_xc / sum_cc;
     }
     const float error = error_of(fit, shift);
-    if (error < best) {
-      best = error;
-      scale = fit;
-      offset = shift;
-    }
+    if (!(error < best)) return false;
+    best = error;
+    scale = fit;
+    offset = shift;
+    return true;
+  };
+  for (int s = 0; s < grid.steps; ++s) {
+    const float step = static_cast<float>(s);
+    round_at((grid.max_code + grid.first + grid.delta * step) / (high - low),
+             grid.refinements > 0 ? offset : low);
+    fit_line();
+  }
+  for (int i = 0; i < grid.refinements && scale > 0; ++i) {
+    round_at(1 / scale, offset);
+    if (!fit_line()) break;
   }
   return {scale, -offset};
 }

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
@@ -205,25 +206,100 @@ TEST(Quantize, QuantizingAgainChangesNothing) {
   }
 }
 
-// What counts is approximated better at the cost of what does not.
-TEST(Quantize, ImportanceShiftsTheError) {
+constexpr DType kImportant[] = {DType::kQ4_0, DType::kQ4_1,  DType::kQ5_0,
+                                DType::kQ5_1, DType::kQ4_K,  DType::kQ5_K,
+                                DType::kQ6_K, DType::kIQ4_NL};
+
+double WeightedError(DType dtype, const std::vector<float>& row,
+                     const std::vector<float>& importance, bool given) {
+  const auto back =
+      Values(dtype, Quantized(dtype, row, given ? importance.data() : nullptr),
+             row.size());
+  double sum = 0;
+  for (size_t i = 0; i < row.size(); ++i) {
+    sum += static_cast<double>(importance[i]) *
+           std::pow(static_cast<double>(back[i]) - row[i], 2);
+  }
+  return sum;
+}
+
+// As tools/make_golden_quantize.py has it.
+std::vector<float> Importance(size_t columns) {
+  std::vector<float> importance(columns);
+  for (size_t i = 0; i < columns; ++i) {
+    importance[i] = std::ldexp(1.0f, static_cast<int>(i * 7 % 9) - 4);
+  }
+  return importance;
+}
+
+TEST(Quantize, WithImportanceIsNoWorseThanLlamaCpp) {
   const Rows rows = NormalRows();
-  std::vector<float> importance(1024);
-  for (size_t i = 0; i < 1024; ++i) importance[i] = i % 4 == 0 ? 16.0f : 0.1f;
-  const auto error = [&](DType dtype, const float* weights) {
-    double sum = 0;
+  const std::vector<float> importance = Importance(1024);
+  for (const DType dtype : kImportant) {
+    const std::string name(Info(dtype).name);
+    double sum = 0, plain = 0;
     for (const auto& row : rows) {
-      const auto back = Values(dtype, Quantized(dtype, row, weights), 1024);
-      for (size_t i = 0; i < 1024; i += 4) {
-        sum += std::pow(static_cast<double>(back[i]) - row[i], 2);
-      }
+      sum += WeightedError(dtype, row, importance, true);
+      plain += WeightedError(dtype, row, importance, false);
     }
-    return sum;
-  };
-  for (const DType dtype :
-       {DType::kQ4_K, DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL}) {
-    EXPECT_LT(error(dtype, importance.data()), 0.95 * error(dtype, nullptr))
-        << Info(dtype).name;
+    const double count = 1024.0 * static_cast<double>(rows.size());
+    EXPECT_LT(std::sqrt(sum / count),
+              Golden()["important_error"][name].get<double>() * 1.01)
+        << name;
+    // What counts is approximated better at the cost of what does not.
+    EXPECT_LT(sum, 0.9 * plain) << name;
+  }
+}
+
+// Rows of every kind, the extremes too, and importance with outliers and
+// columns that never see an input.
+TEST(Quantize, ImportanceNeverMakesTheWeightedErrorLarger) {
+  const Rows rows = MakeRows(64, 512);
+  uint32_t state = 7;
+  int better = 0;
+  for (const auto& row : rows) {
+    std::vector<float> importance(row.size());
+    for (float& value : importance) {
+      state = state * 1664525u + 1013904223u;
+      const int power = static_cast<int>(state >> 27);  // 0 to 31
+      value = power < 4 ? 0 : std::ldexp(1.0f, power - 20);
+    }
+    for (const DType dtype : kImportant) {
+      const double with = WeightedError(dtype, row, importance, true);
+      const double without = WeightedError(dtype, row, importance, false);
+      // Blocks are compared in f32.
+      EXPECT_LE(with, without * (1 + 1e-5)) << Info(dtype).name;
+      better += with < 0.99 * without ? 1 : 0;
+    }
+  }
+  EXPECT_GT(better, 400);  // of 512
+}
+
+TEST(Quantize, EqualImportanceIsNone) {
+  const std::vector<float> equal(512, 0.25f), nothing(512, 0.0f);
+  std::vector<float> halves(512, 0.0f);
+  std::fill(halves.begin(), halves.begin() + 256, 1.0f);
+  for (const auto& row : MakeRows(64, 512)) {
+    for (const DType dtype : kTypes) {
+      const auto plain = Quantized(dtype, row);
+      EXPECT_EQ(Quantized(dtype, row, equal.data()), plain);
+      EXPECT_EQ(Quantized(dtype, row, nothing.data()), plain);
+      // Where all inputs are zero no error counts: such blocks stay plain.
+      const auto half = Quantized(dtype, row, halves.data());
+      EXPECT_TRUE(std::equal(half.begin() + half.size() / 2, half.end(),
+                             plain.begin() + plain.size() / 2));
+    }
+  }
+}
+
+TEST(Quantize, ImportanceIsIgnoredWhereNothingIsSearchedFor) {
+  const std::vector<float> importance = Importance(256);
+  EXPECT_FALSE(UsesImportance(DType::kF16));
+  EXPECT_FALSE(UsesImportance(DType::kQ8_0));
+  for (const DType dtype : kImportant) EXPECT_TRUE(UsesImportance(dtype));
+  for (const auto& row : MakeRows(64, 256)) {
+    EXPECT_EQ(Quantized(DType::kQ8_0, row, importance.data()),
+              Quantized(DType::kQ8_0, row));
   }
 }
 

@@ -8,14 +8,8 @@
 namespace malmoi::models {
 
 std::string TensorFinder::Name(Role role, int64_t layer) const {
-  for (const TensorName& name : architecture_.tensors) {
-    if (name.role != role) continue;
-    std::string text(checkpoint_.gguf ? name.gguf : name.hf);
-    const size_t at = text.find("{}");
-    if (at != std::string::npos) text.replace(at, 2, std::to_string(layer));
-    return text;
-  }
-  return "";
+  return checkpoint_.gguf ? GgufName(architecture_, role, layer)
+                          : HfName(architecture_, role, layer);
 }
 
 const Tensor* TensorFinder::FindOptional(Role role, int64_t layer,

@@ -10,6 +10,30 @@
 
 namespace malmoi::models {
 
+namespace {
+
+std::string Name(const Architecture& architecture, Role role, int64_t layer,
+                 std::string_view TensorName::* form) {
+  for (const TensorName& name : architecture.tensors) {
+    if (name.role != role) continue;
+    std::string text(name.*form);
+    const size_t at = text.find("{}");
+    if (at != std::string::npos) text.replace(at, 2, std::to_string(layer));
+    return text;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string GgufName(const Architecture& architecture, Role role,
+                     int64_t layer) {
+  return Name(architecture, role, layer, &TensorName::gguf);
+}
+std::string HfName(const Architecture& architecture, Role role, int64_t layer) {
+  return Name(architecture, role, layer, &TensorName::hf);
+}
+
 std::span<const Architecture> Architectures() {
   static const Architecture kArchitectures[] = {
       // Sorted by name.

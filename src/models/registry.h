@@ -3,7 +3,9 @@
 #ifndef MALMOI_MODELS_REGISTRY_H_
 #define MALMOI_MODELS_REGISTRY_H_
 
+#include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "models/checkpoint.h"
@@ -56,6 +58,11 @@ struct Architecture {
 const Architecture& FindArchitecture(std::string_view name,
                                      std::string_view where);
 std::span<const Architecture> Architectures();
+
+// What a role's tensor is called; empty where the architecture has none.
+std::string GgufName(const Architecture& architecture, Role role,
+                     int64_t layer);
+std::string HfName(const Architecture& architecture, Role role, int64_t layer);
 
 }  // namespace malmoi::models
 

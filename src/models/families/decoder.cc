@@ -30,10 +30,22 @@ using ops::PackedMatrix;
 
 using Layer = DecoderLayer;
 
-ActivationForms FormsFor(std::initializer_list<const PackedMatrix*> readers) {
+// What the readers read, and f32 where an observer wants to see it.
+ActivationForms FormsFor(const Exec& exec,
+                         std::initializer_list<const PackedMatrix*> readers) {
   ActivationForms forms;
   for (const PackedMatrix* reader : readers) forms.Add(*reader);
+  forms.f32 = forms.f32 || exec.tap;
   return forms;
+}
+
+// Shows what products read: "layer.3.attention_input".
+void TapInput(Exec& exec, int64_t layer, std::string_view name,
+              const Activations& x) {
+  if (!exec.tap) return;
+  exec.tap(Format("layer.{}.{}", layer, name),
+           {x.values, static_cast<size_t>(x.rows * x.columns)}, x.rows,
+           x.columns);
 }
 
 class DecoderFamily : public Decoder {
@@ -256,11 +268,12 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
   const KvShape& shape = batch.inputs[0].sequence->shape();
   const int64_t padded = shape.head_dim;
   Arena::Scope scope(exec.arena);
-  const Activations normed =
-      ops::NewActivations(exec.arena, batch.rows, spec_.width,
-                          FormsFor({&layer.query, &layer.key, &layer.value}));
+  const Activations normed = ops::NewActivations(
+      exec.arena, batch.rows, spec_.width,
+      FormsFor(exec, {&layer.query, &layer.key, &layer.value}));
   ops::RmsNorm(exec, batch.stream, layer.attention_norm, spec_.norm_epsilon,
                normed);
+  TapInput(exec, index, "attention_input", normed);
 
   float* queries = exec.arena.New<float>(
       static_cast<size_t>(batch.rows * attention.heads * padded));
@@ -330,11 +343,12 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
   }
   const Activations attended =
       ops::NewActivations(exec.arena, batch.rows, attention.heads * head_dim,
-                          FormsFor({&layer.attention_output}));
+                          FormsFor(exec, {&layer.attention_output}));
   ops::Attention(exec,
                  {shape.type, attention.heads, attention.kv_heads, head_dim,
                   slides ? attention.window : 0},
                  queries, slices, attended);
+  TapInput(exec, index, "attention_mixed", attended);
   AddProduct(exec, batch, attended, layer.attention_output,
              layer.post_attention_norm);
 }
@@ -371,12 +385,14 @@ void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index) const {
   const Layer& layer = weights_.layers[static_cast<size_t>(index)];
   const int64_t hidden = spec_.feed_forward.hidden;
   Arena::Scope scope(exec.arena);
-  const Activations normed = ops::NewActivations(
-      exec.arena, batch.rows, spec_.width, FormsFor({&layer.gate, &layer.up}));
+  const Activations normed =
+      ops::NewActivations(exec.arena, batch.rows, spec_.width,
+                          FormsFor(exec, {&layer.gate, &layer.up}));
   ops::RmsNorm(exec, batch.stream, layer.feed_forward_norm, spec_.norm_epsilon,
                normed);
+  TapInput(exec, index, "feed_forward_input", normed);
   const Activations gated = ops::NewActivations(exec.arena, batch.rows, hidden,
-                                                FormsFor({&layer.down}));
+                                                FormsFor(exec, {&layer.down}));
   auto gate = [&](const ops::Tile& tile) {
     for (int64_t t = 0; t < tile.tokens; ++t) {
       float* values = tile.values + t * tile.stride;
@@ -392,6 +408,7 @@ void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index) const {
   };
   const ops::Product up[] = {{&layer.gate, &layer.up, gated.unit(), gate}};
   ops::Matmul(exec, normed, up);
+  TapInput(exec, index, "feed_forward_hidden", gated);
   AddProduct(exec, batch, gated, layer.down, layer.post_feed_forward_norm);
 }
 
@@ -407,10 +424,8 @@ std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
         batch.stream + batch.wanted[static_cast<size_t>(i)] * spec_.width,
         spec_.width, rows + i * spec_.width);
   }
-  ActivationForms forms = FormsFor({&weights_.head});
-  forms.f32 = forms.f32 || exec.tap;
-  const Activations normed =
-      ops::NewActivations(exec.arena, wanted, spec_.width, forms);
+  const Activations normed = ops::NewActivations(
+      exec.arena, wanted, spec_.width, FormsFor(exec, {&weights_.head}));
   ops::RmsNorm(exec, rows, weights_.output_norm, spec_.norm_epsilon, normed);
   if (exec.tap) {
     exec.tap("final_norm",
