@@ -20,6 +20,7 @@
 #endif
 
 #include "kernels/attention-inl.h"
+#include "kernels/kv-inl.h"
 #include "kernels/matmul-inl.h"
 #include "kernels/rows-inl.h"
 
