@@ -22,11 +22,15 @@ HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
 namespace HWY_NAMESPACE {
 
-// Queries that share every load of a key or value; with two (AVX-512, NEON:
-// four) vectors of them their sums stay in registers.
+// Queries that share every load of a key or value.
 constexpr int kTileQueries = 6;
-constexpr int kTileVectors =
-    HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 ? 2 : 4;
+// Vectors of keys or values beside a tile of so many queries: sums stay in
+// registers (16, or 32), and hide the latency of a multiply-add.
+constexpr int TileVectors(int queries) {
+  constexpr int kSums =
+      HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SSE4 ? 12 : 24;
+  return queries == 1 ? 8 : queries <= kSums / 4 ? 4 : 2;
+}
 constexpr float kUnseen = -1e30f;
 
 // Elements of a page as floats; bytes are codes, whose scales come apart.
@@ -65,7 +69,7 @@ HWY_NOINLINE void PageScores(const float* HWY_RESTRICT queries,
   const DF df;
   constexpr int kLanes = kF32Lanes;
   constexpr int kAll = static_cast<int>(kAttentionPage) / kLanes;
-  constexpr int kVectors = kQueries == 1 ? (kAll < 8 ? kAll : 8) : kTileVectors;
+  constexpr int kVectors = std::min(kAll, TileVectors(kQueries));
   for (int first = 0; first < kAttentionPage; first += kVectors * kLanes) {
     VF sums[kQueries][kVectors];
     HWY_UNROLL(8)
@@ -224,9 +228,7 @@ HWY_NOINLINE void PageValues(const float* HWY_RESTRICT weights,
   constexpr int kLanes = kF32Lanes;
   // A block of scales is 32 components: strips do not cross it.
   constexpr int kMost = 32 / kLanes;
-  constexpr int kWide = kQueries == 1          ? kMost
-                        : kTileVectors < kMost ? kTileVectors
-                                               : kMost;
+  constexpr int kWide = std::min(kMost, TileVectors(kQueries));
   const auto strip = [&](int64_t c, auto vectors) {
     ValueStrip<kQueries, decltype(vectors)::value>(
         weights + c / 32 * block_step, weight_step, values + c, positions,

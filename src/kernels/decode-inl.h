@@ -107,6 +107,7 @@ class RawSource {
         LoadHalves(Block(p) + kCodes + PairAt(2 * kPairs) + kHalves));
   }
   HWY_INLINE void Next() { at_ += block_bytes_; }
+  HWY_INLINE void NextPanel() { at_ += step_; }
   // Asks for what is read some blocks later. Prefetchers of the processor stop
   // at every page of 4 KiB; this does not.
   HWY_INLINE void Prefetch() const {

@@ -354,6 +354,42 @@ void StretchRows(const PanelFormat& format, const Source& source,
   }
 }
 
+// One to three rows, straight from the panels: what counts is memory, and all
+// panels together are one stream. What does not change from one panel to the
+// next is computed once.
+template <int kBits, bool kSuper, int kGroup>
+void FewRows(const PanelFormat& format, const std::byte* panels,
+             size_t panel_bytes, int64_t panel_count, const Int8Rows& rows,
+             int64_t first, int64_t tokens, float* out, int64_t out_stride) {
+  using Raw = RawSource<kBits, kSuper, kGroup>;
+  constexpr int64_t kColumns = kSuper ? 256 : 32;
+  const int64_t blocks = rows.columns / kColumns;
+  const bool apart = first < rows.rows / 4 * 4;  // rows of a quad
+  if (apart && tokens > 1) {
+    // Panel by panel, so that a panel is read from memory once.
+    for (int64_t p = 0; p < panel_count; ++p) {
+      for (int64_t t = 0; t < tokens; ++t) {
+        FewRows<kBits, kSuper, kGroup>(
+            format, panels + static_cast<size_t>(p) * panel_bytes, panel_bytes,
+            1, rows, first + t, 1, out + t * out_stride + p * kF32Lanes,
+            out_stride);
+      }
+    }
+    return;
+  }
+  const auto run = [&](auto count) {
+    const TileRows tile(rows, kGroup, first);
+    Raw source(format, panels, panel_bytes);
+    for (int64_t p = 0; p < panel_count; ++p, source.NextPanel()) {
+      Int8Tile<kBits, kSuper, kGroup, 1, decltype(count)::value>::Run(
+          format, source, blocks, tile, true, out + p * kF32Lanes, out_stride);
+    }
+  };
+  if (tokens == 1) run(std::integral_constant<int, 1>());
+  if (tokens == 2) run(std::integral_constant<int, 2>());
+  if (tokens == 3) run(std::integral_constant<int, 3>());
+}
+
 template <int kBits, bool kSuper, int kGroup, int kPanels>
 void PanelGroup(const PanelFormat& format, const std::byte* panels,
                 size_t panel_bytes, const Int8Rows& rows, int64_t first,
@@ -362,12 +398,6 @@ void PanelGroup(const PanelFormat& format, const std::byte* panels,
   using Decoded = DecodedSource<kSuper, kGroup>;
   constexpr int64_t kColumns = kSuper ? 256 : 32;
   const int64_t columns = rows.columns;
-  if (tokens < 4) {
-    StretchRows<kBits, kSuper, kGroup, kPanels>(
-        format, Raw(format, panels, panel_bytes), 0, columns / kColumns, rows,
-        first, tokens, out, out_stride);
-    return;
-  }
   constexpr size_t kStep = kStretch / kColumns * Decoded::kVectors * kByteLanes;
   alignas(64) uint8_t decoded[kPanels * kStep];
   const size_t block_bytes = BlockBytes(format, static_cast<int>(kF32Lanes));
@@ -391,10 +421,12 @@ void Int8Panels(const PanelFormat& format, const std::byte* panels,
                 int64_t tokens, float* out, int64_t out_stride) {
   const size_t bytes =
       PanelBytes(format, static_cast<int>(kF32Lanes), rows.columns);
+  if (tokens < 4) {
+    return FewRows<kBits, kSuper, kGroup>(format, panels, bytes, panel_count,
+                                          rows, first, tokens, out, out_stride);
+  }
   int64_t p = 0;
-  // For few rows one panel at a time: what counts is memory, and all panels
-  // together are then one stream.
-  for (; tokens >= 4 && p + kTilePanels <= panel_count; p += kTilePanels) {
+  for (; p + kTilePanels <= panel_count; p += kTilePanels) {
     PanelGroup<kBits, kSuper, kGroup, kTilePanels>(
         format, panels + static_cast<size_t>(p) * bytes, bytes, rows, first,
         tokens, out + p * kF32Lanes, out_stride);
