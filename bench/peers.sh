@@ -127,7 +127,7 @@ malmoi() {
 }
 turn_malmoi() {
   malmoi plain --prompt "$prompt" --decode "$decode"
-  ((depth == 0)) || malmoi depth --prompt 1 --decode "$decode" --depth "$depth"
+  ((depth == 0)) || malmoi depth --prompt 1 --decode "$decode" --depth "$depth" --kv q8
   ((sequences == 1)) ||
     malmoi batched --prompt 1 --decode "$decode" --sequences "$sequences"
 }
