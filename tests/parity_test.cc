@@ -94,8 +94,9 @@ TEST(Parity, LogitsAtEveryPositionOfEveryPromptEqualTheReference) {
     });
   }
   EXPECT_EQ(positions, 2223);
-  // Keys and values in f16 alone make up to 0.059 (README of the values).
-  EXPECT_LE(largest, 0.06);
+  // Sums in another order; f16 keys and values alone would make 0.059 (README
+  // of the values).
+  EXPECT_LE(largest, 0.005);
 }
 
 TEST(Parity, ResidualStreamEqualsTheReferenceLayerByLayer) {

@@ -86,6 +86,26 @@ bool ThreadPool::TryTask(int thread) {
   return true;
 }
 
+void ThreadPool::FetchAhead(std::span<const std::byte> bytes) {
+  if (workers_.empty()) return;
+  // Between the stores a thread may fetch from the old memory: harmless.
+  ahead_bytes_.store(0, std::memory_order_relaxed);
+  ahead_.store(bytes.data(), std::memory_order_relaxed);
+  fetched_.store(0, std::memory_order_relaxed);
+  ahead_bytes_.store(bytes.size(), std::memory_order_release);
+}
+
+bool ThreadPool::FetchSome() {
+  constexpr size_t kPiece = 1024;
+  const size_t bytes = ahead_bytes_.load(std::memory_order_acquire);
+  if (fetched_.load(std::memory_order_relaxed) >= bytes) return false;
+  const size_t at = fetched_.fetch_add(kPiece, std::memory_order_relaxed);
+  if (at >= bytes) return false;
+  const std::byte* from = ahead_.load(std::memory_order_relaxed) + at;
+  for (size_t i = 0; i < kPiece; i += 64) __builtin_prefetch(from + i);
+  return true;
+}
+
 void ThreadPool::Work(int thread) {
   inside_task = true;  // a nested Run stays on this thread
   while (!stop_.load(std::memory_order_relaxed)) {
@@ -96,7 +116,7 @@ void ThreadPool::Work(int thread) {
         worked = true;
         break;
       }
-      Pause();
+      if (!FetchSome()) Pause();
       if (i % 64 == 63 && std::chrono::steady_clock::now() > spin_end) break;
     }
     if (worked) continue;
@@ -131,7 +151,7 @@ void ThreadPool::Run(int tasks, TaskRef task) {
   int spins = 0;
   while (completed_.load(std::memory_order_acquire) <
          static_cast<uint32_t>(tasks)) {
-    Pause();
+    if (!FetchSome()) Pause();
     if (++spins % 4096 == 0) std::this_thread::yield();
   }
   inside_task = false;

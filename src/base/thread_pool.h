@@ -6,9 +6,11 @@
 #define MALMOI_BASE_THREAD_POOL_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -49,6 +51,10 @@ class ThreadPool {
   // from several threads take turns. A call from inside a task runs serially.
   void Run(int tasks, TaskRef task);
 
+  // Memory that the next region will read first: threads without a task fetch
+  // it into their cache, until there is another. A hint: nothing is accessed.
+  void FetchAhead(std::span<const std::byte> bytes);
+
   // How many regions with more than one task have run: a design figure.
   uint64_t regions() const { return regions_.load(std::memory_order_relaxed); }
 
@@ -57,6 +63,7 @@ class ThreadPool {
  private:
   void Work(int thread);
   bool TryTask(int thread);
+  bool FetchSome();
 
   std::vector<std::thread> workers_;
   std::mutex run_mutex_;
@@ -65,7 +72,11 @@ class ThreadPool {
   alignas(64) std::atomic<uint64_t> ticket_{0};
   alignas(64) std::atomic<uint32_t> completed_{0};
   alignas(64) std::atomic<uint32_t> epoch_{0};
-  std::atomic<int> sleepers_{0};
+  // What is left to fetch: begins at ahead_ + fetched_, of ahead_bytes_.
+  alignas(64) std::atomic<const std::byte*> ahead_{nullptr};
+  std::atomic<size_t> ahead_bytes_{0};
+  std::atomic<size_t> fetched_{0};
+  alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<bool> stop_{false};
   std::atomic<const TaskRef*> task_{nullptr};
   std::atomic<uint64_t> regions_{0};

@@ -160,7 +160,17 @@ class DecodedSource {
   HWY_INLINE VF D(int p) const { return Float(p, kVectors - 2); }
   HWY_INLINE VF MinusDmin(int p) const { return Float(p, kVectors - 1); }
   HWY_INLINE void Next() { at_ += kVectors * kByteLanes; }
-  HWY_INLINE void Prefetch() const {}
+  // Beside each block that is computed, `bytes` of what is decoded next.
+  void SetAhead(const std::byte* at, size_t bytes) {
+    ahead_ = at;
+    ahead_bytes_ = bytes;
+  }
+  HWY_INLINE void Prefetch() {
+    for (size_t i = 0; i < ahead_bytes_; i += 64) {
+      __builtin_prefetch(ahead_ + i);
+    }
+    ahead_ += ahead_bytes_;
+  }
 
  private:
   HWY_INLINE const uint8_t* At(int p, size_t vector) const {
@@ -175,6 +185,8 @@ class DecodedSource {
 
   const uint8_t* at_;
   size_t step_;
+  const std::byte* ahead_ = nullptr;
+  size_t ahead_bytes_ = 0;
 };
 
 // Decodes `blocks` blocks of one panel, in DecodedSource's order.

@@ -312,17 +312,30 @@ struct Int8Tile {
   }
 };
 
-// Rows [first, first + tokens) against a stretch of kPanels panels.
+// What is decoded next: a stretch of each panel.
+struct Upcoming {
+  const std::byte* first;  // of the first panel
+  size_t panel_bytes;      // to that of the next
+  size_t block_bytes;
+};
+
+// Rows [first, first + tokens) against a decoded stretch of kPanels panels;
+// the first tiles fetch what comes next, one panel each.
 template <int kBits, bool kSuper, int kGroup, int kPanels, typename Source>
-void StretchRows(const PanelFormat& format, const Source& source,
-                 int64_t column, int64_t blocks, const Int8Rows& rows,
-                 int64_t first, int64_t tokens, float* out,
+void StretchRows(const PanelFormat& format, Source source, int64_t column,
+                 int64_t blocks, const Int8Rows& rows, int64_t first,
+                 int64_t tokens, const Upcoming& next, float* out,
                  int64_t out_stride) {
   const bool begins = column == 0;
   const int64_t end = first + tokens;
+  size_t fetched = 0;  // panels
   const auto run = [&](int64_t row, auto count, auto tile) {
     constexpr int kRows = decltype(count)::value;
     tile.Skip(column, rows, kGroup);
+    const bool fetches = fetched < kPanels;
+    source.SetAhead(next.first + fetched * next.panel_bytes,
+                    fetches ? next.block_bytes : 0);
+    fetched += fetches ? 1 : 0;
     Int8Tile<kBits, kSuper, kGroup, kPanels, kRows>::Run(
         format, source, blocks, tile, begins, out + (row - first) * out_stride,
         out_stride);
@@ -409,9 +422,14 @@ void PanelGroup(const PanelFormat& format, const std::byte* panels,
       DecodeBlocks(Raw(format, from + i * panel_bytes, 0), blocks,
                    decoded + i * kStep);
     }
+    const bool last = column + kStretch >= columns;
+    const Upcoming next = {
+        last ? panels + kPanels * panel_bytes
+             : from + static_cast<size_t>(blocks) * block_bytes,
+        panel_bytes, block_bytes};
     StretchRows<kBits, kSuper, kGroup, kPanels>(format, Decoded(decoded, kStep),
                                                 column, blocks, rows, first,
-                                                tokens, out, out_stride);
+                                                tokens, next, out, out_stride);
   }
 }
 

@@ -48,6 +48,14 @@ void TapInput(Exec& exec, int64_t layer, std::string_view name,
            x.columns);
 }
 
+// Decoding is limited by memory: threads that wait may fetch what the next
+// product reads first. More than this does not stay in their caches.
+void FetchAhead(Exec& exec, int64_t rows, const PackedMatrix& next) {
+  constexpr size_t kMost = size_t{256} << 10;
+  if (rows >= 16) return;  // arithmetic is the limit
+  exec.pool.FetchAhead({next.data, std::min(kMost, next.bytes())});
+}
+
 class DecoderFamily : public Decoder {
  public:
   DecoderFamily(const Checkpoint& checkpoint, Precision precision,
@@ -311,6 +319,7 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
       {&layer.key, nullptr, head_dim, store_key},
       {&layer.value, nullptr, head_dim, store_value},
   };
+  FetchAhead(exec, batch.rows, layer.attention_output);
   ops::Matmul(exec, normed, products);
 
   std::vector<const std::byte*> pages;
@@ -349,6 +358,7 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
                   slides ? attention.window : 0},
                  queries, slices, attended);
   TapInput(exec, index, "attention_mixed", attended);
+  FetchAhead(exec, batch.rows, layer.gate);
   AddProduct(exec, batch, attended, layer.attention_output,
              layer.post_attention_norm);
 }
@@ -407,8 +417,13 @@ void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index) const {
     }
   };
   const ops::Product up[] = {{&layer.gate, &layer.up, gated.unit(), gate}};
+  FetchAhead(exec, batch.rows, layer.down);
   ops::Matmul(exec, normed, up);
   TapInput(exec, index, "feed_forward_hidden", gated);
+  FetchAhead(exec, batch.rows,
+             index + 1 < spec_.layers
+                 ? weights_.layers[static_cast<size_t>(index) + 1].query
+                 : weights_.head);
   AddProduct(exec, batch, gated, layer.down, layer.post_feed_forward_norm);
 }
 
