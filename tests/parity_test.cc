@@ -140,8 +140,7 @@ TEST(Parity, PerplexityEqualsTheReference) {
     const Perplexity a = EvaluatePerplexity(exact, text);
     EXPECT_EQ(a.tokens, item["tokens"].get<int64_t>());
     EXPECT_NEAR(a.nll, expected, 1e-4 * expected);
-    EXPECT_NEAR(EvaluatePerplexity(fast, text).nll, expected,
-                1e-2 * expected);
+    EXPECT_NEAR(EvaluatePerplexity(fast, text).nll, expected, 1e-2 * expected);
   }
 }
 

@@ -265,12 +265,10 @@ int AnswerLinesAtOnce(const Invocation& call,
                       int64_t context, int64_t parallel,
                       const GenerateOptions& options,
                       std::optional<std::string> line, int64_t number) {
-  generate::Scheduler scheduler(
-      model,
-      {.context = context,
-       .max_sequences = parallel,
-       .kv_type = KvOption(call),
-       .max_kept = parallel});
+  generate::Scheduler scheduler(model, {.context = context,
+                                        .max_sequences = parallel,
+                                        .kv_type = KvOption(call),
+                                        .max_kept = parallel});
   // A slow answer holds back those behind it; as many more are read on.
   OrderedPrinter printer(*model, options, 2 * static_cast<size_t>(parallel));
   for (; line && !InterruptGuard::Interrupted(); line = ReadLine(), ++number) {

@@ -62,7 +62,8 @@ class Bench {
   }
 
   double PromptSeconds() {
-    const auto sequence = decoder_.NewSequence(decoder_.spec().context, options_.kv_type);
+    const auto sequence =
+        decoder_.NewSequence(decoder_.spec().context, options_.kv_type);
     return Seconds([&] { Feed(*sequence, options_.prompt_tokens); });
   }
 

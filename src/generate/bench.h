@@ -22,7 +22,7 @@ struct BenchOptions {
   int64_t depth = 0;
   int64_t sequences = 1;  // that decode at once, in one forward
   std::optional<models::KvType> kv_type;
-  int repetitions = 5;    // after one that warms up
+  int repetitions = 5;  // after one that warms up
 };
 
 struct BenchResult {

@@ -115,8 +115,8 @@ std::shared_ptr<LanguageModel> LanguageModel::Load(const fs::path& path,
   // The tokenizer is built on one thread while the others pack weights.
   model->tokenizer_ = TokenizerOf(checkpoint);
   model->packed_ = std::make_unique<models::PackedCache>(options.packed);
-  model->decoder_ = models::Decoder::Load(
-      checkpoint, options.precision, *model->pool_, model->packed_.get());
+  model->decoder_ = models::Decoder::Load(checkpoint, options.precision,
+                                          *model->pool_, model->packed_.get());
   const std::string source = TemplateOf(checkpoint);
   if (!source.empty()) {
     model->template_ = std::make_unique<text::Template>(

@@ -25,7 +25,8 @@ Session::Session(std::shared_ptr<const LanguageModel> model, int64_t context,
                  std::optional<models::KvType> kv_type)
     : state_(std::make_unique<SessionState>()) {
   state_->context = ResolveContext(*model, context);
-  state_->past.sequence = model->decoder().NewSequence(state_->context, kv_type);
+  state_->past.sequence =
+      model->decoder().NewSequence(state_->context, kv_type);
   state_->model = std::move(model);
 }
 Session::~Session() = default;

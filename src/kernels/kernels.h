@@ -98,8 +98,8 @@ struct KernelTable {
                        const AttentionState& state);
 
   // Stores a head's key, or value, [head_dim], at `position` of a page.
-  void (*store_kv)(KvType type, bool key, const float* values,
-                   int64_t head_dim, std::byte* page, int64_t position);
+  void (*store_kv)(KvType type, bool key, const float* values, int64_t head_dim,
+                   std::byte* page, int64_t position);
 
   // Arithmetic roofs: runs about `iterations` inner steps on registers and
   // returns the operations done (multiply and add counted apart).

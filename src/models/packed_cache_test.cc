@@ -128,14 +128,14 @@ TEST_F(PackedCacheTest, OldestFilesMakeRoom) {
   Logits();
   const fs::path first = Files().at(0);
   options_.limit_bytes = fs::file_size(first) + 1000;  // for one
-  fs::last_write_time(model_, fs::last_write_time(model_) +
-                                  std::chrono::seconds(5));
+  fs::last_write_time(model_,
+                      fs::last_write_time(model_) + std::chrono::seconds(5));
   Logits();
   ASSERT_EQ(Files().size(), 1u);
   EXPECT_NE(Files()[0], first);
   options_.limit_bytes = 1000;  // for none
-  fs::last_write_time(model_, fs::last_write_time(model_) +
-                                  std::chrono::seconds(5));
+  fs::last_write_time(model_,
+                      fs::last_write_time(model_) + std::chrono::seconds(5));
   const auto before = Files();
   Logits();
   EXPECT_EQ(Files(), before);

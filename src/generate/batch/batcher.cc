@@ -194,7 +194,8 @@ void Batcher::Attach(Request& request) {
   TokenSequence& past = request.past_;
   if (past.sequence && common <= past.length()) return;
   if (best == nullptr) {
-    past.sequence = model_->decoder().NewSequence(options_.context, options_.kv_type);
+    past.sequence =
+        model_->decoder().NewSequence(options_.context, options_.kv_type);
     return;
   }
   past = best->Fork(common);
