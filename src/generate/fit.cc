@@ -18,11 +18,11 @@ using models::Role;
 // Fitted to `malmoi bench` (docs/PERFORMANCE.md, "Predictions"); to fit them
 // again, tools/check_fit.py MODEL... prints what each must be divided by.
 struct Calibration {
-  double arithmetic = 0.95;  // of what the kernel alone reaches, below
-  double memory = 0.80;      // of streaming reads
-  double attention = 0.45;   // of f32 arithmetic
-  double element_ops = 230;  // f32 operations that one element costs
-  double region_s = 14e-6;   // each
+  double arithmetic = 0.82;  // of what the kernel alone reaches, below
+  double memory = 0.78;      // of streaming reads
+  double attention = 0.49;   // of f32 arithmetic
+  double element_ops = 20;   // f32 operations that one element costs
+  double region_s = 7.7e-6;  // each
 };
 constexpr Calibration kCalibration;
 
