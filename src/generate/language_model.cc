@@ -1,6 +1,7 @@
 #include "generate/language_model.h"
 
 #include <algorithm>
+#include <future>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -112,11 +113,13 @@ std::shared_ptr<LanguageModel> LanguageModel::Load(const fs::path& path,
   model->info_ = InfoOf(checkpoint);
   model->precision_ = options.precision;
   model->pool_ = std::make_unique<ThreadPool>(options.threads);
-  // The tokenizer is built on one thread while the others pack weights.
-  model->tokenizer_ = TokenizerOf(checkpoint);
+  // The tokenizer is built while the weights are mapped or packed.
+  auto tokenizer =
+      std::async(std::launch::async, [&] { return TokenizerOf(checkpoint); });
   model->packed_ = std::make_unique<models::PackedCache>(options.packed);
   model->decoder_ = models::Decoder::Load(checkpoint, options.precision,
                                           *model->pool_, model->packed_.get());
+  model->tokenizer_ = tokenizer.get();
   const std::string source = TemplateOf(checkpoint);
   if (!source.empty()) {
     model->template_ = std::make_unique<text::Template>(

@@ -63,27 +63,50 @@ HWY_AFTER_NAMESPACE();
 
 namespace malmoi::kernels {
 
-HWY_EXPORT(Table);
-
 namespace {
 
-std::vector<const KernelTable*> FindKernels() {
-  std::vector<const KernelTable*> tables;
 #if defined(HWY_COMPILE_ONLY_STATIC)
-  tables.push_back(HWY_STATIC_DISPATCH(Table)());
+std::vector<const KernelTable*> FindKernels() {
+  return {HWY_STATIC_DISPATCH(Table)(), &ScalarKernels()};
+}
 #else
-  int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
-  while (targets != 0) {  // the lowest bit is the best target
-    const int64_t best = targets & -targets;
-    hwy::SetSupportedTargetsForTest(best);
-    tables.push_back(HWY_DYNAMIC_DISPATCH(Table)());
-    targets &= targets - 1;
+// Whether this processor, and its system, have what a target was compiled for
+// (hwy/ops/set_macros-inl.h).
+bool HasAvx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+         __builtin_cpu_supports("f16c") && __builtin_cpu_supports("aes") &&
+         __builtin_cpu_supports("pclmul");
+}
+bool HasAvx3() {
+  return HasAvx2() && __builtin_cpu_supports("avx512f") &&
+         __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw");
+}
+bool HasAvx3Dl() {
+  return HasAvx3() && __builtin_cpu_supports("avx512vnni") &&
+         __builtin_cpu_supports("avx512vbmi") &&
+         __builtin_cpu_supports("avx512vbmi2") &&
+         __builtin_cpu_supports("avx512bitalg") &&
+         __builtin_cpu_supports("avx512vpopcntdq") &&
+         __builtin_cpu_supports("vpclmulqdq");
+}
+
+// Best first.
+std::vector<const KernelTable*> FindKernels() {
+  __builtin_cpu_init();
+  std::vector<const KernelTable*> tables;
+  if (HasAvx3Dl()) tables.push_back(N_AVX3_DL::Table());
+  if (HasAvx3()) tables.push_back(N_AVX3::Table());
+  if (HasAvx2()) tables.push_back(N_AVX2::Table());
+  if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")) {
+    tables.push_back(N_SSE4::Table());
   }
-  hwy::SetSupportedTargetsForTest(0);
-#endif
   tables.push_back(&ScalarKernels());
   return tables;
 }
+#endif
 
 std::atomic<const KernelTable*>& Chosen() {
   static std::atomic<const KernelTable*> chosen = [] {

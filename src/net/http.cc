@@ -1,18 +1,16 @@
 #include "net/http.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <cctype>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "base/error.h"
 #include "base/format.h"
+#include "net/curl.h"
 
 namespace malmoi::net {
 
@@ -30,26 +28,21 @@ std::string Lower(std::string_view text) {
 }
 
 struct UrlHandle {
-  explicit UrlHandle(std::string_view url) : handle(curl_url()) {
-    valid = curl_url_set(handle, CURLUPART_URL, std::string(url).c_str(), 0) ==
-            CURLUE_OK;
+  explicit UrlHandle(std::string_view url) : handle(Curl().url()) {
+    valid = Curl().url_set(handle, CURLUPART_URL, std::string(url).c_str(),
+                           0) == CURLUE_OK;
   }
-  ~UrlHandle() { curl_url_cleanup(handle); }
+  ~UrlHandle() { Curl().url_cleanup(handle); }
   std::string Get(CURLUPart part, unsigned flags = 0) const {
     char* text = nullptr;
-    if (curl_url_get(handle, part, &text, flags) != CURLUE_OK) return "";
+    if (Curl().url_get(handle, part, &text, flags) != CURLUE_OK) return "";
     std::string result(text);
-    curl_free(text);
+    Curl().free(text);
     return result;
   }
   CURLU* handle;
   bool valid;
 };
-
-void InitializeOnce() {
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-}
 
 // One exchange with one server.
 struct Exchange {
@@ -144,19 +137,19 @@ int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 
 void SetAuthorities(CURL* c, const HttpRequest& request) {
   if (!request.verify_tls) {
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
+    Curl().easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
+    Curl().easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
     return;
   }
   if (!request.ca_file.empty()) {
-    curl_easy_setopt(c, CURLOPT_CAINFO, request.ca_file.c_str());
+    Curl().easy_setopt(c, CURLOPT_CAINFO, request.ca_file.c_str());
     return;
   }
   for (const char* name :
        {"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"}) {
     const char* bundle = std::getenv(name);
     if (bundle != nullptr && *bundle != '\0') {
-      curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
+      Curl().easy_setopt(c, CURLOPT_CAINFO, bundle);
       return;
     }
   }
@@ -164,38 +157,38 @@ void SetAuthorities(CURL* c, const HttpRequest& request) {
 
 void SetOptions(CURL* c, const std::string& url, Exchange& exchange) {
   const HttpRequest& request = *exchange.request;
-  curl_easy_setopt(c, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(c, CURLOPT_NOBODY, request.head ? 1L : 0L);
-  curl_easy_setopt(c, CURLOPT_USERAGENT, "malmoi");
-  curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(request.connect_timeout_ms));
-  curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
-  curl_easy_setopt(
+  Curl().easy_setopt(c, CURLOPT_URL, url.c_str());
+  Curl().easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+  Curl().easy_setopt(c, CURLOPT_NOBODY, request.head ? 1L : 0L);
+  Curl().easy_setopt(c, CURLOPT_USERAGENT, "malmoi");
+  Curl().easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+  Curl().easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+  Curl().easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(request.connect_timeout_ms));
+  Curl().easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+  Curl().easy_setopt(
       c, CURLOPT_LOW_SPEED_TIME,
       static_cast<long>(std::max(1, request.stall_timeout_ms / 1000)));
   if (request.head || !request.on_body) {  // small answers
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS,
-                     static_cast<long>(request.connect_timeout_ms +
-                                       request.stall_timeout_ms));
+    Curl().easy_setopt(c, CURLOPT_TIMEOUT_MS,
+                       static_cast<long>(request.connect_timeout_ms +
+                                         request.stall_timeout_ms));
   }
   if (!request.proxy.empty()) {
-    curl_easy_setopt(c, CURLOPT_PROXY, request.proxy.c_str());
+    Curl().easy_setopt(c, CURLOPT_PROXY, request.proxy.c_str());
   }
   SetAuthorities(c, request);
   if (request.range_start > 0) {
-    curl_easy_setopt(c, CURLOPT_RANGE,
-                     Format("{}-", request.range_start).c_str());
+    Curl().easy_setopt(c, CURLOPT_RANGE,
+                       Format("{}-", request.range_start).c_str());
   }
-  curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, OnHeader);
-  curl_easy_setopt(c, CURLOPT_HEADERDATA, &exchange);
-  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, OnBody);
-  curl_easy_setopt(c, CURLOPT_WRITEDATA, &exchange);
-  curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, OnProgress);
-  curl_easy_setopt(c, CURLOPT_XFERINFODATA, &exchange);
+  Curl().easy_setopt(c, CURLOPT_HEADERFUNCTION, OnHeader);
+  Curl().easy_setopt(c, CURLOPT_HEADERDATA, &exchange);
+  Curl().easy_setopt(c, CURLOPT_WRITEFUNCTION, OnBody);
+  Curl().easy_setopt(c, CURLOPT_WRITEDATA, &exchange);
+  Curl().easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+  Curl().easy_setopt(c, CURLOPT_XFERINFOFUNCTION, OnProgress);
+  Curl().easy_setopt(c, CURLOPT_XFERINFODATA, &exchange);
 }
 
 [[noreturn]] void ThrowTransport(CURLcode code, const std::string& url) {
@@ -205,7 +198,7 @@ void SetOptions(CURL* c, const std::string& url, Exchange& exchange) {
       ErrorCode::kNetwork,
       {.where = PublicUrl(url),
        .what = tls ? "the server's certificate is not trusted" : "no answer",
-       .got = curl_easy_strerror(code),
+       .got = Curl().easy_strerror(code),
        .hint = tls ? "the authorities' file in SSL_CERT_FILE"
                    : "checking the connection"});
 }
@@ -214,24 +207,24 @@ void SetOptions(CURL* c, const std::string& url, Exchange& exchange) {
 // true when a part of the body has reached the caller.
 HttpResponse Once(const HttpRequest& request, const std::string& url,
                   bool with_authorization, bool& touched) {
-  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(),
-                                                    curl_easy_cleanup);
+  const std::unique_ptr<CURL, void (*)(CURL*)> curl(Curl().easy_init(),
+                                                    Curl().easy_cleanup);
   Exchange exchange;
   exchange.request = &request;
   exchange.response.url = url;
   curl_slist* list = nullptr;
   for (const auto& [name, value] : request.headers) {
-    list = curl_slist_append(list, (name + ": " + value).c_str());
+    list = Curl().slist_append(list, (name + ": " + value).c_str());
   }
   if (with_authorization && !request.authorization.empty()) {
-    list = curl_slist_append(
+    list = Curl().slist_append(
         list, ("Authorization: " + request.authorization).c_str());
   }
   const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
-      list, curl_slist_free_all);
+      list, Curl().slist_free_all);
   SetOptions(curl.get(), url, exchange);
-  curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, list);
-  const CURLcode code = curl_easy_perform(curl.get());
+  Curl().easy_setopt(curl.get(), CURLOPT_HTTPHEADER, list);
+  const CURLcode code = Curl().easy_perform(curl.get());
   touched = exchange.body_started;
   if (exchange.thrown) std::rethrow_exception(exchange.thrown);
   if (exchange.stopped_by_caller) Cancelled(url);
@@ -350,7 +343,6 @@ HttpResponse Follow(const HttpRequest& request, bool& touched) {
 }  // namespace
 
 HttpResponse Fetch(const HttpRequest& request) {
-  InitializeOnce();
   CheckRequest(request);
   const auto wait = [&](int64_t ms) {
     for (int64_t waited = 0; waited < ms; waited += 50) {
@@ -391,10 +383,10 @@ HttpResponse Fetch(const HttpRequest& request) {
 std::string PublicUrl(std::string_view url) {
   const UrlHandle parsed(url);
   if (!parsed.valid) return "a malformed URL";
-  curl_url_set(parsed.handle, CURLUPART_USER, nullptr, 0);
-  curl_url_set(parsed.handle, CURLUPART_PASSWORD, nullptr, 0);
-  curl_url_set(parsed.handle, CURLUPART_QUERY, nullptr, 0);
-  curl_url_set(parsed.handle, CURLUPART_FRAGMENT, nullptr, 0);
+  Curl().url_set(parsed.handle, CURLUPART_USER, nullptr, 0);
+  Curl().url_set(parsed.handle, CURLUPART_PASSWORD, nullptr, 0);
+  Curl().url_set(parsed.handle, CURLUPART_QUERY, nullptr, 0);
+  Curl().url_set(parsed.handle, CURLUPART_FRAGMENT, nullptr, 0);
   return parsed.Get(CURLUPART_URL);
 }
 
@@ -409,8 +401,8 @@ std::string Origin(std::string_view url) {
 std::string ResolveUrl(std::string_view base, std::string_view reference) {
   const UrlHandle parsed(base);
   if (!parsed.valid ||
-      curl_url_set(parsed.handle, CURLUPART_URL, std::string(reference).c_str(),
-                   0) != CURLUE_OK) {
+      Curl().url_set(parsed.handle, CURLUPART_URL,
+                     std::string(reference).c_str(), 0) != CURLUE_OK) {
     throw Error(ErrorCode::kNetwork,
                 {.where = PublicUrl(base),
                  .what = "a malformed URL",
@@ -425,10 +417,11 @@ std::string WithCredentialsOf(std::string_view base, std::string_view url) {
       !to.Get(CURLUPART_USER).empty() || from.Get(CURLUPART_USER).empty()) {
     return std::string(url);
   }
-  curl_url_set(to.handle, CURLUPART_USER, from.Get(CURLUPART_USER).c_str(), 0);
+  Curl().url_set(to.handle, CURLUPART_USER, from.Get(CURLUPART_USER).c_str(),
+                 0);
   const std::string password = from.Get(CURLUPART_PASSWORD);
   if (!password.empty()) {
-    curl_url_set(to.handle, CURLUPART_PASSWORD, password.c_str(), 0);
+    Curl().url_set(to.handle, CURLUPART_PASSWORD, password.c_str(), 0);
   }
   return to.Get(CURLUPART_URL);
 }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -82,6 +83,10 @@ class Bpe : public TokenModel {
   Next FindNext(std::string_view piece, const ModelToken& left,
                 const ModelToken& right) const;
   int32_t FindSpelling(std::string_view spelling) const;  // -1: none
+  int32_t FindSpelling(std::string_view spelling, uint64_t hash) const;
+  // At most 192 at once.
+  void FindSpellings(std::span<const std::string_view> spellings,
+                     int32_t* ids) const;
   // The same, and none for tokens that are kept out of texts.
   int32_t FindInText(std::string_view spelling) const;
   int32_t SymbolId(std::string_view piece, size_t begin, size_t end) const;
