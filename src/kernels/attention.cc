@@ -20,6 +20,12 @@ size_t AttentionScratch(int64_t head_dim, int count) {
          kTile * (dim / 16) * static_cast<size_t>(kAttentionPage) + page + 64;
 }
 
+void CapScores(float cap, int64_t count, float* scores) {
+  for (int64_t i = 0; i < count; ++i) {
+    scores[i] = cap * std::tanh(scores[i] / cap);
+  }
+}
+
 size_t AttentionStateFloats(int64_t head_dim, int count) {
   const size_t floats =
       static_cast<size_t>(count) * static_cast<size_t>(head_dim + 2);

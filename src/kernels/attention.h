@@ -52,6 +52,7 @@ struct AttentionInput {
   const std::byte* const* keys = nullptr;
   const std::byte* const* values = nullptr;
   float* scratch = nullptr;  // AttentionScratch() floats
+  float softcap = 0;         // scores become cap·tanh(score/cap); 0: they stay
 };
 size_t AttentionScratch(int64_t head_dim, int count);
 
@@ -61,6 +62,8 @@ struct AttentionState {
   float* total = nullptr;    // [count]
   float* sums = nullptr;     // [count][head_dim]
 };
+// `count` scores in place.
+void CapScores(float cap, int64_t count, float* scores);
 size_t AttentionStateFloats(int64_t head_dim, int count);
 // The three in `memory`.
 AttentionState StateAt(float* memory, int count);

@@ -11,6 +11,15 @@ Config::Config(const Checkpoint& checkpoint)
     : checkpoint_(checkpoint), prefix_(checkpoint.Architecture() + ".") {}
 
 const Json* Config::Find(std::string_view hf) const {
+  while (true) {
+    const size_t bar = hf.find('|');
+    const Json* found = FindOne(hf.substr(0, bar));
+    if (found != nullptr || bar == std::string_view::npos) return found;
+    hf.remove_prefix(bar + 1);
+  }
+}
+
+const Json* Config::FindOne(std::string_view hf) const {
   if (!checkpoint_.folder || hf.empty()) return nullptr;
   const Json* at = &checkpoint_.folder->config;
   while (true) {
@@ -70,6 +79,30 @@ int64_t Config::CountOrZero(std::string_view gguf, std::string_view hf) const {
     if (json == nullptr || *json == 0) return 0;
   }
   return Count(gguf, hf);
+}
+
+double Config::NumberOrZero(std::string_view gguf, std::string_view hf) const {
+  if (checkpoint_.gguf) {
+    const auto value = checkpoint_.gguf->GetFloat(GgufKey(gguf));
+    if (!value || *value == 0) return 0;
+  } else {
+    const Json* json = Find(hf);
+    if (json == nullptr || *json == 0) return 0;
+  }
+  return Number(gguf, hf);
+}
+
+std::vector<int64_t> Config::Flags(std::string_view hf) const {
+  const Json* json = Find(hf);
+  std::vector<int64_t> values;
+  if (json == nullptr || !json->is_array()) return values;
+  for (const Json& value : *json) {
+    if (!value.is_number_integer()) {
+      Refuse(Format("value in {}", hf), DumpJson(value));
+    }
+    values.push_back(value.get<int64_t>());
+  }
+  return values;
 }
 
 std::vector<double> Config::Numbers(std::string_view hf) const {

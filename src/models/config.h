@@ -18,7 +18,8 @@ class Config {
   explicit Config(const Checkpoint& checkpoint);
 
   // GGUF keys are prefixed by the architecture; dots in `hf` descend into
-  // objects. An empty key is absent. Without a fallback, absence is
+  // objects, and bars part spellings, of which the first that is there counts.
+  // An empty key is absent. Without a fallback, absence is
   // kCorrupt. Counts are 1 to 2^31-1.
   int64_t Count(std::string_view gguf, std::string_view hf,
                 std::optional<int64_t> fallback = {}) const;
@@ -28,12 +29,15 @@ class Config {
                    std::string_view fallback) const;
   // The same, but 0 where it is absent or 0.
   int64_t CountOrZero(std::string_view gguf, std::string_view hf) const;
+  double NumberOrZero(std::string_view gguf, std::string_view hf) const;
   // config.json only.
   bool Has(std::string_view hf) const { return Find(hf) != nullptr; }
   std::vector<double> Numbers(std::string_view hf) const;
   std::vector<std::string> Texts(std::string_view hf) const;
   double Number(std::string_view hf) const { return Number("", hf); }
   bool Flag(std::string_view hf) const;
+  // A list of 0 and 1; empty where there is none.
+  std::vector<int64_t> Flags(std::string_view hf) const;
 
   const Tensor* FindTensor(std::string_view name) const;
   // Null for a Hugging Face folder; its keys are prefixed as above.
@@ -45,6 +49,7 @@ class Config {
 
  private:
   const Json* Find(std::string_view hf) const;
+  const Json* FindOne(std::string_view hf) const;
   [[noreturn]] void Missing(std::string_view gguf, std::string_view hf) const;
 
   const Checkpoint& checkpoint_;

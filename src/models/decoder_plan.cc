@@ -14,8 +14,10 @@ namespace malmoi::models {
 
 namespace {
 
+// Not multiplied with.
 bool IsNorm(Role role) {
   switch (role) {
+    case Role::kPositions:
     case Role::kOutputNorm:
     case Role::kAttentionNorm:
     case Role::kQueryNorm:
@@ -30,8 +32,8 @@ bool IsNorm(Role role) {
 }
 
 bool HasLayers(Role role) {
-  return role != Role::kEmbedding && role != Role::kOutputNorm &&
-         role != Role::kHead;
+  return role != Role::kEmbedding && role != Role::kPositions &&
+         role != Role::kOutputNorm && role != Role::kHead;
 }
 
 std::string NameOf(std::string_view pattern, int64_t layer) {
@@ -66,12 +68,11 @@ Found FindTensors(const Checkpoint& checkpoint,
   Found found;
   std::string missing;
   const auto look = [&](const TensorName& name, int64_t layer) {
-    const auto it = checkpoint.tensors().find(
-        NameOf(checkpoint.gguf ? name.gguf : name.hf, layer));
+    const std::string stored = NameIn(checkpoint, architecture, name, layer);
+    const auto it = checkpoint.tensors().find(stored);
     if (it == checkpoint.tensors().end()) {
       if (!IsNorm(name.role) && name.role != Role::kHead && missing.empty()) {
-        missing = NameOf(checkpoint.gguf ? name.gguf : name.hf, layer) +
-                  " is missing";
+        missing = stored + " is missing";
       }
       return;
     }
@@ -171,9 +172,11 @@ DecoderPlan PlanDecoder(const Checkpoint& checkpoint,
       if (!spec.tied_head) continue;  // read where it lies
       use = Role::kHead;
     }
-    for (int64_t rows : Parts(role, tensor.rows(), spec)) {
-      plan.matrices.push_back(
-          {use, dtype_of(name, tensor), rows, tensor.columns()});
+    const bool turned = spec.transposed && use != Role::kHead;
+    const int64_t columns = turned ? tensor.rows() : tensor.columns();
+    for (int64_t rows :
+         Parts(role, turned ? tensor.columns() : tensor.rows(), spec)) {
+      plan.matrices.push_back({use, dtype_of(name, tensor), rows, columns});
     }
   }
   return plan;

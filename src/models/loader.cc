@@ -7,14 +7,13 @@
 
 namespace malmoi::models {
 
-std::string TensorFinder::Name(Role role, int64_t layer) const {
-  return checkpoint_.gguf ? GgufName(architecture_, role, layer)
-                          : HfName(architecture_, role, layer);
-}
-
 const Tensor* TensorFinder::FindOptional(Role role, int64_t layer,
                                          const Shape& shape) {
-  const std::string name = Name(role, layer);
+  return FindOptional(Name(role, layer), shape);
+}
+
+const Tensor* TensorFinder::FindOptional(const std::string& name,
+                                         const Shape& shape) {
   const auto& tensors = checkpoint_.tensors();
   const auto it = tensors.find(name);
   if (it == tensors.end()) return nullptr;
@@ -42,10 +41,32 @@ const Tensor* TensorFinder::FindOptional(Role role, int64_t layer,
 }
 
 const Tensor* TensorFinder::Find(Role role, int64_t layer, const Shape& shape) {
+  return Find(Name(role, layer), shape);
+}
+
+const Tensor* TensorFinder::FindBias(Role role, int64_t layer,
+                                     const Shape& shape) {
+  std::string name = Name(role, layer);
+  constexpr std::string_view kWeight = ".weight";
+  if (name.ends_with(kWeight)) {
+    name.replace(name.size() - kWeight.size(), kWeight.size(), ".bias");
+  }
+  return Find(name, shape);
+}
+
+const Tensor* TensorFinder::FindOfHead(Role role, int64_t layer, int64_t head,
+                                       const Shape& shape) {
+  std::string name = Name(role, layer);
+  const size_t at = name.find("{}");
+  if (at != std::string::npos) name.replace(at, 2, std::to_string(head));
+  return Find(name, shape);
+}
+
+const Tensor* TensorFinder::Find(const std::string& name, const Shape& shape) {
   const size_t before = problems_.size();
-  const Tensor* tensor = FindOptional(role, layer, shape);
+  const Tensor* tensor = FindOptional(name, shape);
   if (tensor == nullptr && problems_.size() == before) {
-    problems_.push_back(Format("{} is missing", Name(role, layer)));
+    problems_.push_back(Format("{} is missing", name));
   }
   return tensor;
 }
@@ -54,10 +75,8 @@ void TensorFinder::Finish() {
   std::sort(claimed_.begin(), claimed_.end());
   for (const auto& [name, tensor] : checkpoint_.tensors()) {
     if (std::binary_search(claimed_.begin(), claimed_.end(), name)) continue;
-    const bool ignored = std::any_of(
-        architecture_.ignored.begin(), architecture_.ignored.end(),
-        [&](std::string_view prefix) { return name.starts_with(prefix); });
-    if (!ignored) problems_.push_back(name + " is not used");
+    if (!architecture_.Ignores(name))
+      problems_.push_back(name + " is not used");
   }
   if (problems_.empty()) return;
   constexpr size_t kShown = 20;

@@ -21,6 +21,14 @@ class TensorFinder {
   // The tensor of a role with this shape, null (and a noted problem) where it
   // is missing or misshapen. `layer` is ignored for roles without layers.
   const Tensor* Find(Role role, int64_t layer, const Shape& shape);
+  // The same of its bias.
+  const Tensor* FindBias(Role role, int64_t layer, const Shape& shape);
+  // Whether each head's is a tensor of its own.
+  bool HasHeads(Role role, int64_t layer) const {
+    return Name(role, layer).find("{}") != std::string::npos;
+  }
+  const Tensor* FindOfHead(Role role, int64_t layer, int64_t head,
+                           const Shape& shape);
   // Null without a problem where it is missing.
   const Tensor* FindOptional(Role role, int64_t layer, const Shape& shape);
 
@@ -29,7 +37,11 @@ class TensorFinder {
   void Finish();
 
  private:
-  std::string Name(Role role, int64_t layer) const;
+  std::string Name(Role role, int64_t layer) const {
+    return NameIn(checkpoint_, architecture_, role, layer);
+  }
+  const Tensor* FindOptional(const std::string& name, const Shape& shape);
+  const Tensor* Find(const std::string& name, const Shape& shape);
 
   const Checkpoint& checkpoint_;
   const Architecture& architecture_;

@@ -4,43 +4,94 @@
 #include <string>
 
 #include "base/error.h"
-#include "models/arch/gemma3.h"
-#include "models/arch/llama.h"
-#include "models/arch/phi3.h"
+#include "models/arch/arch.h"
+#include "models/arch/common.h"
 
 namespace malmoi::models {
 
 namespace {
 
-std::string Name(const Architecture& architecture, Role role, int64_t layer,
-                 std::string_view TensorName::* form) {
-  for (const TensorName& name : architecture.tensors) {
-    if (name.role != role) continue;
-    std::string text(name.*form);
-    const size_t at = text.find("{}");
-    if (at != std::string::npos) text.replace(at, 2, std::to_string(layer));
-    return text;
-  }
-  return "";
+// The names of a layer's heads have a second place for their number.
+std::string Fill(std::string_view pattern, int64_t layer) {
+  std::string text(pattern);
+  const size_t at = text.find("{}");
+  if (at != std::string::npos) text.replace(at, 2, std::to_string(layer));
+  return text;
 }
 
 }  // namespace
 
 std::string GgufName(const Architecture& architecture, Role role,
                      int64_t layer) {
-  return Name(architecture, role, layer, &TensorName::gguf);
+  for (const TensorName& name : architecture.tensors) {
+    if (name.role == role) return Fill(name.gguf, layer);
+  }
+  return "";
 }
-std::string HfName(const Architecture& architecture, Role role, int64_t layer) {
-  return Name(architecture, role, layer, &TensorName::hf);
+
+std::string NameIn(const Checkpoint& checkpoint,
+                   const Architecture& architecture, const TensorName& name,
+                   int64_t layer) {
+  std::string full = Fill(checkpoint.gguf ? name.gguf : name.hf, layer);
+  if (checkpoint.gguf || architecture.prefix.empty() ||
+      !full.starts_with(architecture.prefix) ||
+      checkpoint.tensors().contains(full)) {
+    return full;
+  }
+  const std::string bare = full.substr(architecture.prefix.size());
+  return checkpoint.tensors().contains(bare) ? bare : full;
+}
+
+std::string NameIn(const Checkpoint& checkpoint,
+                   const Architecture& architecture, Role role, int64_t layer) {
+  std::string last;
+  for (const TensorName& name : architecture.tensors) {
+    if (name.role != role) continue;
+    last = NameIn(checkpoint, architecture, name, layer);
+    if (checkpoint.tensors().contains(last)) break;
+  }
+  return last;
+}
+
+bool Architecture::Ignores(std::string_view tensor) const {
+  return std::any_of(
+      ignored.begin(), ignored.end(), [&](std::string_view pattern) {
+        return pattern.starts_with('*') ? tensor.ends_with(pattern.substr(1))
+                                        : tensor.starts_with(pattern);
+      });
 }
 
 std::span<const Architecture> Architectures() {
   static const Architecture kArchitectures[] = {
       // Sorted by name.
-      {"gemma3", DescribeGemma3, kGemma3Tensors, {}},
-      {"gemma3_text", DescribeGemma3, kGemma3Tensors, {}},
-      {"llama", DescribeLlama, kLlamaTensors, kLlamaIgnored},
-      {"phi3", DescribePhi3, kPhi3Tensors, kPhi3Ignored},
+      {"cohere", DescribeCohere, kLlamaTensors, kOldBuffers},
+      {"cohere2", DescribeCohere2, kLlamaTensors, kOldBuffers},
+      {"command-r", DescribeCohere, kLlamaTensors, kOldBuffers},
+      {"exaone", DescribeExaone, kExaoneTensors, kOldBuffers},
+      {"exaone4", DescribeExaone4, kSandwichTensors, kOldBuffers},
+      {"falcon", DescribeFalcon, kFalconTensors, kOldBuffers},
+      {"gemma", DescribeGemma, kLlamaTensors, kOldBuffers},
+      {"gemma2", DescribeGemma2, kSandwichTensors, kOldBuffers},
+      {"gemma3", DescribeGemma3, kSandwichTensors, kOldBuffers},
+      {"gemma3_text", DescribeGemma3, kSandwichTensors, kOldBuffers},
+      {"gpt2", DescribeGpt2, kGpt2Tensors, kOldBuffers, "transformer."},
+      {"gpt_neox", DescribeGptNeoX, kGptNeoXTensors, kOldBuffers},
+      {"gptneox", DescribeGptNeoX, kGptNeoXTensors, kOldBuffers},
+      {"granite", DescribeGranite, kLlamaTensors, kOldBuffers},
+      {"hyperclovax", DescribeHyperClovaX, kLlamaTensors, kOldBuffers},
+      {"llama", DescribeLlama, kLlamaTensors, kOldBuffers},
+      {"mistral", DescribeMistral, kLlamaTensors, kOldBuffers},
+      {"olmo", DescribeOlmo, kLlamaTensors, kOldBuffers},
+      {"olmo2", DescribeOlmo2, kSandwichTensors, kOldBuffers},
+      {"olmo3", DescribeOlmo2, kSandwichTensors, kOldBuffers},
+      {"phi", DescribePhi, kPhiTensors, kOldBuffers},
+      {"phi2", DescribePhi, kPhiTensors, kOldBuffers},
+      {"phi3", DescribePhi3, kPhi3Tensors, kOldBuffers},
+      {"qwen2", DescribeQwen2, kLlamaTensors, kOldBuffers},
+      {"qwen3", DescribeQwen3, kLlamaTensors, kOldBuffers},
+      {"smollm3", DescribeSmolLm3, kLlamaTensors, kOldBuffers},
+      {"stablelm", DescribeStableLm, kStableLmTensors, kOldBuffers},
+      {"starcoder2", DescribeStarCoder2, kStarCoder2Tensors, kOldBuffers},
   };
   return kArchitectures;
 }

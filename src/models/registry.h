@@ -13,11 +13,12 @@
 
 namespace malmoi::models {
 
-// What a tensor is to the forward. The first three exist once, the others
+// What a tensor is to the forward. The first four exist once, the others
 // once per layer. Some files store query, key and value, or gate and up, as
 // the rows of one matrix.
 enum class Role {
   kEmbedding,
+  kPositions,
   kOutputNorm,
   kHead,
   kAttentionNorm,
@@ -38,7 +39,8 @@ enum class Role {
 };
 
 // Where a role is found: "blk.{}.attn_q.weight" in GGUF, "model.layers.{}
-// .self_attn.q_proj.weight" in Hugging Face files; {} is the layer.
+// .self_attn.q_proj.weight" in Hugging Face files; {} is the layer. A bias is
+// called as its weight, with ".bias" at the end. Empty: the format lacks it.
 struct TensorName {
   Role role;
   std::string_view gguf;
@@ -50,8 +52,13 @@ struct Architecture {
   // Throws kCorrupt for missing or senseless values, naming the key.
   Spec (*describe)(const Checkpoint& checkpoint);
   std::span<const TensorName> tensors;
-  // Tensors that may be there and are not used, by prefix.
-  std::span<const std::string_view> ignored;
+  // Tensors that may be there and are not used: by prefix, or, after a *, by
+  // suffix.
+  std::span<const std::string_view> ignored = {};
+  // What Hugging Face names begin with in some files and not in others.
+  std::string_view prefix = "";
+
+  bool Ignores(std::string_view tensor) const;
 };
 
 // Throws kUnsupported, listing what is known.
@@ -59,10 +66,16 @@ const Architecture& FindArchitecture(std::string_view name,
                                      std::string_view where);
 std::span<const Architecture> Architectures();
 
-// What a role's tensor is called; empty where the architecture has none.
+// What converters to GGUF call a role; empty where they do not have it.
 std::string GgufName(const Architecture& architecture, Role role,
                      int64_t layer);
-std::string HfName(const Architecture& architecture, Role role, int64_t layer);
+// The name of a pattern in this checkpoint; empty where the format has none.
+std::string NameIn(const Checkpoint& checkpoint,
+                   const Architecture& architecture, const TensorName& name,
+                   int64_t layer);
+// Of a role; empty where the architecture has none.
+std::string NameIn(const Checkpoint& checkpoint,
+                   const Architecture& architecture, Role role, int64_t layer);
 
 }  // namespace malmoi::models
 

@@ -1,5 +1,6 @@
 #include "models/rope_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -14,13 +15,15 @@ class RopeKeys {
     today_ = "rope_parameters.";
     if (!section.empty()) today_ += std::string(section) + ".";
   }
-  std::string Find(std::string_view key) const {
+  // `keys`: one, or several spellings.
+  template <typename... Keys>
+  std::string Find(Keys... keys) const {
+    std::string all;
     for (const std::string& prefix :
          {today_, std::string("rope_scaling."), std::string()}) {
-      const std::string full = prefix + std::string(key);
-      if (config_.Has(full)) return full;
+      ((all += (all.empty() ? "" : "|") + prefix + keys), ...);
     }
-    return std::string(key);
+    return all;
   }
 
  private:
@@ -75,6 +78,53 @@ std::vector<float> ListedDivisors(const Config& config, const std::string& key,
   return std::vector<float>(values.begin(), values.end());
 }
 
+// YaRN (Peng et al. 2023, section 3.2): fast rotations stay, slow ones are
+// stretched by `factor`, those between are mixed; scores are sharpened by a
+// magnitude.
+void ReadYarn(const Config& config, const RopeKeys& keys, int64_t context,
+              RopeSpec& rope) {
+  const double factor =
+      config.Number("rope.scaling.factor", keys.Find("factor"));
+  const auto original = static_cast<double>(
+      config.Count("rope.scaling.original_context_length",
+                   keys.Find("original_max_position_embeddings"), context));
+  const double fast = config.Number("rope.scaling.yarn_beta_fast",
+                                    keys.Find("beta_fast"), 32.0);
+  const double slow =
+      config.Number("rope.scaling.yarn_beta_slow", keys.Find("beta_slow"), 1.0);
+  const auto dim = static_cast<double>(rope.dim);
+  // The component that turns so many times within the original context.
+  const auto component = [&](double turns) {
+    return dim * std::log(original / (turns * 2.0 * M_PI)) /
+           (2.0 * std::log(rope.theta));
+  };
+  double low = component(fast), high = component(slow);
+  const std::string truncate = keys.Find("truncate");
+  if (!config.Has(truncate) || config.Flag(truncate)) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, dim - 1.0);
+  if (low == high) high += 0.001;
+  for (int64_t i = 0; i < rope.dim / 2; ++i) {
+    const double ramp =
+        std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+    rope.frequency_divisors.push_back(
+        static_cast<float>(1.0 / (ramp / factor + (1.0 - ramp))));
+  }
+  const auto sharpen = [&](double scale) {
+    return factor <= 1.0 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
+  };
+  double magnitude = sharpen(1.0);
+  const std::string all = keys.Find("mscale_all_dim");
+  if (config.Has(keys.Find("mscale")) && config.Has(all)) {
+    magnitude = sharpen(config.Number(keys.Find("mscale"))) /
+                sharpen(config.Number(all));
+  }
+  rope.magnitude = config.Number("", keys.Find("attention_factor"), magnitude);
+}
+
 // LongRoPE (Ding et al. 2024) as Phi-3 has it: two lists of divisors, and a
 // magnitude that makes up for the spread of long contexts.
 void ReadLongRope(const Config& config, const RopeKeys& keys, int64_t context,
@@ -110,13 +160,13 @@ RopeSpec ReadRope(const Config& config, int64_t head_dim, int64_t context,
                   std::string_view section) {
   const RopeKeys keys(config, section);
   RopeSpec rope;
-  const double part =
-      config.Number("", keys.Find("partial_rotary_factor"), 1.0);
+  const double part = config.Number(
+      "", keys.Find("partial_rotary_factor", "rotary_pct", "rope_pct"), 1.0);
   rope.dim =
       config.Count("rope.dimension_count", "",
                    static_cast<int64_t>(static_cast<double>(head_dim) * part));
-  rope.theta =
-      config.Number("rope.freq_base", keys.Find("rope_theta"), 10000.0);
+  rope.theta = config.Number(
+      "rope.freq_base", keys.Find("rope_theta", "rotary_emb_base"), 10000.0);
   std::string scaling =
       config.Text("rope.scaling.type", keys.Find("rope_type"), "");
   if (scaling.empty()) scaling = config.Text("", keys.Find("type"), "none");
@@ -126,6 +176,12 @@ RopeSpec ReadRope(const Config& config, int64_t head_dim, int64_t context,
   } else if (scaling == "linear") {
     rope.linear_factor =
         config.Number("rope.scaling.factor", keys.Find("factor"));
+  } else if (scaling == "yarn") {
+    ReadYarn(config, keys, context, rope);
+  } else if (scaling == "dynamic") {
+    rope.dynamic_factor =
+        config.Number("rope.scaling.factor", keys.Find("factor"));
+    rope.original_context = context;
   } else if (scaling == "llama3") {
     rope.frequency_divisors = Llama3Divisors(config, keys, rope);
   } else if (scaling != "none" && scaling != "default") {

@@ -13,7 +13,7 @@ namespace malmoi::models {
 
 // Everything but `pairs`. `section` is the part of rope_parameters that holds
 // it where there are several ("full_attention"), else "". Scalings linear,
-// llama3 and longrope; kUnsupported for another.
+// dynamic, yarn, llama3 and longrope; kUnsupported for another.
 RopeSpec ReadRope(const Config& config, int64_t head_dim, int64_t context,
                   std::string_view section = "");
 

@@ -9,7 +9,25 @@
 
 namespace malmoi::models {
 
-enum class Activation { kSilu, kGeluTanh };
+// kGelu is x·Φ(x) by the error function, kGeluTanh its approximation.
+enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared };
+
+// RMSNorm (Zhang & Sennrich 2019) or LayerNorm (Ba et al. 2016).
+enum class NormKind { kRms, kLayer };
+
+// What is normalized of queries and keys before they rotate.
+enum class HeadNorms {
+  kNone,
+  kEachHead,   // every head by itself, one weight [head_dim] for all
+  kOwnWeight,  // every head by itself, a weight for each: [heads, head_dim]
+  kAllHeads,   // all heads as one vector, weight [heads·head_dim]
+};
+
+// How a file stores query, key and value where it has them as one matrix.
+enum class FusedOrder {
+  kParts,  // all rows of the query, of the key, of the value
+  kGroups  // for each kv head: its query heads, its key, its value
+};
 
 // Which two components of a head rotate together: neighbours (2i, 2i+1), as
 // in the original paper and in GGUF's Llama, or halves (i, i + dim/2).
@@ -28,15 +46,24 @@ struct RopeSpec {
   std::vector<float> long_divisors;
   int64_t original_context = 0;
   double magnitude = 1.0;  // multiplies cosines and sines
+  // Dynamic NTK scaling: where a sequence's capacity is more than
+  // `original_context` the base grows with it. 0: none.
+  double dynamic_factor = 0.0;
 };
 
 struct AttentionSpec {
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
-  double scale = 0.0;       // of query·key; 1/sqrt(head_dim) as a rule
-  bool head_norms = false;  // RMSNorm of every query and key head
-  RopeSpec rope;
+  double scale = 0.0;  // of query·key; 1/sqrt(head_dim) as a rule
+  HeadNorms head_norms = HeadNorms::kNone;
+  FusedOrder fused_order = FusedOrder::kParts;
+  bool bias = false;            // of query, key and value
+  bool output_bias = false;     // of the projection behind attention
+  double clip = 0.0;            // queries, keys and values lie in ±clip; 0: no
+  double softcap = 0.0;         // scores become cap·tanh(score/cap); 0: no
+  RopeSpec rope;                // dim 0: no rotation
+  std::vector<bool> unrotated;  // layers without rotation; empty: none
   // Layers that see only the last `window` positions, their own included, and
   // how they rotate. One flag a layer; empty: none.
   std::vector<bool> sliding;
@@ -46,6 +73,8 @@ struct AttentionSpec {
 
 struct FeedForwardSpec {
   int64_t hidden = 0;
+  bool gated = true;  // down(activation(gate(x))·up(x)), or without the gate
+  bool bias = false;
   Activation activation = Activation::kSilu;
 };
 
@@ -56,10 +85,26 @@ struct Spec {
   int64_t vocab_size = 0;
   int64_t context = 0;  // positions it was trained for
   double norm_epsilon = 1e-5;
+  NormKind norm = NormKind::kRms;
+  bool norm_weight = true;  // false: norms have no parameters
+  bool norm_bias = false;
   double norm_offset = 0.0;  // added to the norm weights of the file
-  // Sandwich norms: what attention and feed-forward give is normalized too.
+  // What attention and feed-forward read is normalized (pre), what they give
+  // is (post), or both.
+  bool pre_norms = true;
   bool post_norms = false;
+  // Attention and feed-forward read the same stream, side by side (Wang &
+  // Komatsuzaki 2021), and perhaps through one norm.
+  bool parallel = false;
+  bool shared_norm = false;
+  bool learned_positions = false;  // a row for each position is added
   double embedding_scale = 1.0;
+  double residual_scale = 1.0;  // of what blocks add to the stream
+  double logit_scale = 1.0;
+  double logit_softcap = 0.0;  // logits become cap·tanh(logit/cap); 0: no
+  bool head_bias = false;
+  // The file's matrices are [in_features, out_features].
+  bool transposed = false;
   AttentionSpec attention;
   FeedForwardSpec feed_forward;
   bool tied_head = false;  // the output head is the embedding matrix

@@ -117,7 +117,8 @@ class AttentionWork {
                          position + 1, results_ + head * padded_};
       }
     }
-    return {shape_.type, padded_, tile, count, keys, values, Scratch(thread)};
+    return {shape_.type, padded_,         tile,          count, keys,
+            values,      Scratch(thread), shape_.softcap};
   }
   float* Scratch(int thread) {
     return scratch_ + static_cast<size_t>(thread) * scratch_floats_ +

@@ -19,6 +19,7 @@ struct AttentionShape {
   int64_t head_dim = 0;
   int64_t window = 0;  // last positions that a row sees, its own included;
                        // 0: all
+  float softcap = 0;   // scores become cap·tanh(score/cap); 0: they stay
   int64_t padded() const { return kernels::PaddedHeadDim(type, head_dim); }
 };
 

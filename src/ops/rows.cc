@@ -28,24 +28,59 @@ void ForRows(Exec& exec, int64_t rows, F&& body) {
 }
 }  // namespace
 
-void RmsNorm(Exec& exec, const float* x, std::span<const float> weight,
-             double epsilon, const Activations& out) {
+void Center(float* values, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(values[i]);
+  const float mean = static_cast<float>(sum / static_cast<double>(count));
+  for (int64_t i = 0; i < count; ++i) values[i] -= mean;
+}
+
+void NormRows(Exec& exec, NormKind kind, const float* x,
+              std::span<const float> weight, std::span<const float> bias,
+              double epsilon, const Activations& out) {
   const int64_t columns = out.columns;
   MALMOI_CHECK(static_cast<int64_t>(weight.size()) == columns);
   Arena::Scope scope(exec.arena);
-  float* scratch =
-      exec.arena.New<float>(static_cast<size_t>(columns * exec.pool.threads()));
+  const auto room = [&] {
+    return exec.arena.New<float>(
+        static_cast<size_t>(columns * exec.pool.threads()));
+  };
+  float* scratch = room();
+  float* centered = kind == NormKind::kLayer ? room() : nullptr;
   ForRows(exec, out.rows, [&](int64_t row, int thread) {
+    const float* from = x + row * columns;
+    if (centered != nullptr) {
+      float* own = centered + thread * columns;
+      std::copy_n(from, columns, own);
+      Center(own, columns);
+      from = own;
+    }
     float* to = out.values != nullptr ? out.values + row * columns
                                       : scratch + thread * columns;
-    kernels::Kernels().rms_norm(x + row * columns, weight.data(), columns,
+    kernels::Kernels().rms_norm(from, weight.data(), columns,
                                 static_cast<float>(epsilon), to);
+    if (!bias.empty()) kernels::Kernels().add(to, bias.data(), columns);
     PutRow(out, row, to);
   });
 }
 
+void NormRowsInPlace(Exec& exec, int64_t rows, std::span<const float> weight,
+                     double epsilon, float* x) {
+  const int64_t columns = static_cast<int64_t>(weight.size());
+  Arena::Scope scope(exec.arena);
+  float* scratch =
+      exec.arena.New<float>(static_cast<size_t>(columns * exec.pool.threads()));
+  ForRows(exec, rows, [&](int64_t row, int thread) {
+    float* copy = scratch + thread * columns;
+    std::copy_n(x + row * columns, columns, copy);
+    kernels::Kernels().rms_norm(copy, weight.data(), columns,
+                                static_cast<float>(epsilon), x + row * columns);
+  });
+}
+
 void AddRmsNorm(Exec& exec, const float* x, int64_t rows,
-                std::span<const float> weight, double epsilon, float* to) {
+                std::span<const float> weight, double epsilon, float scale,
+                float* to) {
   const int64_t columns = static_cast<int64_t>(weight.size());
   Arena::Scope scope(exec.arena);
   float* scratch =
@@ -54,6 +89,9 @@ void AddRmsNorm(Exec& exec, const float* x, int64_t rows,
     float* normed = scratch + thread * columns;
     kernels::Kernels().rms_norm(x + row * columns, weight.data(), columns,
                                 static_cast<float>(epsilon), normed);
+    if (scale != 1.0f) {
+      for (int64_t k = 0; k < columns; ++k) normed[k] *= scale;
+    }
     kernels::Kernels().add(to + row * columns, normed, columns);
   });
 }

@@ -12,15 +12,28 @@
 
 namespace malmoi::ops {
 
-// out[r] = x[r]/rms(x[r])·weight for rows of x, [out.rows, columns], f32;
-// weight [columns]. Zhang & Sennrich 2019, "Root Mean Square Layer
-// Normalization". A region of its own only for many rows.
-void RmsNorm(Exec& exec, const float* x, std::span<const float> weight,
-             double epsilon, const Activations& out);
+enum class NormKind { kRms, kLayer };
 
-// to[r] += x[r]/rms(x[r])·weight for `rows` rows [weight.size()].
+// out[r] = x[r]/rms(x[r])·weight + bias for rows of x, [out.rows, columns],
+// f32; weight and bias [columns], no bias where it is empty. Zhang & Sennrich
+// 2019, "Root Mean Square Layer Normalization". kLayer: of x[r] - mean(x[r]),
+// Ba et al. 2016, "Layer Normalization". A region of its own only for many
+// rows.
+void NormRows(Exec& exec, NormKind kind, const float* x,
+              std::span<const float> weight, std::span<const float> bias,
+              double epsilon, const Activations& out);
+
+// The same of `rows` rows [weight.size()] in place, by rms.
+void NormRowsInPlace(Exec& exec, int64_t rows, std::span<const float> weight,
+                     double epsilon, float* x);
+
+// to[r] += scale·x[r]/rms(x[r])·weight for `rows` rows [weight.size()].
 void AddRmsNorm(Exec& exec, const float* x, int64_t rows,
-                std::span<const float> weight, double epsilon, float* to);
+                std::span<const float> weight, double epsilon, float scale,
+                float* to);
+
+// Takes the mean off.
+void Center(float* values, int64_t count);
 
 // Quantizes rows of x, [out.rows, columns], into out.
 void PutRows(Exec& exec, const float* x, const Activations& out);

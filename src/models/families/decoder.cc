@@ -1,11 +1,9 @@
-// The decoder family: pre-norm blocks of attention and feed-forward on a
-// residual stream (Vaswani et al. 2017; Touvron et al. 2023). One forward for
-// any number of rows of any number of sequences, steered by the Spec.
-#include "models/decoder.h"
-
+// The decoder family: blocks of attention and feed-forward on a residual
+// stream (Vaswani et al. 2017). One forward for any number of rows of any
+// number of sequences, steered by the Spec.
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -14,23 +12,15 @@
 #include "base/format.h"
 #include "kernels/kernels.h"
 #include "kernels/unpack.h"
-#include "models/families/decoder_weights.h"
+#include "models/families/decoder_family.h"
 #include "models/registry.h"
-#include "ops/attention.h"
-#include "ops/matmul.h"
-#include "ops/rows.h"
 
 namespace malmoi::models {
-
-namespace {
 
 using ops::ActivationForms;
 using ops::Activations;
 using ops::PackedMatrix;
 
-using Layer = DecoderLayer;
-
-// What the readers read, and f32 where an observer wants to see it.
 ActivationForms FormsFor(const Exec& exec,
                          std::initializer_list<const PackedMatrix*> readers) {
   ActivationForms forms;
@@ -39,7 +29,6 @@ ActivationForms FormsFor(const Exec& exec,
   return forms;
 }
 
-// Shows what products read: "layer.3.attention_input".
 void TapInput(Exec& exec, int64_t layer, std::string_view name,
               const Activations& x) {
   if (!exec.tap) return;
@@ -48,76 +37,65 @@ void TapInput(Exec& exec, int64_t layer, std::string_view name,
            x.columns);
 }
 
-// Decoding is limited by memory: threads that wait may fetch what the next
-// product reads first. More than this does not stay in their caches.
 void FetchAhead(Exec& exec, int64_t rows, const PackedMatrix& next) {
-  constexpr size_t kMost = size_t{256} << 10;
-  if (rows >= 16) return;  // arithmetic is the limit
+  constexpr size_t kMost = size_t{256} << 10;  // more leaves the caches again
+  if (rows >= 16) return;                      // arithmetic is the limit
   exec.pool.FetchAhead({next.data, std::min(kMost, next.bytes())});
 }
 
-class DecoderFamily : public Decoder {
- public:
-  DecoderFamily(const Checkpoint& checkpoint, Precision precision,
-                ThreadPool& pool, PackedCache* cache);
-
-  const Spec& spec() const override { return spec_; }
-  int64_t parameters() const override { return weights_.parameters; }
-  size_t weight_bytes() const override { return weights_.bytes; }
-  KvShape kv_shape(std::optional<KvType> type) const override;
-  std::unique_ptr<Sequence> NewSequence(
-      int64_t max_tokens, std::optional<KvType> type) const override {
-    return std::make_unique<Sequence>(kv_shape(type), max_tokens);
+void AddBias(const std::vector<float>& bias, const ops::Tile& tile,
+             float* values) {
+  if (bias.empty()) return;
+  for (int64_t t = 0; t < tile.tokens; ++t) {
+    kernels::Kernels().add(values + t * tile.stride,
+                           bias.data() + tile.first_row, tile.rows);
   }
-  std::span<const float> Forward(
-      Exec& exec, std::span<const SequenceInput> inputs) const override;
+}
 
- private:
-  // What one call works on: the packed rows of all inputs.
-  struct Batch {
-    std::span<const SequenceInput> inputs;
-    int64_t rows = 0;
-    std::vector<int64_t> positions;    // of each row
-    std::vector<Sequence*> sequences;  // of each row
-    std::vector<int64_t> wanted;       // rows that need logits
-    ops::Rotation rotation;            // of layers that see everything
-    ops::Rotation sliding_rotation;    // of the others
-    float* stream = nullptr;           // [rows][width], the residual
-  };
+namespace {
 
-  Batch Prepare(Exec& exec, std::span<const SequenceInput> inputs) const;
-  void Embed(Exec& exec, Batch& batch) const;
-  void Attend(Exec& exec, Batch& batch, int64_t index) const;
-  void FeedForward(Exec& exec, Batch& batch, int64_t index) const;
-  void Store(const Batch& batch, bool key, int64_t layer, int64_t row,
-             int64_t head, const float* values) const;
-  void Turn(const std::vector<float>& norm, const ops::Rotation& rotation,
-            int64_t row, float* head) const;
-  void AddProduct(Exec& exec, Batch& batch, const Activations& x,
-                  const PackedMatrix& weights,
-                  const std::vector<float>& post_norm) const;
-  std::span<const float> Logits(Exec& exec, Batch& batch) const;
-  void Tapped(Exec& exec, const Batch& batch, std::string_view name) const;
+ops::NormKind KindOf(NormKind kind) {
+  return kind == NormKind::kRms ? ops::NormKind::kRms : ops::NormKind::kLayer;
+}
 
-  Spec spec_;
-  DecoderWeights weights_;
-  KvType kv_type_;
-  // [rope.dim/2], radians per position.
-  std::vector<float> frequencies_, long_frequencies_, sliding_frequencies_;
-};
+void AddPosition(const Tensor& table, int64_t position, int64_t width,
+                 float* to) {
+  std::vector<float> row(static_cast<size_t>(width));
+  kernels::DequantizeRow(
+      table.dtype,
+      table.data.data() + static_cast<size_t>(position) * table.row_bytes(),
+      width, row.data());
+  kernels::Kernels().add(to, row.data(), width);
+}
+
+void FinishLogits(const Spec& spec, float* logits, int64_t count) {
+  if (spec.logit_scale != 1.0) {
+    const float scale = static_cast<float>(spec.logit_scale);
+    for (int64_t i = 0; i < count; ++i) logits[i] *= scale;
+  }
+  if (spec.logit_softcap > 0) {
+    const float cap = static_cast<float>(spec.logit_softcap);
+    for (int64_t i = 0; i < count; ++i) {
+      logits[i] = cap * std::tanh(logits[i] / cap);
+    }
+  }
+}
 
 std::vector<float> Frequencies(const RopeSpec& rope,
-                               const std::vector<float>& divisors) {
+                               const std::vector<float>& divisors,
+                               double theta) {
   std::vector<float> frequencies;
   for (int64_t i = 0; i < rope.dim / 2; ++i) {
     const float exponent =
         static_cast<float>(2 * i) / static_cast<float>(rope.dim);
-    float frequency = 1.0f / std::pow(static_cast<float>(rope.theta), exponent);
+    float frequency = 1.0f / std::pow(static_cast<float>(theta), exponent);
     if (!divisors.empty()) frequency /= divisors[static_cast<size_t>(i)];
     frequencies.push_back(frequency / static_cast<float>(rope.linear_factor));
   }
   return frequencies;
 }
+
+}  // namespace
 
 DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
                              ThreadPool& pool, PackedCache* cache) {
@@ -131,12 +109,14 @@ DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
   kv_type_ = precision == Precision::kExact ? KvType::kF32 : KvType::kF16;
   const AttentionSpec& attention = spec_.attention;
   const RopeSpec& rope = attention.rope;
-  frequencies_ = Frequencies(rope, rope.frequency_divisors);
-  long_frequencies_ =
-      Frequencies(rope, rope.long_divisors.empty() ? rope.frequency_divisors
-                                                   : rope.long_divisors);
+  frequencies_ = Frequencies(rope, rope.frequency_divisors, rope.theta);
+  long_frequencies_ = Frequencies(
+      rope,
+      rope.long_divisors.empty() ? rope.frequency_divisors : rope.long_divisors,
+      rope.theta);
   const RopeSpec& sliding = attention.sliding_rope;
-  sliding_frequencies_ = Frequencies(sliding, sliding.frequency_divisors);
+  sliding_frequencies_ =
+      Frequencies(sliding, sliding.frequency_divisors, sliding.theta);
 }
 
 KvShape DecoderFamily::kv_shape(std::optional<KvType> type) const {
@@ -150,9 +130,63 @@ DecoderFamily::Batch DecoderFamily::Prepare(
     Exec& exec, std::span<const SequenceInput> inputs) const {
   Batch batch;
   batch.inputs = inputs;
+  Collect(batch);
   for (const SequenceInput& input : inputs) {
+    input.sequence->Reserve(input.sequence->length() +
+                            static_cast<int64_t>(input.tokens.size()));
+  }
+  exec.arena.Reset();
+  batch.stream =
+      exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
+  const AttentionSpec& attention = spec_.attention;
+  batch.rotation = MakeRotation(exec, batch, attention.rope, frequencies_,
+                                long_frequencies_);
+  if (!attention.sliding.empty()) {
+    const RopeSpec& rope = attention.sliding_rope;
+    batch.sliding_rotation = MakeRotation(
+        exec, batch, rope, sliding_frequencies_,
+        rope.long_divisors.empty() ? sliding_frequencies_ : long_frequencies_);
+  }
+  return batch;
+}
+
+// Rows of a sequence that may grow past the original context take the long
+// divisors (LongRoPE), or a base that grows with the capacity (dynamic NTK).
+ops::Rotation DecoderFamily::MakeRotation(
+    Exec& exec, const Batch& batch, const RopeSpec& rope,
+    const std::vector<float>& common, const std::vector<float>& longer) const {
+  std::vector<const float*> frequencies;
+  std::map<int64_t, std::vector<float>> grown;
+  for (const Sequence* sequence : batch.sequences) {
+    const int64_t capacity = sequence->max_tokens();
+    const bool is_long =
+        rope.original_context > 0 && capacity > rope.original_context;
+    if (is_long && rope.dynamic_factor > 0) {
+      std::vector<float>& own = grown[capacity];
+      if (own.empty()) {
+        const double more = rope.dynamic_factor *
+                                static_cast<double>(capacity) /
+                                static_cast<double>(rope.original_context) -
+                            (rope.dynamic_factor - 1.0);
+        const auto dim = static_cast<double>(rope.dim);
+        own = Frequencies(rope, {},
+                          rope.theta * std::pow(more, dim / (dim - 2.0)));
+      }
+      frequencies.push_back(own.data());
+    } else {
+      frequencies.push_back((is_long ? longer : common).data());
+    }
+  }
+  return ops::MakeRotation(exec, batch.positions, frequencies, rope.dim / 2,
+                           rope.magnitude);
+}
+
+// Checks the inputs and lists their rows.
+void DecoderFamily::Collect(Batch& batch) const {
+  for (const SequenceInput& input : batch.inputs) {
     Sequence& sequence = *input.sequence;
-    MALMOI_CHECK(sequence.shape().type == inputs[0].sequence->shape().type);
+    MALMOI_CHECK(sequence.shape().type ==
+                 batch.inputs[0].sequence->shape().type);
     const int64_t count = static_cast<int64_t>(input.tokens.size());
     if (sequence.length() + count > sequence.max_tokens()) {
       throw Error(ErrorCode::kContextOverflow,
@@ -179,34 +213,6 @@ DecoderFamily::Batch DecoderFamily::Prepare(
     }
     batch.rows += count;
   }
-  for (const SequenceInput& input : inputs) {
-    input.sequence->Reserve(input.sequence->length() +
-                            static_cast<int64_t>(input.tokens.size()));
-  }
-  exec.arena.Reset();
-  batch.stream =
-      exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
-  const AttentionSpec& attention = spec_.attention;
-  const auto rotation = [&](const RopeSpec& rope,
-                            const std::vector<float>& common,
-                            const std::vector<float>& longer) {
-    std::vector<const float*> frequencies;
-    for (const Sequence* sequence : batch.sequences) {
-      const bool is_long = rope.original_context > 0 &&
-                           sequence->max_tokens() > rope.original_context;
-      frequencies.push_back((is_long ? longer : common).data());
-    }
-    return ops::MakeRotation(exec, batch.positions, frequencies, rope.dim / 2,
-                             rope.magnitude);
-  };
-  batch.rotation = rotation(attention.rope, frequencies_, long_frequencies_);
-  if (!attention.sliding.empty()) {
-    const RopeSpec& rope = attention.sliding_rope;
-    batch.sliding_rotation = rotation(
-        rope, sliding_frequencies_,
-        rope.long_divisors.empty() ? sliding_frequencies_ : long_frequencies_);
-  }
-  return batch;
 }
 
 void DecoderFamily::Embed(Exec& exec, Batch& batch) const {
@@ -224,207 +230,90 @@ void DecoderFamily::Embed(Exec& exec, Batch& batch) const {
           values[k] *= static_cast<float>(spec_.embedding_scale);
         }
       }
+      if (spec_.learned_positions) {
+        AddPosition(weights_.positions,
+                    batch.positions[static_cast<size_t>(row)], spec_.width,
+                    batch.stream + row * spec_.width);
+      }
       ++row;
     }
   }
 }
 
-// Normalizes a head, where the model does, and rotates it, in place.
-void DecoderFamily::Turn(const std::vector<float>& norm,
-                         const ops::Rotation& rotation, int64_t row,
-                         float* head) const {
-  if (!norm.empty()) {
-    float values[kernels::kMaxHeadDim];
-    std::copy_n(head, norm.size(), values);
-    kernels::Kernels().rms_norm(values, norm.data(),
-                                static_cast<int64_t>(norm.size()),
-                                static_cast<float>(spec_.norm_epsilon), head);
+// Attention and feed-forward, one after the other, or side by side on the
+// same stream.
+void DecoderFamily::Block(Exec& exec, Batch& batch, int64_t index) const {
+  const DecoderLayer& layer = weights_.layers[static_cast<size_t>(index)];
+  Arena::Scope scope(exec.arena);
+  if (!spec_.parallel) {
+    Attend(exec, batch, index,
+           Normed(exec, batch, layer.attention_norm,
+                  {&layer.query, &layer.key, &layer.value}));
+    FeedForward(exec, batch, index,
+                Normed(exec, batch, layer.feed_forward_norm,
+                       {&layer.first(), &layer.up}));
+    return;
   }
-  if (spec_.attention.rope.pairs == RopePairs::kAdjacent) {
-    ops::RotateAdjacent(head, rotation, row);
+  const Activations input =
+      spec_.shared_norm ? Normed(exec, batch, layer.attention_norm,
+                                 {&layer.query, &layer.key, &layer.value,
+                                  &layer.first(), &layer.up})
+                        : Normed(exec, batch, layer.attention_norm,
+                                 {&layer.query, &layer.key, &layer.value});
+  const Activations second = spec_.shared_norm
+                                 ? input
+                                 : Normed(exec, batch, layer.feed_forward_norm,
+                                          {&layer.first(), &layer.up});
+  Attend(exec, batch, index, input);
+  FeedForward(exec, batch, index, second);
+}
+
+Activations DecoderFamily::Normed(
+    Exec& exec, const Batch& batch, const Norm& norm,
+    std::initializer_list<const PackedMatrix*> readers) const {
+  const Activations out = ops::NewActivations(
+      exec.arena, batch.rows, spec_.width, FormsFor(exec, readers));
+  if (norm.weight.empty()) {
+    ops::PutRows(exec, batch.stream, out);
   } else {
-    ops::RotateHalves(head, rotation, row);
+    ops::NormRows(exec, KindOf(spec_.norm), batch.stream, norm.weight,
+                  norm.bias, spec_.norm_epsilon, out);
   }
+  return out;
 }
 
-// Keeps a head's key, or value.
-void DecoderFamily::Store(const Batch& batch, bool key, int64_t layer,
-                          int64_t row, int64_t head,
-                          const float* values) const {
-  const int64_t position = batch.positions[static_cast<size_t>(row)];
-  const int64_t page = position / kPagePositions;
-  const Sequence& sequence = *batch.sequences[static_cast<size_t>(row)];
-  const KvShape& shape = sequence.shape();
-  std::byte* heads =
-      key ? sequence.keys(layer, page) : sequence.values(layer, page);
-  kernels::Kernels().store_kv(
-      shape.type, key, values, spec_.attention.head_dim,
-      heads + static_cast<size_t>(head) *
-                  kernels::KvPageBytes(shape.type, shape.head_dim),
-      position % kPagePositions);
-}
-
-void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index) const {
-  const Layer& layer = weights_.layers[static_cast<size_t>(index)];
-  const AttentionSpec& attention = spec_.attention;
-  const bool slides = !attention.sliding.empty() &&
-                      attention.sliding[static_cast<size_t>(index)];
-  const ops::Rotation& rotation =
-      slides ? batch.sliding_rotation : batch.rotation;
-  const int64_t head_dim = attention.head_dim;
-  // One type for all sequences of a batch.
-  const KvShape& shape = batch.inputs[0].sequence->shape();
-  const int64_t padded = shape.head_dim;
-  Arena::Scope scope(exec.arena);
-  const Activations normed = ops::NewActivations(
-      exec.arena, batch.rows, spec_.width,
-      FormsFor(exec, {&layer.query, &layer.key, &layer.value}));
-  ops::RmsNorm(exec, batch.stream, layer.attention_norm, spec_.norm_epsilon,
-               normed);
-  TapInput(exec, index, "attention_input", normed);
-
-  float* queries = exec.arena.New<float>(
-      static_cast<size_t>(batch.rows * attention.heads * padded));
-  const float scale = static_cast<float>(attention.scale);
-  // Each epilogue gets whole heads.
-  const auto heads_of = [&](const ops::Tile& tile, auto&& use) {
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      for (int64_t r = 0; r < tile.rows; r += head_dim) {
-        use(tile.first_token + t, (tile.first_row + r) / head_dim,
-            tile.values + t * tile.stride + r);
-      }
-    }
-  };
-  auto store_query = [&](const ops::Tile& tile) {
-    heads_of(tile, [&](int64_t row, int64_t head, float* query) {
-      Turn(layer.query_norm, rotation, row, query);
-      float* to = queries + (row * attention.heads + head) * padded;
-      for (int64_t d = 0; d < head_dim; ++d) to[d] = query[d] * scale;
-      std::fill(to + head_dim, to + padded, 0.0f);
-    });
-  };
-  auto store_key = [&](const ops::Tile& tile) {
-    heads_of(tile, [&](int64_t row, int64_t head, float* key) {
-      Turn(layer.key_norm, rotation, row, key);
-      Store(batch, true, index, row, head, key);
-    });
-  };
-  auto store_value = [&](const ops::Tile& tile) {
-    heads_of(tile, [&](int64_t row, int64_t head, float* value) {
-      Store(batch, false, index, row, head, value);
-    });
-  };
-  const ops::Product products[] = {
-      {&layer.query, nullptr, head_dim, store_query},
-      {&layer.key, nullptr, head_dim, store_key},
-      {&layer.value, nullptr, head_dim, store_value},
-  };
-  FetchAhead(exec, batch.rows, layer.attention_output);
-  ops::Matmul(exec, normed, products);
-
-  std::vector<const std::byte*> pages;
-  std::vector<ops::AttentionSlice> slices;
-  int64_t row = 0;
-  for (const SequenceInput& input : batch.inputs) {
-    ops::AttentionSlice slice;
-    slice.first_row = row;
-    slice.rows = static_cast<int64_t>(input.tokens.size());
-    slice.first_position = input.sequence->length();
-    slice.pages = (slice.first_position + slice.rows + kPagePositions - 1) /
-                  kPagePositions;
-    for (int64_t p = 0; p < slice.pages; ++p) {
-      pages.push_back(input.sequence->keys(index, p));
-    }
-    for (int64_t p = 0; p < slice.pages; ++p) {
-      pages.push_back(input.sequence->values(index, p));
-    }
-    row += slice.rows;
-    if (slice.rows > 0)
-      slices.push_back(slice);
-    else
-      pages.resize(pages.size() - static_cast<size_t>(2 * slice.pages));
-  }
-  const std::byte* const* next = pages.data();
-  for (ops::AttentionSlice& slice : slices) {
-    slice.keys = next;
-    slice.values = next + slice.pages;
-    next += 2 * slice.pages;
-  }
-  const Activations attended =
-      ops::NewActivations(exec.arena, batch.rows, attention.heads * head_dim,
-                          FormsFor(exec, {&layer.attention_output}));
-  ops::Attention(exec,
-                 {shape.type, attention.heads, attention.kv_heads, head_dim,
-                  slides ? attention.window : 0},
-                 queries, slices, attended);
-  TapInput(exec, index, "attention_mixed", attended);
-  FetchAhead(exec, batch.rows, layer.gate);
-  AddProduct(exec, batch, attended, layer.attention_output,
-             layer.post_attention_norm);
-}
-
-// Adds x·weights to the residual stream, normalized where the model does.
 void DecoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
-                               const PackedMatrix& weights,
-                               const std::vector<float>& post_norm) const {
+                               const Linear& weights,
+                               const Norm& post_norm) const {
   Arena::Scope scope(exec.arena);
+  const bool normed = !post_norm.weight.empty();
+  const float scale = static_cast<float>(spec_.residual_scale);
   float* to = batch.stream;
-  if (!post_norm.empty()) {
+  if (normed) {
     to = exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
   }
   auto keep = [&](const ops::Tile& tile) {
+    AddBias(weights.bias, tile, tile.values);
     for (int64_t t = 0; t < tile.tokens; ++t) {
-      const float* values = tile.values + t * tile.stride;
+      float* values = tile.values + t * tile.stride;
       float* row = to + (tile.first_token + t) * spec_.width + tile.first_row;
-      if (post_norm.empty()) {
-        kernels::Kernels().add(row, values, tile.rows);
-      } else {
+      if (normed) {
         std::copy_n(values, tile.rows, row);
+        continue;
       }
+      if (scale != 1.0f) {
+        for (int64_t k = 0; k < tile.rows; ++k) values[k] *= scale;
+      }
+      kernels::Kernels().add(row, values, tile.rows);
     }
   };
   const ops::Product product[] = {{&weights, nullptr, 1, keep}};
   ops::Matmul(exec, x, product);
-  if (!post_norm.empty()) {
-    ops::AddRmsNorm(exec, to, batch.rows, post_norm, spec_.norm_epsilon,
-                    batch.stream);
+  if (normed) {
+    MALMOI_CHECK(spec_.norm == NormKind::kRms);
+    ops::AddRmsNorm(exec, to, batch.rows, post_norm.weight, spec_.norm_epsilon,
+                    scale, batch.stream);
   }
-}
-
-void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index) const {
-  const Layer& layer = weights_.layers[static_cast<size_t>(index)];
-  const int64_t hidden = spec_.feed_forward.hidden;
-  Arena::Scope scope(exec.arena);
-  const Activations normed =
-      ops::NewActivations(exec.arena, batch.rows, spec_.width,
-                          FormsFor(exec, {&layer.gate, &layer.up}));
-  ops::RmsNorm(exec, batch.stream, layer.feed_forward_norm, spec_.norm_epsilon,
-               normed);
-  TapInput(exec, index, "feed_forward_input", normed);
-  const Activations gated = ops::NewActivations(exec.arena, batch.rows, hidden,
-                                                FormsFor(exec, {&layer.down}));
-  auto gate = [&](const ops::Tile& tile) {
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      float* values = tile.values + t * tile.stride;
-      const float* ups = tile.beside + t * tile.stride;
-      if (spec_.feed_forward.activation == Activation::kSilu) {
-        kernels::Kernels().silu_mul(values, ups, tile.rows);
-      } else {
-        kernels::Kernels().gelu_tanh_mul(values, ups, tile.rows);
-      }
-      ops::PutPart(gated, tile.first_token + t, tile.first_row, tile.rows,
-                   values);
-    }
-  };
-  const ops::Product up[] = {{&layer.gate, &layer.up, gated.unit(), gate}};
-  FetchAhead(exec, batch.rows, layer.down);
-  ops::Matmul(exec, normed, up);
-  TapInput(exec, index, "feed_forward_hidden", gated);
-  FetchAhead(exec, batch.rows,
-             index + 1 < spec_.layers
-                 ? weights_.layers[static_cast<size_t>(index) + 1].query
-                 : weights_.head);
-  AddProduct(exec, batch, gated, layer.down, layer.post_feed_forward_norm);
 }
 
 std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
@@ -441,16 +330,20 @@ std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
   }
   const Activations normed = ops::NewActivations(
       exec.arena, wanted, spec_.width, FormsFor(exec, {&weights_.head}));
-  ops::RmsNorm(exec, rows, weights_.output_norm, spec_.norm_epsilon, normed);
+  ops::NormRows(exec, KindOf(spec_.norm), rows, weights_.output_norm.weight,
+                weights_.output_norm.bias, spec_.norm_epsilon, normed);
   if (exec.tap) {
     exec.tap("final_norm",
              {normed.values, static_cast<size_t>(wanted * spec_.width)}, wanted,
              spec_.width);
   }
   auto store = [&](const ops::Tile& tile) {
+    AddBias(weights_.head.bias, tile, tile.values);
     for (int64_t t = 0; t < tile.tokens; ++t) {
+      float* values = tile.values + t * tile.stride;
+      FinishLogits(spec_, values, tile.rows);
       std::copy_n(
-          tile.values + t * tile.stride, tile.rows,
+          values, tile.rows,
           logits + (tile.first_token + t) * spec_.vocab_size + tile.first_row);
     }
   };
@@ -473,8 +366,7 @@ std::span<const float> DecoderFamily::Forward(
   Embed(exec, batch);
   Tapped(exec, batch, "embedding");
   for (int64_t i = 0; i < spec_.layers; ++i) {
-    Attend(exec, batch, i);
-    FeedForward(exec, batch, i);
+    Block(exec, batch, i);
     if (exec.tap) Tapped(exec, batch, Format("layer.{}.output", i));
   }
   for (const SequenceInput& input : inputs) {
@@ -483,8 +375,6 @@ std::span<const float> DecoderFamily::Forward(
   }
   return Logits(exec, batch);
 }
-
-}  // namespace
 
 std::unique_ptr<Decoder> Decoder::Load(const Checkpoint& checkpoint,
                                        Precision precision, ThreadPool& pool,

@@ -1,10 +1,14 @@
 #include "models/families/decoder_weights.h"
 
 #include <algorithm>
+#include <cstring>
 #include <deque>
+#include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
@@ -67,6 +71,46 @@ Tensor SliceRows(const Tensor& tensor, int64_t first, int64_t count) {
   return slice;
 }
 
+// A copy of `rows` of `tensor` in another order.
+Tensor CopyRows(const Tensor& tensor, const std::vector<int64_t>& rows) {
+  const size_t bytes = tensor.row_bytes();
+  auto memory = std::make_shared<std::vector<std::byte>>(rows.size() * bytes);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::memcpy(memory->data() + i * bytes,
+                tensor.data.data() + static_cast<size_t>(rows[i]) * bytes,
+                bytes);
+  }
+  return {.dtype = tensor.dtype,
+          .shape = {static_cast<int64_t>(rows.size()), tensor.columns()},
+          .data = *memory,
+          .owner = memory};
+}
+
+Tensor Transpose(const Tensor& tensor) {
+  const size_t rows = static_cast<size_t>(tensor.rows());
+  const size_t columns = static_cast<size_t>(tensor.columns());
+  const size_t size = tensor.row_bytes() / columns;
+  MALMOI_CHECK(size * columns == tensor.row_bytes());
+  auto memory = std::make_shared<std::vector<std::byte>>(tensor.data.size());
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t c = 0; c < columns; ++c) {
+      std::memcpy(memory->data() + (c * rows + r) * size,
+                  tensor.data.data() + (r * columns + c) * size, size);
+    }
+  }
+  return {.dtype = tensor.dtype,
+          .shape = {tensor.columns(), tensor.rows()},
+          .data = *memory,
+          .owner = memory};
+}
+
+std::vector<float> Floats(const Tensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.elements()));
+  kernels::DequantizeRow(tensor.dtype, tensor.data.data(), tensor.elements(),
+                         values.data());
+  return values;
+}
+
 class WeightReader {
  public:
   WeightReader(const Checkpoint& checkpoint, const Architecture& architecture,
@@ -76,44 +120,90 @@ class WeightReader {
         exact_(exact),
         spec_(spec) {}
 
-  void Norm(Role role, int64_t layer, int64_t size,
-            std::vector<float>& values) {
-    const Tensor* tensor = finder_.Find(role, layer, {size});
-    if (tensor == nullptr) return;
-    values.resize(static_cast<size_t>(size));
-    kernels::DequantizeRow(tensor->dtype, tensor->data.data(), size,
-                           values.data());
-    for (float& value : values) value += static_cast<float>(spec_.norm_offset);
+  void ReadNorm(Role role, int64_t layer, int64_t size, Norm& norm) {
+    if (!spec_.norm_weight) {
+      norm.weight.assign(static_cast<size_t>(size), 1.0f);
+      return;
+    }
+    const Tensor* weight = finder_.Find(role, layer, {size});
+    if (weight != nullptr) norm.weight = Floats(*weight);
+    for (float& value : norm.weight) {
+      value += static_cast<float>(spec_.norm_offset);
+    }
+    if (!spec_.norm_bias) return;
+    const Tensor* bias = finder_.FindBias(role, layer, {size});
+    if (bias != nullptr) norm.bias = Floats(*bias);
+  }
+  // Of query or key heads.
+  void ReadHeadNorm(Role role, int64_t layer, int64_t heads, Norm& norm) {
+    const int64_t head_dim = spec_.attention.head_dim;
+    switch (spec_.attention.head_norms) {
+      case HeadNorms::kNone:
+        return;
+      case HeadNorms::kEachHead:
+        return ReadNorm(role, layer, head_dim, norm);
+      case HeadNorms::kAllHeads:
+        return ReadNorm(role, layer, heads * head_dim, norm);
+      case HeadNorms::kOwnWeight:
+        break;
+    }
+    if (finder_.HasHeads(role, layer)) {
+      for (int64_t head = 0; head < heads; ++head) {
+        const Tensor* weight =
+            finder_.FindOfHead(role, layer, head, {head_dim});
+        if (weight == nullptr) return;
+        const std::vector<float> values = Floats(*weight);
+        norm.weight.insert(norm.weight.end(), values.begin(), values.end());
+      }
+    } else if (const Tensor* weight =
+                   finder_.Find(role, layer, {heads, head_dim})) {
+      norm.weight = Floats(*weight);
+    }
   }
   void Matrix(Role role, int64_t layer, int64_t rows, int64_t columns,
-              PackedMatrix& matrix) {
-    const Tensor* tensor = finder_.Find(role, layer, {rows, columns});
-    if (tensor != nullptr) jobs_.push_back({tensor, &matrix, exact_});
+              bool bias, Linear& linear) {
+    if (const Tensor* tensor = FindMatrix(role, layer, rows, columns)) {
+      Job(tensor, linear);
+    }
+    if (!bias) return;
+    const Tensor* stored = finder_.FindBias(role, layer, {rows});
+    if (stored != nullptr) linear.bias = Floats(*stored);
   }
   struct Part {
     Role role;
-    int64_t rows;
-    PackedMatrix* matrix;
+    std::vector<int64_t> rows;  // of the fused matrix
+    Linear* linear;
   };
   // Matrices that a file may store as the rows of one, `fused`.
-  void Matrices(Role fused, int64_t layer, int64_t columns,
-                std::initializer_list<Part> parts) {
+  void Matrices(Role fused, int64_t layer, int64_t columns, bool bias,
+                const std::vector<Part>& parts) {
     const bool one =
         std::any_of(architecture_.tensors.begin(), architecture_.tensors.end(),
                     [&](const TensorName& name) { return name.role == fused; });
     int64_t rows = 0;
     for (const Part& part : parts) {
-      if (!one) Matrix(part.role, layer, part.rows, columns, *part.matrix);
-      rows += part.rows;
+      const int64_t own = static_cast<int64_t>(part.rows.size());
+      if (!one) Matrix(part.role, layer, own, columns, bias, *part.linear);
+      rows += own;
     }
     if (!one) return;
-    const Tensor* tensor = finder_.Find(fused, layer, {rows, columns});
-    if (tensor == nullptr) return;
-    int64_t first = 0;
+    const Tensor* tensor = FindMatrix(fused, layer, rows, columns);
+    const Tensor* stored =
+        bias ? finder_.FindBias(fused, layer, {rows}) : nullptr;
+    std::vector<float> biases;
+    if (stored != nullptr) biases = Floats(*stored);
     for (const Part& part : parts) {
-      slices_.push_back(SliceRows(*tensor, first, part.rows));
-      jobs_.push_back({&slices_.back(), part.matrix, exact_});
-      first += part.rows;
+      if (tensor != nullptr) {
+        const int64_t count = static_cast<int64_t>(part.rows.size());
+        const bool together = part.rows.back() - part.rows.front() + 1 == count;
+        made_.push_back(together ? SliceRows(*tensor, part.rows[0], count)
+                                 : CopyRows(*tensor, part.rows));
+        Job(&made_.back(), *part.linear);
+      }
+      if (biases.empty()) continue;
+      for (int64_t row : part.rows) {
+        part.linear->bias.push_back(biases[static_cast<size_t>(row)]);
+      }
     }
   }
   void Job(const Tensor* tensor, PackedMatrix& matrix) {
@@ -123,41 +213,88 @@ class WeightReader {
   const std::vector<ops::PackJob>& jobs() const { return jobs_; }
 
  private:
+  const Tensor* FindMatrix(Role role, int64_t layer, int64_t rows,
+                           int64_t columns) {
+    if (!spec_.transposed) return finder_.Find(role, layer, {rows, columns});
+    const Tensor* tensor = finder_.Find(role, layer, {columns, rows});
+    if (tensor == nullptr) return nullptr;
+    made_.push_back(Transpose(*tensor));
+    return &made_.back();
+  }
+
   TensorFinder finder_;
   const Architecture& architecture_;
   bool exact_;
   const Spec& spec_;
   std::vector<ops::PackJob> jobs_;
-  std::deque<Tensor> slices_;
+  std::deque<Tensor> made_;
 };
+
+std::vector<int64_t> Range(int64_t first, int64_t count) {
+  std::vector<int64_t> rows(static_cast<size_t>(count));
+  std::iota(rows.begin(), rows.end(), first);
+  return rows;
+}
+
+// The rows of query, key and value in a matrix of all three.
+void FusedRows(const AttentionSpec& attention, std::vector<int64_t>& query,
+               std::vector<int64_t>& key, std::vector<int64_t>& value) {
+  const int64_t dim = attention.head_dim;
+  const int64_t kv = attention.kv_heads;
+  const int64_t group = attention.heads / kv;
+  const bool groups = attention.fused_order == FusedOrder::kGroups;
+  const int64_t step = (group + 2) * dim;
+  const auto add = [](std::vector<int64_t>& rows, int64_t first,
+                      int64_t count) {
+    for (int64_t i = 0; i < count; ++i) rows.push_back(first + i);
+  };
+  for (int64_t g = 0; g < kv; ++g) {
+    add(query, groups ? g * step : g * group * dim, group * dim);
+    add(key, groups ? g * step + group * dim : (kv * group + g) * dim, dim);
+    add(value,
+        groups ? g * step + (group + 1) * dim : (kv * (group + 1) + g) * dim,
+        dim);
+  }
+}
 
 void ReadLayer(WeightReader& reader, const Spec& spec, int64_t i,
                DecoderLayer& layer) {
   const AttentionSpec& attention = spec.attention;
+  const FeedForwardSpec& feed_forward = spec.feed_forward;
   const int64_t width = spec.width;
-  const int64_t hidden = spec.feed_forward.hidden;
+  const int64_t hidden = feed_forward.hidden;
   const int64_t q = attention.heads * attention.head_dim;
-  const int64_t kv = attention.kv_heads * attention.head_dim;
-  reader.Norm(Role::kAttentionNorm, i, width, layer.attention_norm);
-  reader.Matrices(Role::kQueryKeyValue, i, width,
-                  {{Role::kQuery, q, &layer.query},
-                   {Role::kKey, kv, &layer.key},
-                   {Role::kValue, kv, &layer.value}});
-  if (attention.head_norms) {
-    reader.Norm(Role::kQueryNorm, i, attention.head_dim, layer.query_norm);
-    reader.Norm(Role::kKeyNorm, i, attention.head_dim, layer.key_norm);
+  if (spec.pre_norms) {
+    reader.ReadNorm(Role::kAttentionNorm, i, width, layer.attention_norm);
+    if (!spec.shared_norm) {
+      reader.ReadNorm(Role::kFeedForwardNorm, i, width,
+                      layer.feed_forward_norm);
+    }
   }
-  reader.Matrix(Role::kAttentionOutput, i, width, q, layer.attention_output);
+  std::vector<int64_t> query, key, value;
+  FusedRows(attention, query, key, value);
+  reader.Matrices(Role::kQueryKeyValue, i, width, attention.bias,
+                  {{Role::kQuery, std::move(query), &layer.query},
+                   {Role::kKey, std::move(key), &layer.key},
+                   {Role::kValue, std::move(value), &layer.value}});
+  reader.ReadHeadNorm(Role::kQueryNorm, i, attention.heads, layer.query_norm);
+  reader.ReadHeadNorm(Role::kKeyNorm, i, attention.kv_heads, layer.key_norm);
+  reader.Matrix(Role::kAttentionOutput, i, width, q, attention.output_bias,
+                layer.attention_output);
   if (spec.post_norms) {
-    reader.Norm(Role::kPostAttentionNorm, i, width, layer.post_attention_norm);
-    reader.Norm(Role::kPostFeedForwardNorm, i, width,
-                layer.post_feed_forward_norm);
+    reader.ReadNorm(Role::kPostAttentionNorm, i, width,
+                    layer.post_attention_norm);
+    reader.ReadNorm(Role::kPostFeedForwardNorm, i, width,
+                    layer.post_feed_forward_norm);
   }
-  reader.Norm(Role::kFeedForwardNorm, i, width, layer.feed_forward_norm);
-  reader.Matrices(
-      Role::kGateUp, i, width,
-      {{Role::kGate, hidden, &layer.gate}, {Role::kUp, hidden, &layer.up}});
-  reader.Matrix(Role::kDown, i, width, hidden, layer.down);
+  if (feed_forward.gated) {
+    reader.Matrices(Role::kGateUp, i, width, feed_forward.bias,
+                    {{Role::kGate, Range(0, hidden), &layer.gate},
+                     {Role::kUp, Range(hidden, hidden), &layer.up}});
+  } else {
+    reader.Matrix(Role::kUp, i, hidden, width, feed_forward.bias, layer.up);
+  }
+  reader.Matrix(Role::kDown, i, width, hidden, feed_forward.bias, layer.down);
 }
 
 }  // namespace
@@ -169,9 +306,8 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
       FindArchitecture(spec.architecture, checkpoint.path.string());
   DecoderWeights weights;
   // The vocabulary's size is what the embedding says.
-  const std::string_view embedding_name = checkpoint.gguf
-                                              ? architecture.tensors[0].gguf
-                                              : architecture.tensors[0].hf;
+  const std::string embedding_name =
+      NameIn(checkpoint, architecture, Role::kEmbedding, 0);
   const auto found = checkpoint.tensors().find(embedding_name);
   if (found != checkpoint.tensors().end() && found->second.shape.size() == 2) {
     spec.vocab_size = found->second.shape[0];
@@ -181,9 +317,19 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   const Shape head_shape = {spec.vocab_size, spec.width};
   const Tensor* embedding =
       reader.finder().Find(Role::kEmbedding, 0, head_shape);
-  reader.Norm(Role::kOutputNorm, 0, spec.width, weights.output_norm);
+  const Tensor* positions = nullptr;
+  if (spec.learned_positions) {
+    positions =
+        reader.finder().Find(Role::kPositions, 0, {spec.context, spec.width});
+  }
+  reader.ReadNorm(Role::kOutputNorm, 0, spec.width, weights.output_norm);
   const Tensor* head = reader.finder().FindOptional(Role::kHead, 0, head_shape);
   spec.tied_head = head == nullptr;
+  if (spec.head_bias) {
+    const Tensor* bias =
+        reader.finder().FindBias(Role::kHead, 0, {spec.vocab_size});
+    if (bias != nullptr) weights.head.bias = Floats(*bias);
+  }
   // A file that lacks layers is reported, not allocated for.
   const int64_t tensor_count =
       static_cast<int64_t>(checkpoint.tensors().size());
@@ -194,6 +340,7 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   }
   reader.finder().Finish();
   weights.embedding = *embedding;
+  if (positions != nullptr) weights.positions = *positions;
   reader.Job(spec.tied_head ? embedding : head, weights.head);
   if (cache == nullptr || !cache->Map(checkpoint, reader.jobs(), pool)) {
     ops::Pack(pool, reader.jobs(),

@@ -17,25 +17,38 @@
 
 namespace malmoi::models {
 
-// Norm weights are [width], those of heads [head_dim]; empty where the Spec
-// has none.
+// A norm's parameters, [width], or of heads [head_dim] or [heads][head_dim];
+// empty where the Spec has none.
+struct Norm {
+  std::vector<float> weight, bias;
+};
+
+// A projection; the bias is empty where the Spec has none.
+struct Linear : ops::PackedMatrix {
+  std::vector<float> bias;  // [rows]
+};
+
 struct DecoderLayer {
-  std::vector<float> attention_norm;
-  ops::PackedMatrix query, key, value;  // [heads·head_dim, width], ...
-  std::vector<float> query_norm, key_norm;
-  ops::PackedMatrix attention_output;  // [width, heads·head_dim]
-  std::vector<float> post_attention_norm;
-  std::vector<float> feed_forward_norm;
-  ops::PackedMatrix gate, up;  // [hidden, width]
-  ops::PackedMatrix down;      // [width, hidden]
-  std::vector<float> post_feed_forward_norm;
+  Norm attention_norm;
+  Linear query, key, value;  // [heads·head_dim, width], ...
+  Norm query_norm, key_norm;
+  Linear attention_output;  // [width, heads·head_dim]
+  Norm post_attention_norm;
+  Norm feed_forward_norm;
+  Linear gate, up;  // [hidden, width]; no gate where it is not gated
+  Linear down;      // [width, hidden]
+  Norm post_feed_forward_norm;
+
+  // What the feed-forward reads first.
+  const Linear& first() const { return gate.rows > 0 ? gate : up; }
 };
 
 struct DecoderWeights {
   Tensor embedding;  // [vocab_size, width], in the file
+  Tensor positions;  // [context, width]: learned ones
   std::vector<DecoderLayer> layers;
-  std::vector<float> output_norm;
-  ops::PackedMatrix head;  // [vocab_size, width]
+  Norm output_norm;
+  Linear head;  // [vocab_size, width]
   int64_t parameters = 0;
   size_t bytes = 0;  // of the panels
 };

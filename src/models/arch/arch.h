@@ -1,0 +1,48 @@
+// The architectures: each describes a checkpoint by a Spec, in a file of its
+// own name.
+#ifndef MALMOI_MODELS_ARCH_ARCH_H_
+#define MALMOI_MODELS_ARCH_ARCH_H_
+
+#include <span>
+
+#include "models/registry.h"
+
+namespace malmoi::models {
+
+Spec DescribeCohere(const Checkpoint& checkpoint);
+Spec DescribeCohere2(const Checkpoint& checkpoint);
+Spec DescribeExaone(const Checkpoint& checkpoint);
+Spec DescribeExaone4(const Checkpoint& checkpoint);
+Spec DescribeFalcon(const Checkpoint& checkpoint);
+Spec DescribeGemma(const Checkpoint& checkpoint);
+Spec DescribeGemma2(const Checkpoint& checkpoint);
+Spec DescribeGemma3(const Checkpoint& checkpoint);
+Spec DescribeGpt2(const Checkpoint& checkpoint);
+Spec DescribeGptNeoX(const Checkpoint& checkpoint);
+Spec DescribeGranite(const Checkpoint& checkpoint);
+Spec DescribeHyperClovaX(const Checkpoint& checkpoint);
+Spec DescribeLlama(const Checkpoint& checkpoint);
+Spec DescribeMistral(const Checkpoint& checkpoint);
+Spec DescribeOlmo(const Checkpoint& checkpoint);
+Spec DescribeOlmo2(const Checkpoint& checkpoint);
+Spec DescribePhi(const Checkpoint& checkpoint);
+Spec DescribePhi3(const Checkpoint& checkpoint);
+Spec DescribeQwen2(const Checkpoint& checkpoint);
+Spec DescribeQwen3(const Checkpoint& checkpoint);
+Spec DescribeSmolLm3(const Checkpoint& checkpoint);
+Spec DescribeStableLm(const Checkpoint& checkpoint);
+Spec DescribeStarCoder2(const Checkpoint& checkpoint);
+
+// Of those that are not called as Llama's.
+extern const std::span<const TensorName> kExaoneTensors;
+extern const std::span<const TensorName> kFalconTensors;
+extern const std::span<const TensorName> kGpt2Tensors;
+extern const std::span<const TensorName> kGptNeoXTensors;
+extern const std::span<const TensorName> kPhiTensors;
+extern const std::span<const TensorName> kPhi3Tensors;
+extern const std::span<const TensorName> kStableLmTensors;
+extern const std::span<const TensorName> kStarCoder2Tensors;
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_ARCH_ARCH_H_

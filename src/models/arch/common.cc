@@ -1,0 +1,197 @@
+#include "models/arch/common.h"
+
+#include <cmath>
+#include <string>
+
+namespace malmoi::models {
+
+namespace {
+
+#define MALMOI_ATTENTION_AND_HEAD                                       \
+  {Role::kEmbedding, "token_embd.weight", "model.embed_tokens.weight"}, \
+      {Role::kOutputNorm, "output_norm.weight", "model.norm.weight"},   \
+      {Role::kHead, "output.weight", "lm_head.weight"},                 \
+      {Role::kAttentionNorm, "blk.{}.attn_norm.weight",                 \
+       "model.layers.{}.input_layernorm.weight"},                       \
+      {Role::kQuery, "blk.{}.attn_q.weight",                            \
+       "model.layers.{}.self_attn.q_proj.weight"},                      \
+      {Role::kKey, "blk.{}.attn_k.weight",                              \
+       "model.layers.{}.self_attn.k_proj.weight"},                      \
+      {Role::kValue, "blk.{}.attn_v.weight",                            \
+       "model.layers.{}.self_attn.v_proj.weight"},                      \
+      {Role::kQueryNorm, "blk.{}.attn_q_norm.weight",                   \
+       "model.layers.{}.self_attn.q_norm.weight"},                      \
+      {Role::kKeyNorm, "blk.{}.attn_k_norm.weight",                     \
+       "model.layers.{}.self_attn.k_norm.weight"},                      \
+      {Role::kAttentionOutput, "blk.{}.attn_output.weight",             \
+       "model.layers.{}.self_attn.o_proj.weight"},                      \
+      {Role::kGate, "blk.{}.ffn_gate.weight",                           \
+       "model.layers.{}.mlp.gate_proj.weight"},                         \
+      {Role::kUp, "blk.{}.ffn_up.weight",                               \
+       "model.layers.{}.mlp.up_proj.weight"},                           \
+      {Role::kDown, "blk.{}.ffn_down.weight",                           \
+       "model.layers.{}.mlp.down_proj.weight"}
+
+constexpr TensorName kLlama[] = {
+    MALMOI_ATTENTION_AND_HEAD,
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
+     "model.layers.{}.post_attention_layernorm.weight"},
+    {Role::kPostAttentionNorm, "blk.{}.post_attention_norm.weight",
+     "model.layers.{}.post_norm1.weight"},
+    {Role::kPostFeedForwardNorm, "blk.{}.post_ffw_norm.weight",
+     "model.layers.{}.post_norm2.weight"},
+};
+
+constexpr TensorName kSandwich[] = {
+    MALMOI_ATTENTION_AND_HEAD,
+    {Role::kPostAttentionNorm, "blk.{}.post_attention_norm.weight",
+     "model.layers.{}.post_attention_layernorm.weight"},
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
+     "model.layers.{}.pre_feedforward_layernorm.weight"},
+    {Role::kPostFeedForwardNorm, "blk.{}.post_ffw_norm.weight",
+     "model.layers.{}.post_feedforward_layernorm.weight"},
+};
+#undef MALMOI_ATTENTION_AND_HEAD
+
+// Precomputed frequencies and causal masks; ours are computed.
+constexpr std::string_view kBuffers[] = {"rope_freqs.weight",
+                                         "model.rotary_emb.",
+                                         "*.rotary_emb.inv_freq",
+                                         "*.attn.bias",
+                                         "*.attn.masked_bias",
+                                         "*.attention.bias",
+                                         "*.masked_bias",
+                                         "rope_factors_long.weight",
+                                         "rope_factors_short.weight"};
+
+}  // namespace
+
+const std::span<const TensorName> kLlamaTensors = kLlama;
+const std::span<const TensorName> kSandwichTensors = kSandwich;
+const std::span<const std::string_view> kOldBuffers = kBuffers;
+
+Activation ReadActivation(const Config& config, Activation fallback) {
+  const std::string text = config.Text(
+      "", "hidden_act|hidden_activation|activation_function|activation", "");
+  if (text.empty()) return fallback;
+  if (text == "silu" || text == "swish") return Activation::kSilu;
+  if (text == "gelu") return Activation::kGelu;
+  if (text == "gelu_new" || text == "gelu_pytorch_tanh" ||
+      text == "gelu_fast") {
+    return Activation::kGeluTanh;
+  }
+  if (text == "relu") return Activation::kRelu;
+  if (text == "relu2") return Activation::kReluSquared;
+  config.Refuse("activation", text);
+}
+
+Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
+  Spec spec;
+  spec.layers =
+      config.Count("block_count", "num_hidden_layers|n_layer|num_layers");
+  spec.width = config.Count("embedding_length", "hidden_size|n_embd");
+  spec.context =
+      config.Count("context_length", "max_position_embeddings|n_positions");
+  spec.norm = norm;
+  if (norm == NormKind::kRms) {
+    spec.norm_epsilon = config.Number("attention.layer_norm_rms_epsilon",
+                                      "rms_norm_eps|layer_norm_epsilon");
+  } else {
+    spec.norm_epsilon =
+        config.Number("attention.layer_norm_epsilon",
+                      "layer_norm_eps|layer_norm_epsilon|norm_epsilon", 1e-5);
+  }
+  AttentionSpec& attention = spec.attention;
+  attention.heads =
+      config.Count("attention.head_count", "num_attention_heads|n_head");
+  attention.kv_heads =
+      config.Count("attention.head_count_kv",
+                   "num_key_value_heads|num_kv_heads", attention.heads);
+  attention.head_dim = config.Count("attention.key_length", "head_dim",
+                                    spec.width / attention.heads);
+  attention.scale = 1.0 / std::sqrt(static_cast<double>(attention.head_dim));
+  attention.rope = ReadRope(config, attention.head_dim, spec.context);
+  attention.rope.pairs = RopePairs::kHalves;
+  std::optional<int64_t> hidden;
+  if (hidden_per_width > 0) hidden = hidden_per_width * spec.width;
+  spec.feed_forward.hidden =
+      config.Count("feed_forward_length",
+                   "intermediate_size|ffn_hidden_size|n_inner", hidden);
+  spec.feed_forward.activation = ReadActivation(config, Activation::kSilu);
+  return spec;
+}
+
+bool HasBias(const Config& config, std::string_view gguf_tensor,
+             std::string_view hf, bool fallback) {
+  if (config.gguf() != nullptr) {
+    return config.FindTensor(gguf_tensor) != nullptr;
+  }
+  return config.Has(hf) ? config.Flag(hf) : fallback;
+}
+
+void ReadLlamaBiases(const Config& config, Spec& spec) {
+  spec.attention.bias = HasBias(config, "blk.0.attn_q.bias", "attention_bias");
+  spec.attention.output_bias =
+      HasBias(config, "blk.0.attn_output.bias", "attention_bias");
+  spec.feed_forward.bias = HasBias(config, "blk.0.ffn_up.bias", "mlp_bias");
+}
+
+namespace {
+
+std::vector<bool> SlidingLayers(const Config& config, int64_t layers,
+                                int64_t pattern) {
+  const auto every = [&](int64_t n) {
+    std::vector<bool> sliding;
+    for (int64_t i = 0; i < layers; ++i) {
+      sliding.push_back(n == 0 || (i + 1) % n != 0);
+    }
+    return sliding;
+  };
+  if (config.gguf() != nullptr) {
+    const char* key = "attention.sliding_window_pattern";
+    if (const auto flags = config.gguf()->GetBools(config.GgufKey(key))) {
+      if (static_cast<int64_t>(flags->size()) != layers) {
+        config.Refuse("sliding window pattern of this length",
+                      std::to_string(flags->size()));
+      }
+      return *flags;
+    }
+    const int64_t stored = config.CountOrZero(key, "");
+    return every(stored > 0 ? stored : pattern);
+  }
+  const std::vector<std::string> types = config.Texts("layer_types");
+  if (types.empty()) {
+    const int64_t stored = config.CountOrZero("", "sliding_window_pattern");
+    return every(stored > 0 ? stored : pattern);
+  }
+  if (static_cast<int64_t>(types.size()) != layers) {
+    config.Refuse("layer_types of this length", std::to_string(types.size()));
+  }
+  std::vector<bool> sliding;
+  for (const std::string& type : types) {
+    if (type != "sliding_attention" && type != "full_attention") {
+      config.Refuse("layer type", type);
+    }
+    sliding.push_back(type == "sliding_attention");
+  }
+  return sliding;
+}
+
+}  // namespace
+
+void ReadSliding(const Config& config, int64_t pattern, Spec& spec) {
+  AttentionSpec& attention = spec.attention;
+  attention.window =
+      config.CountOrZero("attention.sliding_window", "sliding_window");
+  if (attention.window == 0) return;
+  attention.sliding = SlidingLayers(config, spec.layers, pattern);
+  attention.sliding_rope = attention.rope;
+}
+
+void UnrotateFullLayers(Spec& spec) {
+  for (const bool slides : spec.attention.sliding) {
+    spec.attention.unrotated.push_back(!slides);
+  }
+}
+
+}  // namespace malmoi::models

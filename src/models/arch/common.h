@@ -1,0 +1,49 @@
+// What most decoders have in common: names of tensors and settings. An arch
+// file begins with these and states what is different.
+#ifndef MALMOI_MODELS_ARCH_COMMON_H_
+#define MALMOI_MODELS_ARCH_COMMON_H_
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "models/config.h"
+#include "models/registry.h"
+#include "models/rope_config.h"
+#include "models/spec.h"
+
+namespace malmoi::models {
+
+// Llama's names, with those of query and key norms and of norms behind a
+// block, which its relatives have.
+extern const std::span<const TensorName> kLlamaTensors;
+// The same where a norm stands behind each block (Gemma 2, OLMo 2): there
+// "post_attention_layernorm" is what it says.
+extern const std::span<const TensorName> kSandwichTensors;
+// Buffers that old releases stored.
+extern const std::span<const std::string_view> kOldBuffers;
+
+// Layers, width, context, norms, heads, rotation by halves, feed-forward:
+// gated, with config.json's activation or SiLU. Without a
+// `hidden_per_width`, the hidden size must be stated.
+Spec ReadCommon(const Config& config, NormKind norm = NormKind::kRms,
+                int64_t hidden_per_width = 0);
+
+// `hf`: config.json's flag; a GGUF shows it by its tensor.
+bool HasBias(const Config& config, std::string_view gguf_tensor,
+             std::string_view hf, bool fallback = false);
+void ReadLlamaBiases(const Config& config, Spec& spec);
+
+Activation ReadActivation(const Config& config, Activation fallback);
+
+// Sliding windows: which layers, by layer_types or a list of flags, else all
+// but each `pattern`-th; 1: none; 0: all. They rotate as the others do.
+void ReadSliding(const Config& config, int64_t pattern, Spec& spec);
+
+// Layers that see everything do not rotate.
+void UnrotateFullLayers(Spec& spec);
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_ARCH_COMMON_H_

@@ -1,0 +1,229 @@
+// Attention of a block: query, key and value, their norms and rotation, the
+// cache, and the softmax over it.
+#include <algorithm>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "models/families/decoder_family.h"
+#include "ops/attention.h"
+
+namespace malmoi::models {
+
+using ops::Activations;
+
+// Normalizes a head, where the model does head by head, and rotates it, in
+// place.
+void DecoderFamily::Turn(const Norm& norm, const ops::Rotation* rotation,
+                         int64_t row, int64_t head_index, float* head) const {
+  const AttentionSpec& attention = spec_.attention;
+  const int64_t dim = attention.head_dim;
+  const bool own = attention.head_norms == HeadNorms::kOwnWeight;
+  if (own || attention.head_norms == HeadNorms::kEachHead) {
+    float values[kernels::kMaxHeadDim];
+    std::copy_n(head, dim, values);
+    if (spec_.norm == NormKind::kLayer) ops::Center(values, dim);
+    kernels::Kernels().rms_norm(
+        values, norm.weight.data() + (own ? head_index * dim : 0), dim,
+        static_cast<float>(spec_.norm_epsilon), head);
+  }
+  if (rotation == nullptr || rotation->half == 0) return;
+  if (attention.rope.pairs == RopePairs::kAdjacent) {
+    ops::RotateAdjacent(head, *rotation, row);
+  } else {
+    ops::RotateHalves(head, *rotation, row);
+  }
+}
+
+// Keeps a head's key, or value.
+void DecoderFamily::Store(const Batch& batch, bool key, int64_t layer,
+                          int64_t row, int64_t head,
+                          const float* values) const {
+  const int64_t position = batch.positions[static_cast<size_t>(row)];
+  const int64_t page = position / kPagePositions;
+  const Sequence& sequence = *batch.sequences[static_cast<size_t>(row)];
+  const KvShape& shape = sequence.shape();
+  std::byte* heads =
+      key ? sequence.keys(layer, page) : sequence.values(layer, page);
+  kernels::Kernels().store_kv(
+      shape.type, key, values, spec_.attention.head_dim,
+      heads + static_cast<size_t>(head) *
+                  kernels::KvPageBytes(shape.type, shape.head_dim),
+      position % kPagePositions);
+}
+
+// Where projected heads go: queries scaled into memory, keys and values into
+// the cache. Norms over all heads need whole rows first, which `rows` keeps.
+struct DecoderFamily::HeadStore {
+  const DecoderFamily& family;
+  const Batch& batch;
+  int64_t layer;
+  const ops::Rotation* rotation;  // null: none
+  int64_t padded;
+  float* queries;               // [rows][heads][padded]
+  float* query_rows = nullptr;  // [rows][heads·head_dim]
+  float* key_rows = nullptr;    // [rows][kv_heads·head_dim]
+
+  const AttentionSpec& attention() const { return family.spec_.attention; }
+  const DecoderLayer& weights() const {
+    return family.weights_.layers[static_cast<size_t>(layer)];
+  }
+
+  void Query(int64_t row, int64_t head, float* values) const {
+    const int64_t dim = attention().head_dim;
+    family.Turn(weights().query_norm, rotation, row, head, values);
+    const float scale = static_cast<float>(attention().scale);
+    float* to = queries + (row * attention().heads + head) * padded;
+    for (int64_t d = 0; d < dim; ++d) to[d] = values[d] * scale;
+    std::fill(to + dim, to + padded, 0.0f);
+  }
+  void Key(int64_t row, int64_t head, float* values) const {
+    family.Turn(weights().key_norm, rotation, row, head, values);
+    family.Store(batch, true, layer, row, head, values);
+  }
+
+  // Each epilogue gets whole heads.
+  template <typename F>
+  void Heads(const ops::Tile& tile, const Linear& from, F&& use) const {
+    AddBias(from.bias, tile, tile.values);
+    const int64_t dim = attention().head_dim;
+    const float clip = static_cast<float>(attention().clip);
+    for (int64_t t = 0; t < tile.tokens; ++t) {
+      float* values = tile.values + t * tile.stride;
+      if (clip > 0) {
+        for (int64_t k = 0; k < tile.rows; ++k) {
+          values[k] = std::clamp(values[k], -clip, clip);
+        }
+      }
+      for (int64_t r = 0; r < tile.rows; r += dim) {
+        use(tile.first_token + t, (tile.first_row + r) / dim, values + r);
+      }
+    }
+  }
+  // After the products, where a norm spans all heads.
+  void FinishRows(Exec& exec) const {
+    const int64_t dim = attention().head_dim;
+    const auto finish = [&](float* rows, int64_t heads, const Norm& norm,
+                            auto&& use) {
+      ops::NormRowsInPlace(exec, batch.rows, norm.weight,
+                           family.spec_.norm_epsilon, rows);
+      for (int64_t row = 0; row < batch.rows; ++row) {
+        for (int64_t h = 0; h < heads; ++h) {
+          use(row, h, rows + (row * heads + h) * dim);
+        }
+      }
+    };
+    finish(query_rows, attention().heads, weights().query_norm,
+           [&](int64_t row, int64_t h, float* v) { Query(row, h, v); });
+    finish(key_rows, attention().kv_heads, weights().key_norm,
+           [&](int64_t row, int64_t h, float* v) { Key(row, h, v); });
+  }
+};
+
+void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
+                           const Activations& input) const {
+  const DecoderLayer& layer = weights_.layers[static_cast<size_t>(index)];
+  const AttentionSpec& attention = spec_.attention;
+  const size_t at = static_cast<size_t>(index);
+  const bool slides = !attention.sliding.empty() && attention.sliding[at];
+  const bool turns = attention.unrotated.empty() || !attention.unrotated[at];
+  const int64_t dim = attention.head_dim;
+  // One type for all sequences of a batch.
+  const int64_t padded = batch.inputs[0].sequence->shape().head_dim;
+  TapInput(exec, index, "attention_input", input);
+  Arena::Scope scope(exec.arena);
+  const auto room = [&](int64_t columns) {
+    return exec.arena.New<float>(static_cast<size_t>(batch.rows * columns));
+  };
+  HeadStore store{
+      *this,
+      batch,
+      index,
+      !turns ? nullptr : slides ? &batch.sliding_rotation : &batch.rotation,
+      padded,
+      room(attention.heads * padded)};
+  const bool all_heads = attention.head_norms == HeadNorms::kAllHeads;
+  if (all_heads) {
+    store.query_rows = room(attention.heads * dim);
+    store.key_rows = room(attention.kv_heads * dim);
+  }
+  auto put_query = [&](const ops::Tile& tile) {
+    store.Heads(tile, layer.query, [&](int64_t row, int64_t head, float* x) {
+      if (!all_heads) return store.Query(row, head, x);
+      std::copy_n(x, dim,
+                  store.query_rows + (row * attention.heads + head) * dim);
+    });
+  };
+  auto put_key = [&](const ops::Tile& tile) {
+    store.Heads(tile, layer.key, [&](int64_t row, int64_t head, float* x) {
+      if (!all_heads) return store.Key(row, head, x);
+      std::copy_n(x, dim,
+                  store.key_rows + (row * attention.kv_heads + head) * dim);
+    });
+  };
+  auto put_value = [&](const ops::Tile& tile) {
+    store.Heads(tile, layer.value, [&](int64_t row, int64_t head, float* x) {
+      Store(batch, false, index, row, head, x);
+    });
+  };
+  const ops::Product products[] = {
+      {&layer.query, nullptr, dim, put_query},
+      {&layer.key, nullptr, dim, put_key},
+      {&layer.value, nullptr, dim, put_value},
+  };
+  FetchAhead(exec, batch.rows, layer.attention_output);
+  ops::Matmul(exec, input, products);
+  if (all_heads) store.FinishRows(exec);
+
+  const Activations attended =
+      ops::NewActivations(exec.arena, batch.rows, attention.heads * dim,
+                          FormsFor(exec, {&layer.attention_output}));
+  Mix(exec, batch, index, store.queries, attended);
+  TapInput(exec, index, "attention_mixed", attended);
+  FetchAhead(exec, batch.rows, layer.first());
+  AddProduct(exec, batch, attended, layer.attention_output,
+             layer.post_attention_norm);
+}
+
+// Softmax over the positions that each row sees, of the values there.
+void DecoderFamily::Mix(Exec& exec, const Batch& batch, int64_t index,
+                        const float* queries, const Activations& out) const {
+  const AttentionSpec& attention = spec_.attention;
+  const bool slides = !attention.sliding.empty() &&
+                      attention.sliding[static_cast<size_t>(index)];
+  std::vector<const std::byte*> pages;
+  std::vector<ops::AttentionSlice> slices;
+  int64_t row = 0;
+  for (const SequenceInput& input : batch.inputs) {
+    ops::AttentionSlice slice;
+    slice.first_row = row;
+    slice.rows = static_cast<int64_t>(input.tokens.size());
+    slice.first_position = input.sequence->length();
+    slice.pages = (slice.first_position + slice.rows + kPagePositions - 1) /
+                  kPagePositions;
+    for (int64_t p = 0; p < slice.pages; ++p) {
+      pages.push_back(input.sequence->keys(index, p));
+    }
+    for (int64_t p = 0; p < slice.pages; ++p) {
+      pages.push_back(input.sequence->values(index, p));
+    }
+    row += slice.rows;
+    if (slice.rows > 0)
+      slices.push_back(slice);
+    else
+      pages.resize(pages.size() - static_cast<size_t>(2 * slice.pages));
+  }
+  const std::byte* const* next = pages.data();
+  for (ops::AttentionSlice& slice : slices) {
+    slice.keys = next;
+    slice.values = next + slice.pages;
+    next += 2 * slice.pages;
+  }
+  ops::Attention(
+      exec,
+      {batch.inputs[0].sequence->shape().type, attention.heads,
+       attention.kv_heads, attention.head_dim, slides ? attention.window : 0,
+       static_cast<float>(attention.softcap)},
+      queries, slices, out);
+}
+
+}  // namespace malmoi::models

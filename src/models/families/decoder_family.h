@@ -1,0 +1,110 @@
+// The decoder family's class, whose forward is spread over three files:
+// decoder.cc (tokens in, logits out), decoder_attention.cc and
+// decoder_feed_forward.cc.
+#ifndef MALMOI_MODELS_FAMILIES_DECODER_FAMILY_H_
+#define MALMOI_MODELS_FAMILIES_DECODER_FAMILY_H_
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "models/decoder.h"
+#include "models/families/decoder_weights.h"
+#include "ops/matmul.h"
+#include "ops/rows.h"
+
+namespace malmoi::models {
+
+class DecoderFamily : public Decoder {
+ public:
+  DecoderFamily(const Checkpoint& checkpoint, Precision precision,
+                ThreadPool& pool, PackedCache* cache);
+
+  const Spec& spec() const override { return spec_; }
+  int64_t parameters() const override { return weights_.parameters; }
+  size_t weight_bytes() const override { return weights_.bytes; }
+  KvShape kv_shape(std::optional<KvType> type) const override;
+  std::unique_ptr<Sequence> NewSequence(
+      int64_t max_tokens, std::optional<KvType> type) const override {
+    return std::make_unique<Sequence>(kv_shape(type), max_tokens);
+  }
+  std::span<const float> Forward(
+      Exec& exec, std::span<const SequenceInput> inputs) const override;
+
+ private:
+  // What one call works on: the packed rows of all inputs.
+  struct Batch {
+    std::span<const SequenceInput> inputs;
+    int64_t rows = 0;
+    std::vector<int64_t> positions;    // of each row
+    std::vector<Sequence*> sequences;  // of each row
+    std::vector<int64_t> wanted;       // rows that need logits
+    ops::Rotation rotation;            // of layers that see everything
+    ops::Rotation sliding_rotation;    // of the others
+    float* stream = nullptr;           // [rows][width], the residual
+  };
+  struct HeadStore;
+
+  // decoder.cc
+  Batch Prepare(Exec& exec, std::span<const SequenceInput> inputs) const;
+  void Collect(Batch& batch) const;
+  ops::Rotation MakeRotation(Exec& exec, const Batch& batch,
+                             const RopeSpec& rope,
+                             const std::vector<float>& common,
+                             const std::vector<float>& longer) const;
+  void Embed(Exec& exec, Batch& batch) const;
+  void Block(Exec& exec, Batch& batch, int64_t index) const;
+  // The stream, normalized where there is a norm, as `readers` read it.
+  ops::Activations Normed(
+      Exec& exec, const Batch& batch, const Norm& norm,
+      std::initializer_list<const ops::PackedMatrix*> readers) const;
+  // Adds x·weights to the stream, normalized where the model does.
+  void AddProduct(Exec& exec, Batch& batch, const ops::Activations& x,
+                  const Linear& weights, const Norm& post_norm) const;
+  std::span<const float> Logits(Exec& exec, Batch& batch) const;
+  void Tapped(Exec& exec, const Batch& batch, std::string_view name) const;
+
+  // decoder_attention.cc
+  void Attend(Exec& exec, Batch& batch, int64_t index,
+              const ops::Activations& input) const;
+  void Mix(Exec& exec, const Batch& batch, int64_t index, const float* queries,
+           const ops::Activations& out) const;
+  void Store(const Batch& batch, bool key, int64_t layer, int64_t row,
+             int64_t head, const float* values) const;
+  void Turn(const Norm& norm, const ops::Rotation* rotation, int64_t row,
+            int64_t head_index, float* head) const;
+
+  // decoder_feed_forward.cc
+  void FeedForward(Exec& exec, Batch& batch, int64_t index,
+                   const ops::Activations& input) const;
+
+  Spec spec_;
+  DecoderWeights weights_;
+  KvType kv_type_;
+  // [rope.dim/2], radians per position.
+  std::vector<float> frequencies_, long_frequencies_, sliding_frequencies_;
+};
+
+// What the readers read, and f32 where an observer wants to see it.
+ops::ActivationForms FormsFor(
+    const Exec& exec, std::initializer_list<const ops::PackedMatrix*> readers);
+
+// Shows what products read: "layer.3.attention_input".
+void TapInput(Exec& exec, int64_t layer, std::string_view name,
+              const ops::Activations& x);
+
+// Decoding is limited by memory: threads that wait may fetch what the next
+// product reads first.
+void FetchAhead(Exec& exec, int64_t rows, const ops::PackedMatrix& next);
+
+// Adds a projection's bias, where it has one, to a part of its outputs.
+void AddBias(const std::vector<float>& bias, const ops::Tile& tile,
+             float* values);
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_FAMILIES_DECODER_FAMILY_H_
