@@ -211,6 +211,8 @@ def write_gguf(converter, model, how, tokenizer, path):
             with torch.no_grad():
                 how["for_gguf"](model)
         save(model, folder, tokenizer, how)
+        if "rewrite_gguf" in how:
+            how["rewrite_gguf"](folder)
         converter.convert(folder, path, how.get("words", {}))
 
 

@@ -12,10 +12,12 @@
                   another model gives the same logits
   words           of the configuration that only the converter sees: older ones,
                   which transformers no longer gives it
-  rewrite         changes the files of a folder that was written
+  rewrite         changes the files of a folder that was written,
+  rewrite_gguf    of the one that the converter reads
 """
 import json
 
+import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     Cohere2Config, CohereConfig, Exaone4Config, FalconConfig, Gemma2Config,
@@ -187,12 +189,28 @@ def stable_models():
               "rope_parameters": rope(10000.0, partial_rotary_factor=0.25)}
     yield "stablelm", StableLmConfig(**common, use_qkv_bias=True), {}
     yield "stablelm-parallel", StableLmConfig(
-        **common, use_parallel_residual=True, qk_layernorm=True), {}
+        **common, use_parallel_residual=True, qk_layernorm=True), {
+            "rewrite_gguf": stack_norms}
     for name, window, how in (("starcoder2", None, {}),
                               ("starcoder2-window", WINDOW, {"gguf": False})):
         yield name, Starcoder2Config(
             **GROUPED, intermediate_size=56, norm_epsilon=1e-3,
             sliding_window=window, rope_parameters=rope(3000.0)), how
+
+
+def stack_norms(folder):
+    """What llama.cpp's converter once did itself: its modify_tensors became a
+    generator, which returns the stacked norms to nobody."""
+    tensors = load_file(f"{folder}/model.safetensors")
+    heads = {}
+    for name in sorted(tensors):
+        if ".norms." in name:  # q_layernorm.norms.0.weight
+            heads.setdefault(name.rsplit(".norms.")[0], []).append(
+                tensors.pop(name))
+    for name, norms in heads.items():
+        tensors[f"{name}.weight"] = torch.stack(norms)
+    save_file(tensors, f"{folder}/model.safetensors",
+              metadata={"format": "pt"})
 
 
 def falcon_models():
@@ -286,7 +304,7 @@ def late_models():
             beta_slow=1.0, truncate=False,
             original_max_position_embeddings=64)), {
                 "transposed": ("gate_up_proj", "experts.down_proj"),
-                "gains": {"gate_up_proj": 4.0}}
+                "gains": {"gate_up_proj": 4.0, "experts.down_proj": 0.25}}
     yield "phi4-mini", Phi3Config(
         **RMS | {"num_attention_heads": 2, "num_key_value_heads": 1,
                  "max_position_embeddings": 96},
