@@ -11,7 +11,7 @@ see OUTPUT_FOLDER/README.md. The models are in zoo_configs.py.
 OUTPUT_FOLDER/LAYOUTS.md lists the tensors of both files, written anew from
 all folders there.
 """
-import contextlib, copy, json, math, os, shutil, sys, tempfile
+import contextlib, copy, glob, json, math, os, shutil, sys, tempfile
 import tokenizers, torch, transformers
 from safetensors.torch import save_file
 
@@ -19,6 +19,7 @@ from golden_models import (TEXT, greedy, make_tokenizer, prompt, write_json,
                            write_tokenizer_files)
 from zoo_configs import models
 from zoo_gguf import Converter, gguf_lines, safetensors_lines
+from zoo_old_configs import old_config
 
 torch.set_num_threads(1)
 transformers.utils.logging.set_verbosity_error()
@@ -186,10 +187,12 @@ def least_effect(model, how, ids):
 
 
 @torch.no_grad()
-def check_saved(folder, ids, how, logits):
-    """What was saved is the model."""
+def check_saved(folder, config, ids, how, logits):
+    """What was saved is the model, also with this file for config.json."""
+    config = transformers.AutoConfig.from_pretrained(f"{folder}/{config}")
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager").eval()
+        folder, config=config, dtype=torch.float32,
+        attn_implementation="eager").eval()
     reset(model, how)
     got = model(torch.tensor([ids]), use_cache=False).logits[0]
     assert torch.equal(got, logits), float((got - logits).abs().max())
@@ -201,6 +204,13 @@ def save(model, folder, tokenizer, how):
         how["rewrite"](folder)
     if tokenizer:
         write_tokenizer_files(folder, tokenizer)
+
+
+def write_old_config(folder):
+    with open(f"{folder}/config.json", encoding="utf-8") as f:
+        old = old_config(json.load(f))
+    if old:
+        write_json(f"{folder}/config_old.json", old)
 
 
 def write_gguf(converter, model, how, tokenizer, path):
@@ -266,7 +276,10 @@ def main():
         with contextlib.suppress(FileNotFoundError):
             os.remove(f"{folder}/generation_config.json")
         if not how.get("rewrite"):
-            check_saved(folder, ids[2], how, tensors["2.logits"])
+            write_old_config(folder)
+            for file in glob.glob(f"{folder}/config*.json"):
+                check_saved(folder, os.path.basename(file), ids[2], how,
+                            tensors["2.logits"])
         save_file(tensors, f"{folder}/expected.safetensors",
                   metadata={"about": json.dumps(about, ensure_ascii=False)})
         if how.get("gguf", True):

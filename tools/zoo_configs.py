@@ -184,12 +184,14 @@ def olmo_models():
 
 
 def stable_models():
-    common = {**LAYER_NORM, "num_attention_heads": 2,
-              "num_key_value_heads": 1,
-              "rope_parameters": rope(10000.0, partial_rotary_factor=0.25)}
-    yield "stablelm", StableLmConfig(**common, use_qkv_bias=True), {}
+    yield "stablelm", StableLmConfig(
+        **LAYER_NORM | {"num_attention_heads": 2, "num_key_value_heads": 1},
+        rope_parameters=rope(10000.0, partial_rotary_factor=0.25),
+        use_qkv_bias=True), {}
     yield "stablelm-parallel", StableLmConfig(
-        **common, use_parallel_residual=True, qk_layernorm=True), {
+        **LAYER_NORM,
+        rope_parameters=rope(10000.0, partial_rotary_factor=0.5),
+        use_parallel_residual=True, qk_layernorm=True), {
             "rewrite_gguf": stack_norms}
     for name, window, how in (("starcoder2", None, {}),
                               ("starcoder2-window", WINDOW, {"gguf": False})):
