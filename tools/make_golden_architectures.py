@@ -9,18 +9,16 @@ as model.gguf in the layout of llama.cpp's converter, and what transformers
 computes of it in float32. What is in each file written, and the facts of the
 layouts, are told in OUTPUT_FOLDER/README.md.
 """
-import copy, itertools, json, math, os, sys
+import copy, json, math, os, sys
 import gguf, numpy as np, tokenizers, torch, transformers
 from safetensors.torch import save_file
-from tokenizers import (AddedToken, Tokenizer, decoders, models,
-                        pre_tokenizers, trainers)
+
+from golden_models import (BOS, EOS, VOCABULARY, greedy, make_tokenizer,
+                           prompt, write_json, write_tokenizer_files)
 
 torch.set_num_threads(1)
 
-BOS, EOS, VOCABULARY = 298, 299, 300
 LENGTH, SHORT_LENGTH, GREEDY = 48, 20, 32
-TEXT = ("말모이, 1911: the first dictionary of a language is rarely written by "
-        "one person.\nWords have to be gathered, weighed and sorted.\n")
 COMMON = {"vocab_size": VOCABULARY, "bos_token_id": BOS, "eos_token_id": EOS,
           "pad_token_id": None, "num_attention_heads": 4}
 LONGROPE = {"rope_type": "longrope", "rope_theta": 10000.0,
@@ -90,29 +88,6 @@ def old_config(config):
     return dict(sorted(old.items()))
 
 
-def make_tokenizer():
-    """256 bytes, then 42 merges, then <s> and </s>."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    t = Tokenizer(models.BPE())
-    t.pre_tokenizer = pre_tokenizers.ByteLevel(
-        add_prefix_space=False, use_regex=True)
-    t.decoder = decoders.ByteLevel()
-    t.train_from_iterator([TEXT] * 4, trainers.BpeTrainer(
-        vocab_size=BOS, initial_alphabet=alphabet, show_progress=False))
-    t.add_special_tokens([AddedToken(text, special=True, normalized=False)
-                          for text in ("<s>", "</s>")])
-    assert t.get_vocab_size() == VOCABULARY
-    assert t.token_to_id("<s>") == BOS and t.token_to_id("</s>") == EOS
-    return t
-
-
-def prompt(tokenizer):
-    """The text with exactly LENGTH tokens, and those."""
-    text = next(t for t in itertools.accumulate(TEXT)
-                if len(tokenizer.encode(t).ids) == LENGTH)
-    return text, tokenizer.encode(text).ids
-
-
 @torch.no_grad()
 def make_model(config, seed):
     """A model of random weights that bfloat16 holds exactly."""
@@ -137,22 +112,6 @@ def make_model(config, seed):
             w.copy_(gain * random / math.sqrt(w.shape[1]))
         w.copy_(w.bfloat16().float())
     return model
-
-
-@torch.no_grad()
-def greedy(model, ids, count):
-    """The greedy continuation, and the smallest top-1 minus top-2.
-
-    Each step is a forward of everything, so that no cache holds keys of the
-    short factors when the long ones begin (generate() does so too).
-    """
-    ids, margins = list(ids), []
-    for _ in range(count):
-        logits = model(torch.tensor([ids]), use_cache=False).logits[0, -1]
-        top = torch.topk(logits, 2)
-        ids.append(int(top.indices[0]))
-        margins.append(float(top.values[0] - top.values[1]))
-    return ids[-count:], min(margins)
 
 
 @torch.no_grad()
@@ -304,15 +263,9 @@ def write_gguf(path, model, architecture, tokenizer):
     out.close()
 
 
-def write_json(path, value):
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump(value, f, ensure_ascii=False, indent=2)
-        f.write("\n")
-
-
 def main():
     tokenizer = make_tokenizer()
-    text, ids = prompt(tokenizer)
+    text, ids = prompt(tokenizer, LENGTH)
     made_with = (f"transformers {transformers.__version__}, "
                  f"torch {torch.__version__}, "
                  f"tokenizers {tokenizers.__version__}, gguf-py")
@@ -329,11 +282,7 @@ def main():
         copy.deepcopy(model).bfloat16().save_pretrained(folder)
         with open(f"{folder}/config.json", encoding="utf-8") as f:
             write_json(f"{folder}/config_old.json", old_config(json.load(f)))
-        tokenizer.save(f"{folder}/tokenizer.json", pretty=False)
-        write_json(f"{folder}/tokenizer_config.json", {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "add_bos_token": False, "bos_token": "<s>", "eos_token": "</s>",
-            "clean_up_tokenization_spaces": False})
+        write_tokenizer_files(folder, tokenizer)
 
 
 if __name__ == "__main__":
