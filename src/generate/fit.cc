@@ -61,12 +61,16 @@ void AddMatrix(const PackedShape& matrix, const ops::Roofs& roofs, int64_t rows,
   const kernels::PanelFormat format = kernels::FormatFor(matrix.dtype);
   const double roof =
       format.integer() ? roofs.int8_ops_per_s : roofs.f32_ops_per_s;
-  const double operations =
-      2.0 * static_cast<double>(rows) * static_cast<double>(matrix.weights());
+  const double operations = 2.0 * static_cast<double>(rows * matrix.used) *
+                            static_cast<double>(matrix.weights());
+  // Rows are spread over the experts.
+  const int64_t read = std::min(matrix.copies, rows * matrix.used);
+  const int64_t each = std::max<int64_t>(1, rows * matrix.used / read);
   const double arithmetic =
       operations /
-      (roof * KernelShare(format) * FewRows(rows) * kCalibration.arithmetic);
-  const double memory = static_cast<double>(matrix.bytes()) /
+      (roof * KernelShare(format) * FewRows(each) * kCalibration.arithmetic);
+  const double memory = static_cast<double>(matrix.bytes()) *
+                        static_cast<double>(read) /
                         (roofs.read_bytes_per_s * kCalibration.memory);
   if (arithmetic > memory) {
     time.arithmetic += arithmetic;

@@ -36,6 +36,32 @@ bool HasLayers(Role role) {
          role != Role::kOutputNorm && role != Role::kHead;
 }
 
+bool IsExpert(Role role) {
+  return role == Role::kExpertGate || role == Role::kExpertUp ||
+         role == Role::kExpertGateUp || role == Role::kExpertDown;
+}
+
+// Whether the layer's forward reads such a tensor.
+bool Uses(const Spec& spec, Role role, int64_t layer) {
+  const bool shared = spec.experts.shared_hidden > 0;
+  switch (role) {
+    case Role::kGate:
+    case Role::kUp:
+    case Role::kGateUp:
+    case Role::kDown:
+      return !spec.experts.In(layer);
+    case Role::kSharedRouter:
+    case Role::kSharedGate:
+    case Role::kSharedUp:
+    case Role::kSharedDown:
+      return spec.experts.In(layer) && shared;
+    case Role::kRouter:
+      return spec.experts.In(layer);
+    default:
+      return !IsExpert(role) || spec.experts.In(layer);
+  }
+}
+
 std::string NameOf(std::string_view pattern, int64_t layer) {
   std::string text(pattern);
   const size_t at = text.find("{}");
@@ -68,7 +94,12 @@ Found FindTensors(const Checkpoint& checkpoint,
   Found found;
   std::string missing;
   const auto look = [&](const TensorName& name, int64_t layer) {
-    const std::string stored = NameIn(checkpoint, architecture, name, layer);
+    if (HasLayers(name.role) && !Uses(spec, name.role, layer)) return;
+    std::string stored = NameIn(checkpoint, architecture, name, layer);
+    if (stored.empty()) return;
+    // The first expert stands for all.
+    const size_t number = stored.find("{}");
+    if (number != std::string::npos) stored.replace(number, 2, "0");
     const auto it = checkpoint.tensors().find(stored);
     if (it == checkpoint.tensors().end()) {
       if (!IsNorm(name.role) && name.role != Role::kHead && missing.empty()) {
@@ -78,7 +109,9 @@ Found FindTensors(const Checkpoint& checkpoint,
     }
     std::string gguf = NameOf(name.gguf, layer);
     if (!IsNorm(name.role)) {
-      if (it->second.shape.size() != 2) {
+      const size_t axes =
+          IsExpert(name.role) && number == std::string::npos ? 3 : 2;
+      if (it->second.shape.size() != axes) {
         missing =
             Format("{} has shape {}", it->first, ShapeString(it->second.shape));
         return;
@@ -107,6 +140,7 @@ std::vector<int64_t> Parts(Role role, int64_t rows, const Spec& spec) {
   const int64_t hidden = spec.feed_forward.hidden;
   if (role == Role::kQueryKeyValue && rows == q + 2 * kv) return {q, kv, kv};
   if (role == Role::kGateUp && rows == 2 * hidden) return {hidden, hidden};
+  if (role == Role::kExpertGateUp) return {rows / 2, rows / 2};
   return {rows};
 }
 
@@ -120,7 +154,8 @@ size_t PackedShape::bytes() const {
 
 size_t DecoderPlan::packed_bytes() const {
   size_t total = 0;
-  for (const PackedShape& matrix : matrices) total += matrix.bytes();
+  for (const PackedShape& matrix : matrices)
+    total += matrix.bytes() * static_cast<size_t>(matrix.copies);
   return total;
 }
 

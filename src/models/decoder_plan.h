@@ -19,10 +19,12 @@ namespace malmoi::models {
 struct PackedShape {
   Role role;
   DType dtype;
-  int64_t rows = 0, columns = 0;
+  int64_t rows = 0, columns = 0;  // of one
+  int64_t copies = 1;             // experts: so many are there,
+  int64_t used = 1;               // so many of them read each row
 
   int64_t weights() const { return rows * columns; }
-  // Of the panels, on this machine's kernels.
+  // Of the panels of one, on this machine's kernels.
   size_t bytes() const;
 };
 

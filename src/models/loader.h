@@ -23,7 +23,10 @@ class TensorFinder {
   const Tensor* Find(Role role, int64_t layer, const Shape& shape);
   // The same of its bias.
   const Tensor* FindBias(Role role, int64_t layer, const Shape& shape);
-  // Whether each head's is a tensor of its own.
+  std::string Name(Role role, int64_t layer) const {
+    return NameIn(checkpoint_, architecture_, role, layer);
+  }
+  // Whether each head's, or expert's, is a tensor of its own.
   bool HasHeads(Role role, int64_t layer) const {
     return Name(role, layer).find("{}") != std::string::npos;
   }
@@ -37,9 +40,6 @@ class TensorFinder {
   void Finish();
 
  private:
-  std::string Name(Role role, int64_t layer) const {
-    return NameIn(checkpoint_, architecture_, role, layer);
-  }
   const Tensor* FindOptional(const std::string& name, const Shape& shape);
   const Tensor* Find(const std::string& name, const Shape& shape);
 

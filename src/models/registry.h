@@ -36,6 +36,17 @@ enum class Role {
   kUp,
   kDown,
   kPostFeedForwardNorm,
+  // Of a mixture of experts: [experts, rows, columns], or one tensor for each
+  // where the name has a second place for its number.
+  kRouter,
+  kExpertGate,
+  kExpertUp,
+  kExpertGateUp,
+  kExpertDown,
+  kSharedRouter,
+  kSharedGate,
+  kSharedUp,
+  kSharedDown,
 };
 
 // Where a role is found: "blk.{}.attn_q.weight" in GGUF, "model.layers.{}

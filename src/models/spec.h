@@ -78,6 +78,22 @@ struct FeedForwardSpec {
   Activation activation = Activation::kSilu;
 };
 
+// A mixture of experts in the place of the feed-forward (Shazeer et al. 2017;
+// Jiang et al. 2024): each row goes to the `used` experts of the highest
+// probabilities, which weigh what these give.
+struct ExpertsSpec {
+  int64_t count = 0;  // 0: no mixture
+  int64_t used = 0;
+  int64_t hidden = 0;         // of each
+  bool normalize = false;     // the weights of the chosen sum to 1
+  int64_t shared_hidden = 0;  // of one more that all rows go to; 0: none
+  std::vector<bool> dense;    // layers with a plain feed-forward; empty: none
+
+  bool In(int64_t layer) const {
+    return count > 0 && (dense.empty() || !dense[static_cast<size_t>(layer)]);
+  }
+};
+
 struct Spec {
   std::string architecture;  // as the file names it
   int64_t layers = 0;
@@ -107,6 +123,7 @@ struct Spec {
   bool transposed = false;
   AttentionSpec attention;
   FeedForwardSpec feed_forward;
+  ExpertsSpec experts;
   bool tied_head = false;  // the output head is the embedding matrix
 };
 

@@ -1,5 +1,6 @@
 #include "models/arch/common.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -42,6 +43,56 @@ constexpr TensorName kLlama[] = {
      "model.layers.{}.post_norm2.weight"},
 };
 
+constexpr TensorName kMixture[] = {
+    MALMOI_ATTENTION_AND_HEAD,
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
+     "model.layers.{}.post_attention_layernorm.weight"},
+    {Role::kRouter, "blk.{}.ffn_gate_inp.weight",
+     "model.layers.{}.mlp.gate.weight"},
+    {Role::kExpertGate, "blk.{}.ffn_gate_exps.weight",
+     "model.layers.{}.mlp.experts.{}.gate_proj.weight"},
+    {Role::kExpertUp, "blk.{}.ffn_up_exps.weight",
+     "model.layers.{}.mlp.experts.{}.up_proj.weight"},
+    {Role::kExpertDown, "blk.{}.ffn_down_exps.weight",
+     "model.layers.{}.mlp.experts.{}.down_proj.weight"},
+    {Role::kSharedRouter, "blk.{}.ffn_gate_inp_shexp.weight",
+     "model.layers.{}.mlp.shared_expert_gate.weight"},
+    {Role::kSharedGate, "blk.{}.ffn_gate_shexp.weight",
+     "model.layers.{}.mlp.shared_expert.gate_proj.weight"},
+    {Role::kSharedUp, "blk.{}.ffn_up_shexp.weight",
+     "model.layers.{}.mlp.shared_expert.up_proj.weight"},
+    {Role::kSharedDown, "blk.{}.ffn_down_shexp.weight",
+     "model.layers.{}.mlp.shared_expert.down_proj.weight"},
+};
+
+constexpr TensorName kMixtral[] = {
+    MALMOI_ATTENTION_AND_HEAD,
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
+     "model.layers.{}.post_attention_layernorm.weight"},
+    {Role::kRouter, "blk.{}.ffn_gate_inp.weight",
+     "model.layers.{}.block_sparse_moe.gate.weight"},
+    {Role::kExpertGate, "blk.{}.ffn_gate_exps.weight",
+     "model.layers.{}.block_sparse_moe.experts.{}.w1.weight"},
+    {Role::kExpertUp, "blk.{}.ffn_up_exps.weight",
+     "model.layers.{}.block_sparse_moe.experts.{}.w3.weight"},
+    {Role::kExpertDown, "blk.{}.ffn_down_exps.weight",
+     "model.layers.{}.block_sparse_moe.experts.{}.w2.weight"},
+};
+
+constexpr TensorName kGraniteMoe[] = {
+    MALMOI_ATTENTION_AND_HEAD,
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
+     "model.layers.{}.post_attention_layernorm.weight"},
+    {Role::kRouter, "blk.{}.ffn_gate_inp.weight",
+     "model.layers.{}.block_sparse_moe.router.layer.weight"},
+    {Role::kExpertGate, "blk.{}.ffn_gate_exps.weight", ""},
+    {Role::kExpertUp, "blk.{}.ffn_up_exps.weight", ""},
+    {Role::kExpertGateUp, "",
+     "model.layers.{}.block_sparse_moe.input_linear.weight"},
+    {Role::kExpertDown, "blk.{}.ffn_down_exps.weight",
+     "model.layers.{}.block_sparse_moe.output_linear.weight"},
+};
+
 constexpr TensorName kSandwich[] = {
     MALMOI_ATTENTION_AND_HEAD,
     {Role::kPostAttentionNorm, "blk.{}.post_attention_norm.weight",
@@ -68,6 +119,9 @@ constexpr std::string_view kBuffers[] = {"rope_freqs.weight",
 
 const std::span<const TensorName> kLlamaTensors = kLlama;
 const std::span<const TensorName> kSandwichTensors = kSandwich;
+const std::span<const TensorName> kMixtureTensors = kMixture;
+const std::span<const TensorName> kMixtralTensors = kMixtral;
+const std::span<const TensorName> kGraniteMoeTensors = kGraniteMoe;
 const std::span<const std::string_view> kOldBuffers = kBuffers;
 
 Activation ReadActivation(const Config& config, Activation fallback) {
@@ -134,6 +188,28 @@ void ReadLlamaBiases(const Config& config, Spec& spec) {
   spec.attention.output_bias =
       HasBias(config, "blk.0.attn_output.bias", "attention_bias");
   spec.feed_forward.bias = HasBias(config, "blk.0.ffn_up.bias", "mlp_bias");
+}
+
+void ReadExperts(const Config& config, Spec& spec) {
+  ExpertsSpec& experts = spec.experts;
+  experts.count = config.Count("expert_count", "num_experts|num_local_experts");
+  experts.used = config.Count("expert_used_count", "num_experts_per_tok");
+  experts.hidden =
+      config.Count("expert_feed_forward_length", "moe_intermediate_size",
+                   spec.feed_forward.hidden);
+  if (experts.used > experts.count) {
+    config.Refuse("number of experts used", std::to_string(experts.used));
+  }
+}
+
+void ReadDenseLayers(const Config& config, Spec& spec) {
+  const int64_t step = config.Count("", "decoder_sparse_step", 1);
+  const std::vector<int64_t> dense = config.Flags("mlp_only_layers");
+  for (int64_t i = 0; i < spec.layers; ++i) {
+    spec.experts.dense.push_back((i + 1) % step != 0 ||
+                                 std::find(dense.begin(), dense.end(), i) !=
+                                     dense.end());
+  }
 }
 
 namespace {

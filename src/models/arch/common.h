@@ -21,6 +21,10 @@ extern const std::span<const TensorName> kLlamaTensors;
 // The same where a norm stands behind each block (Gemma 2, OLMo 2): there
 // "post_attention_layernorm" is what it says.
 extern const std::span<const TensorName> kSandwichTensors;
+// With a mixture of experts, as Qwen and OLMoE have it; Mixtral; Granite.
+extern const std::span<const TensorName> kMixtureTensors;
+extern const std::span<const TensorName> kMixtralTensors;
+extern const std::span<const TensorName> kGraniteMoeTensors;
 // Buffers that old releases stored.
 extern const std::span<const std::string_view> kOldBuffers;
 
@@ -36,6 +40,11 @@ bool HasBias(const Config& config, std::string_view gguf_tensor,
 void ReadLlamaBiases(const Config& config, Spec& spec);
 
 Activation ReadActivation(const Config& config, Activation fallback);
+
+// Count and size of the experts.
+void ReadExperts(const Config& config, Spec& spec);
+// Layers without them, as Qwen's configurations say it.
+void ReadDenseLayers(const Config& config, Spec& spec);
 
 // Sliding windows: which layers, by layer_types or a list of flags, else all
 // but each `pattern`-th; 1: none; 0: all. They rotate as the others do.

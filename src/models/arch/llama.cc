@@ -9,6 +9,11 @@ Spec DescribeLlama(const Checkpoint& checkpoint) {
   // GGUF converters permute query and key rows for neighbouring pairs.
   if (checkpoint.gguf) spec.attention.rope.pairs = RopePairs::kAdjacent;
   ReadLlamaBiases(config, spec);
+  // GGUF calls Mixtral so, too.
+  if (checkpoint.gguf && config.CountOrZero("expert_count", "") > 0) {
+    ReadExperts(config, spec);
+    spec.experts.normalize = true;
+  }
   return spec;
 }
 

@@ -244,35 +244,42 @@ void DecoderFamily::Embed(Exec& exec, Batch& batch) const {
 // same stream.
 void DecoderFamily::Block(Exec& exec, Batch& batch, int64_t index) const {
   const DecoderLayer& layer = weights_.layers[static_cast<size_t>(index)];
+  const bool mixture = spec_.experts.In(index);
+  const PackedMatrix* first = mixture ? &layer.mixture.router : &layer.first();
+  const PackedMatrix* up = mixture ? first : &layer.up;
+  const auto feed_forward = [&](const Activations& input) {
+    mixture ? Mixture(exec, batch, index, input)
+            : FeedForward(exec, batch, index, input);
+  };
   Arena::Scope scope(exec.arena);
   if (!spec_.parallel) {
     Attend(exec, batch, index,
            Normed(exec, batch, layer.attention_norm,
                   {&layer.query, &layer.key, &layer.value}));
-    FeedForward(exec, batch, index,
-                Normed(exec, batch, layer.feed_forward_norm,
-                       {&layer.first(), &layer.up}));
+    feed_forward(Normed(exec, batch, layer.feed_forward_norm, {first, up}));
     return;
   }
   const Activations input =
-      spec_.shared_norm ? Normed(exec, batch, layer.attention_norm,
-                                 {&layer.query, &layer.key, &layer.value,
-                                  &layer.first(), &layer.up})
-                        : Normed(exec, batch, layer.attention_norm,
-                                 {&layer.query, &layer.key, &layer.value});
-  const Activations second = spec_.shared_norm
-                                 ? input
-                                 : Normed(exec, batch, layer.feed_forward_norm,
-                                          {&layer.first(), &layer.up});
+      spec_.shared_norm
+          ? Normed(exec, batch, layer.attention_norm,
+                   {&layer.query, &layer.key, &layer.value, first, up})
+          : Normed(exec, batch, layer.attention_norm,
+                   {&layer.query, &layer.key, &layer.value});
+  const Activations second =
+      spec_.shared_norm
+          ? input
+          : Normed(exec, batch, layer.feed_forward_norm, {first, up});
   Attend(exec, batch, index, input);
-  FeedForward(exec, batch, index, second);
+  feed_forward(second);
 }
 
 Activations DecoderFamily::Normed(
     Exec& exec, const Batch& batch, const Norm& norm,
     std::initializer_list<const PackedMatrix*> readers) const {
-  const Activations out = ops::NewActivations(
-      exec.arena, batch.rows, spec_.width, FormsFor(exec, readers));
+  ops::ActivationForms forms = FormsFor(exec, readers);
+  forms.f32 = forms.f32 || spec_.experts.count > 0;  // rows are picked from it
+  const Activations out =
+      ops::NewActivations(exec.arena, batch.rows, spec_.width, forms);
   if (norm.weight.empty()) {
     ops::PutRows(exec, batch.stream, out);
   } else {

@@ -81,19 +81,21 @@ struct DecoderFamily::HeadStore {
     family.Store(batch, true, layer, row, head, values);
   }
 
+  void Clip(float* values, int64_t count) const {
+    const float clip = static_cast<float>(attention().clip);
+    if (clip == 0) return;
+    for (int64_t k = 0; k < count; ++k) {
+      values[k] = std::clamp(values[k], -clip, clip);
+    }
+  }
+
   // Each epilogue gets whole heads.
   template <typename F>
   void Heads(const ops::Tile& tile, const Linear& from, F&& use) const {
     AddBias(from.bias, tile, tile.values);
     const int64_t dim = attention().head_dim;
-    const float clip = static_cast<float>(attention().clip);
     for (int64_t t = 0; t < tile.tokens; ++t) {
       float* values = tile.values + t * tile.stride;
-      if (clip > 0) {
-        for (int64_t k = 0; k < tile.rows; ++k) {
-          values[k] = std::clamp(values[k], -clip, clip);
-        }
-      }
       for (int64_t r = 0; r < tile.rows; r += dim) {
         use(tile.first_token + t, (tile.first_row + r) / dim, values + r);
       }
@@ -108,7 +110,9 @@ struct DecoderFamily::HeadStore {
                            family.spec_.norm_epsilon, rows);
       for (int64_t row = 0; row < batch.rows; ++row) {
         for (int64_t h = 0; h < heads; ++h) {
-          use(row, h, rows + (row * heads + h) * dim);
+          float* head = rows + (row * heads + h) * dim;
+          Clip(head, dim);
+          use(row, h, head);
         }
       }
     };
@@ -148,20 +152,27 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
   }
   auto put_query = [&](const ops::Tile& tile) {
     store.Heads(tile, layer.query, [&](int64_t row, int64_t head, float* x) {
-      if (!all_heads) return store.Query(row, head, x);
+      if (!all_heads) {
+        store.Clip(x, dim);
+        return store.Query(row, head, x);
+      }
       std::copy_n(x, dim,
                   store.query_rows + (row * attention.heads + head) * dim);
     });
   };
   auto put_key = [&](const ops::Tile& tile) {
     store.Heads(tile, layer.key, [&](int64_t row, int64_t head, float* x) {
-      if (!all_heads) return store.Key(row, head, x);
+      if (!all_heads) {
+        store.Clip(x, dim);
+        return store.Key(row, head, x);
+      }
       std::copy_n(x, dim,
                   store.key_rows + (row * attention.kv_heads + head) * dim);
     });
   };
   auto put_value = [&](const ops::Tile& tile) {
     store.Heads(tile, layer.value, [&](int64_t row, int64_t head, float* x) {
+      store.Clip(x, dim);
       Store(batch, false, index, row, head, x);
     });
   };
@@ -179,7 +190,8 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
                           FormsFor(exec, {&layer.attention_output}));
   Mix(exec, batch, index, store.queries, attended);
   TapInput(exec, index, "attention_mixed", attended);
-  FetchAhead(exec, batch.rows, layer.first());
+  FetchAhead(exec, batch.rows,
+             spec_.experts.In(index) ? layer.mixture.router : layer.first());
   AddProduct(exec, batch, attended, layer.attention_output,
              layer.post_attention_norm);
 }

@@ -78,6 +78,13 @@ class DecoderFamily : public Decoder {
   void Turn(const Norm& norm, const ops::Rotation* rotation, int64_t row,
             int64_t head_index, float* head) const;
 
+  // decoder_mixture.cc
+  void Mixture(Exec& exec, Batch& batch, int64_t index,
+               const ops::Activations& input) const;
+  void AddExpert(Exec& exec, const Expert& expert, const float* values,
+                 std::span<const int64_t> rows, std::span<const float> weights,
+                 float* sum) const;
+
   // decoder_feed_forward.cc
   void FeedForward(Exec& exec, Batch& batch, int64_t index,
                    const ops::Activations& input) const;
@@ -100,6 +107,10 @@ void TapInput(Exec& exec, int64_t layer, std::string_view name,
 // Decoding is limited by memory: threads that wait may fetch what the next
 // product reads first.
 void FetchAhead(Exec& exec, int64_t rows, const ops::PackedMatrix& next);
+
+// values = activation(values)·ups; without `ups`, activation(values).
+void Activate(Activation activation, float* values, const float* ups,
+              int64_t count);
 
 // Adds a projection's bias, where it has one, to a part of its outputs.
 void AddBias(const std::vector<float>& bias, const ops::Tile& tile,

@@ -10,9 +10,6 @@ namespace malmoi::models {
 
 using ops::Activations;
 
-namespace {
-
-// values = activation(values)·ups; without `ups`, activation(values).
 void Activate(Activation activation, float* values, const float* ups,
               int64_t count) {
   constexpr int64_t kPart = 256;
@@ -42,8 +39,6 @@ void Activate(Activation activation, float* values, const float* ups,
     if (ups != nullptr) values[k] *= ups[k];
   }
 }
-
-}  // namespace
 
 void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index,
                                 const Activations& input) const {

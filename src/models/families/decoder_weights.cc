@@ -206,6 +206,34 @@ class WeightReader {
       }
     }
   }
+  // The same matrix of all experts. `parts`: what each one's rows are cut into.
+  struct ExpertPart {
+    int64_t first, rows;
+    Linear Expert::* linear;
+  };
+  void Experts(Role role, int64_t layer, int64_t rows, int64_t columns,
+               const std::vector<ExpertPart>& parts,
+               std::vector<Expert>& experts) {
+    const auto count = static_cast<int64_t>(experts.size());
+    const bool apart = finder_.HasHeads(role, layer);
+    const Tensor* all =
+        apart ? nullptr : finder_.Find(role, layer, {count, rows, columns});
+    for (int64_t e = 0; e < count; ++e) {
+      const Tensor* one =
+          apart ? finder_.FindOfHead(role, layer, e, {rows, columns}) : all;
+      if (one == nullptr) continue;
+      for (const ExpertPart& part : parts) {
+        Tensor slice = *one;
+        slice.shape = {apart ? rows : count * rows, columns};
+        made_.push_back(
+            SliceRows(slice, (apart ? 0 : e * rows) + part.first, part.rows));
+        Job(&made_.back(), experts[static_cast<size_t>(e)].*part.linear);
+      }
+    }
+  }
+  bool Has(Role role, int64_t layer) const {
+    return !finder_.Name(role, layer).empty();
+  }
   void Job(const Tensor* tensor, PackedMatrix& matrix) {
     jobs_.push_back({tensor, &matrix, exact_});
   }
@@ -257,6 +285,34 @@ void FusedRows(const AttentionSpec& attention, std::vector<int64_t>& query,
   }
 }
 
+void ReadMixture(WeightReader& reader, const Spec& spec, int64_t i,
+                 Mixture& mixture) {
+  const ExpertsSpec& experts = spec.experts;
+  const int64_t width = spec.width, hidden = experts.hidden;
+  mixture.experts.resize(static_cast<size_t>(experts.count));
+  reader.Matrix(Role::kRouter, i, experts.count, width, false, mixture.router);
+  if (reader.Has(Role::kExpertGateUp, i)) {
+    reader.Experts(Role::kExpertGateUp, i, 2 * hidden, width,
+                   {{0, hidden, &Expert::gate}, {hidden, hidden, &Expert::up}},
+                   mixture.experts);
+  } else {
+    reader.Experts(Role::kExpertGate, i, hidden, width,
+                   {{0, hidden, &Expert::gate}}, mixture.experts);
+    reader.Experts(Role::kExpertUp, i, hidden, width,
+                   {{0, hidden, &Expert::up}}, mixture.experts);
+  }
+  reader.Experts(Role::kExpertDown, i, width, hidden,
+                 {{0, width, &Expert::down}}, mixture.experts);
+  const int64_t shared = experts.shared_hidden;
+  if (shared == 0) return;
+  reader.Matrix(Role::kSharedRouter, i, 1, width, false, mixture.shared_router);
+  reader.Matrix(Role::kSharedGate, i, shared, width, false,
+                mixture.shared.gate);
+  reader.Matrix(Role::kSharedUp, i, shared, width, false, mixture.shared.up);
+  reader.Matrix(Role::kSharedDown, i, width, shared, false,
+                mixture.shared.down);
+}
+
 void ReadLayer(WeightReader& reader, const Spec& spec, int64_t i,
                DecoderLayer& layer) {
   const AttentionSpec& attention = spec.attention;
@@ -287,6 +343,7 @@ void ReadLayer(WeightReader& reader, const Spec& spec, int64_t i,
     reader.ReadNorm(Role::kPostFeedForwardNorm, i, width,
                     layer.post_feed_forward_norm);
   }
+  if (spec.experts.In(i)) return ReadMixture(reader, spec, i, layer.mixture);
   if (feed_forward.gated) {
     reader.Matrices(Role::kGateUp, i, width, feed_forward.bias,
                     {{Role::kGate, Range(0, hidden), &layer.gate},

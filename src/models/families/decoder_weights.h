@@ -28,6 +28,18 @@ struct Linear : ops::PackedMatrix {
   std::vector<float> bias;  // [rows]
 };
 
+// One expert, as a feed-forward.
+struct Expert {
+  Linear gate, up, down;
+};
+
+struct Mixture {
+  Linear router;  // [experts, width]
+  std::vector<Expert> experts;
+  Linear shared_router;  // [1, width]
+  Expert shared;
+};
+
 struct DecoderLayer {
   Norm attention_norm;
   Linear query, key, value;  // [heads·head_dim, width], ...
@@ -38,6 +50,7 @@ struct DecoderLayer {
   Linear gate, up;  // [hidden, width]; no gate where it is not gated
   Linear down;      // [width, hidden]
   Norm post_feed_forward_norm;
+  Mixture mixture;  // in place of gate, up and down
 
   // What the feed-forward reads first.
   const Linear& first() const { return gate.rows > 0 ? gate : up; }
