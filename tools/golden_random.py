@@ -67,7 +67,6 @@ def save(folder, model, tensors, about):
     """config.json, model.safetensors in bf16, expected.safetensors."""
     os.makedirs(folder, exist_ok=True)
     small = copy.deepcopy(model).bfloat16()
-    small.generation_config = None
     small.save_pretrained(folder)
     tensors = {name: value.contiguous().clone()
                for name, value in tensors.items()}

@@ -33,7 +33,7 @@ BERT = dict(vocab_size=VOCABULARY, hidden_size=40, num_attention_heads=5,
             num_hidden_layers=2, layer_norm_eps=1e-3, hidden_act="gelu")
 # 48 tokens and no more: the first position is pad_token_id + 1 = 2.
 ROBERTA = BERT | dict(type_vocab_size=1, pad_token_id=1, bos_token_id=0,
-                      eos_token_id=2, layer_norm_eps=1e-5)
+                      eos_token_id=2)
 DISTILBERT = dict(vocab_size=VOCABULARY, dim=40, n_heads=5, hidden_dim=56,
                   n_layers=2, max_position_embeddings=50, activation="gelu")
 ALBERT = BERT | dict(embedding_size=24, num_hidden_layers=4,
