@@ -78,9 +78,11 @@ ModelInfo InfoOf(const models::Checkpoint& checkpoint) {
     }
   }
   for (const models::Architecture& known : models::Architectures()) {
-    if (known.name == info.architecture) info.tasks = {"generate"};
+    if (known.name != info.architecture) continue;
+    info.tasks = {known.describe != nullptr ? "generate" : "embed"};
   }
-  if (!info.tasks.empty() && !TemplateOf(checkpoint).empty()) {
+  if (info.tasks == std::vector<std::string>{"generate"} &&
+      !TemplateOf(checkpoint).empty()) {
     info.tasks.push_back("chat");
   }
   return info;
@@ -108,7 +110,7 @@ void AddEnds(const models::Checkpoint& checkpoint, std::vector<int32_t>& ends) {
 std::shared_ptr<LanguageModel> LanguageModel::Load(const fs::path& path,
                                                    const LoadOptions& options) {
   const models::Checkpoint checkpoint = models::Checkpoint::Open(path);
-  models::FindArchitecture(checkpoint.Architecture(), path.string());
+  models::FindDecoder(checkpoint.Architecture(), path.string());
   std::shared_ptr<LanguageModel> model(new LanguageModel());
   model->info_ = InfoOf(checkpoint);
   model->precision_ = options.precision;

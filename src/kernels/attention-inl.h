@@ -374,8 +374,9 @@ class ChunkWorker {
       const int64_t visible =
           std::min(queries[q].visible - start, kAttentionPage);
       positions = std::max(positions, visible);
-      if (in_.softcap > 0 && visible > 0) {
-        CapScores(in_.softcap, visible, scores_ + q * kAttentionPage);
+      if (visible > 0) {
+        AdjustScores(in_, queries[q], start, visible,
+                     scores_ + q * kAttentionPage);
       }
       PageSoftmax(scores_ + q * kAttentionPage, queries[q].first - start,
                   visible, q, dim_, state_);

@@ -20,9 +20,15 @@ size_t AttentionScratch(int64_t head_dim, int count) {
          kTile * (dim / 16) * static_cast<size_t>(kAttentionPage) + page + 64;
 }
 
-void CapScores(float cap, int64_t count, float* scores) {
-  for (int64_t i = 0; i < count; ++i) {
-    scores[i] = cap * std::tanh(scores[i] / cap);
+void AdjustScores(const AttentionInput& in, const AttentionQuery& query,
+                  int64_t start, int64_t count, float* scores) {
+  if (query.bias != nullptr) {
+    for (int64_t i = 0; i < count; ++i) scores[i] += query.bias[start + i];
+  }
+  if (in.softcap > 0) {
+    for (int64_t i = 0; i < count; ++i) {
+      scores[i] = in.softcap * std::tanh(scores[i] / in.softcap);
+    }
   }
 }
 

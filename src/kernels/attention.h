@@ -40,6 +40,7 @@ struct AttentionQuery {
   int64_t first = 0;             // it sees positions [first, visible),
   int64_t visible = 0;           // which are not none
   float* out = nullptr;          // [head_dim]
+  const float* bias = nullptr;   // added to scores, by position; null: none
 };
 
 // Up to kMaxAttentionQueries queries, whose `first` and `visible` do not
@@ -62,8 +63,10 @@ struct AttentionState {
   float* total = nullptr;    // [count]
   float* sums = nullptr;     // [count][head_dim]
 };
-// `count` scores in place.
-void CapScores(float cap, int64_t count, float* scores);
+// Scores of positions [start, start + count) in place: adds the query's bias,
+// caps.
+void AdjustScores(const AttentionInput& in, const AttentionQuery& query,
+                  int64_t start, int64_t count, float* scores);
 size_t AttentionStateFloats(int64_t head_dim, int count);
 // The three in `memory`.
 AttentionState StateAt(float* memory, int count);

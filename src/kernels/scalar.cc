@@ -221,7 +221,7 @@ void AttendChunk(const AttentionInput& in, int64_t chunk,
     for (int64_t j = begin; j < end; ++j) {
       scores.push_back(Score(in, query.query, in.keys[j / kAttentionPage],
                              j % kAttentionPage));
-      if (in.softcap > 0) CapScores(in.softcap, 1, &scores.back());
+      AdjustScores(in, query, j, 1, &scores.back());
       largest = std::max(largest, scores.back());
     }
     std::fill(sums.begin(), sums.end(), 0.0);

@@ -162,7 +162,7 @@ size_t DecoderPlan::packed_bytes() const {
 DecoderPlan PlanDecoder(const Checkpoint& checkpoint,
                         const QuantizeType* type) {
   const Architecture& architecture =
-      FindArchitecture(checkpoint.Architecture(), checkpoint.path.string());
+      FindDecoder(checkpoint.Architecture(), checkpoint.path.string());
   DecoderPlan plan;
   Spec& spec = plan.spec;
   spec = architecture.describe(checkpoint);

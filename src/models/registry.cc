@@ -64,9 +64,16 @@ bool Architecture::Ignores(std::string_view tensor) const {
 std::span<const Architecture> Architectures() {
   static const Architecture kArchitectures[] = {
       // Sorted by name.
+      {"albert", nullptr, kAlbertTensors, kEncoderIgnored, "albert.",
+       DescribeAlbert},
+      {"bert", nullptr, kBertTensors, kEncoderIgnored, "bert.", DescribeBert},
       {"cohere", DescribeCohere, kLlamaTensors, kOldBuffers},
       {"cohere2", DescribeCohere2, kLlamaTensors, kOldBuffers},
       {"command-r", DescribeCohere, kLlamaTensors, kOldBuffers},
+      {"distilbert", nullptr, kDistilBertTensors, kEncoderIgnored,
+       "distilbert.", DescribeDistilBert},
+      {"electra", nullptr, kElectraTensors, kEncoderIgnored, "electra.",
+       DescribeElectra},
       {"exaone", DescribeExaone, kExaoneTensors, kOldBuffers},
       {"exaone4", DescribeExaone4, kSandwichTensors, kOldBuffers},
       {"falcon", DescribeFalcon, kFalconTensors, kOldBuffers},
@@ -83,6 +90,8 @@ std::span<const Architecture> Architectures() {
       {"llama", DescribeLlama, kMixtureTensors, kOldBuffers},
       {"mistral", DescribeMistral, kLlamaTensors, kOldBuffers},
       {"mixtral", DescribeMixtral, kMixtralTensors, kOldBuffers},
+      {"mpnet", nullptr, kMpnetTensors, kEncoderIgnored, "mpnet.",
+       DescribeMpnet},
       {"olmo", DescribeOlmo, kLlamaTensors, kOldBuffers},
       {"olmo2", DescribeOlmo2, kSandwichTensors, kOldBuffers},
       {"olmo3", DescribeOlmo2, kSandwichTensors, kOldBuffers},
@@ -96,9 +105,13 @@ std::span<const Architecture> Architectures() {
       {"qwen3", DescribeQwen3, kLlamaTensors, kOldBuffers},
       {"qwen3_moe", DescribeQwen3Moe, kMixtureTensors, kOldBuffers},
       {"qwen3moe", DescribeQwen3Moe, kMixtureTensors, kOldBuffers},
+      {"roberta", nullptr, kRobertaTensors, kEncoderIgnored, "roberta.",
+       DescribeRoberta},
       {"smollm3", DescribeSmolLm3, kLlamaTensors, kOldBuffers},
       {"stablelm", DescribeStableLm, kStableLmTensors, kOldBuffers},
       {"starcoder2", DescribeStarCoder2, kStarCoder2Tensors, kOldBuffers},
+      {"xlm-roberta", nullptr, kRobertaTensors, kEncoderIgnored, "roberta.",
+       DescribeRoberta},
   };
   return kArchitectures;
 }
@@ -114,6 +127,37 @@ const Architecture& FindArchitecture(std::string_view name,
                                         .what = "unknown architecture",
                                         .expected = known,
                                         .got = std::string(name)});
+}
+
+namespace {
+
+void ThrowKind(const Architecture& architecture, std::string_view where,
+               const char* expected, const char* got, const char* hint) {
+  throw Error(ErrorCode::kUnsupported,
+              {.where = std::string(where),
+               .what = "a model of another kind",
+               .expected = expected,
+               .got = std::string(architecture.name) + got,
+               .hint = hint});
+}
+
+}  // namespace
+
+const Architecture& FindDecoder(std::string_view name, std::string_view where) {
+  const Architecture& found = FindArchitecture(name, where);
+  if (found.describe == nullptr) {
+    ThrowKind(found, where, "a model that writes text", ", an encoder",
+              "malmoi embed");
+  }
+  return found;
+}
+
+const Architecture& FindEncoder(std::string_view name, std::string_view where) {
+  const Architecture& found = FindArchitecture(name, where);
+  if (found.describe_encoder == nullptr) {
+    ThrowKind(found, where, "an encoder", ", a decoder", "malmoi run");
+  }
+  return found;
 }
 
 }  // namespace malmoi::models

@@ -47,6 +47,12 @@ enum class Role {
   kSharedGate,
   kSharedUp,
   kSharedDown,
+  // Of encoders.
+  kTokenTypes,
+  kEmbeddingNorm,
+  kEmbeddingProjection,
+  kDistanceBias,
+  kPooler,
 };
 
 // Where a role is found: "blk.{}.attn_q.weight" in GGUF, "model.layers.{}
@@ -68,6 +74,8 @@ struct Architecture {
   std::span<const std::string_view> ignored = {};
   // What Hugging Face names begin with in some files and not in others.
   std::string_view prefix = "";
+  // Of an encoder; `describe` is then null.
+  EncoderSpec (*describe_encoder)(const Checkpoint& checkpoint) = nullptr;
 
   bool Ignores(std::string_view tensor) const;
 };
@@ -75,6 +83,9 @@ struct Architecture {
 // Throws kUnsupported, listing what is known.
 const Architecture& FindArchitecture(std::string_view name,
                                      std::string_view where);
+// The same of one kind.
+const Architecture& FindDecoder(std::string_view name, std::string_view where);
+const Architecture& FindEncoder(std::string_view name, std::string_view where);
 std::span<const Architecture> Architectures();
 
 // What converters to GGUF call a role; empty where they do not have it.

@@ -127,6 +127,31 @@ struct Spec {
   bool tied_head = false;  // the output head is the embedding matrix
 };
 
+// What distinguishes one encoder from another: blocks of attention in both
+// directions with a LayerNorm behind each sum (Devlin et al. 2019).
+struct EncoderSpec {
+  std::string architecture;
+  int64_t layers = 0;
+  int64_t groups = 0;  // of layers with the same weights; as a rule, layers
+  int64_t width = 0;
+  int64_t embedding_width = 0;  // of the tables; projected where not width
+  int64_t heads = 0;
+  int64_t head_dim = 0;
+  int64_t hidden = 0;
+  int64_t vocab_size = 0;
+  int64_t positions = 0;        // rows of the table
+  int64_t position_offset = 0;  // of the first token's row
+  int64_t types = 0;            // rows of the table of token types
+  Activation activation = Activation::kGelu;
+  double norm_epsilon = 1e-12;
+  // A bias of scores by distance, in buckets (Raffel et al. 2020). 0: none.
+  int64_t distance_buckets = 0;
+  int64_t farthest = 128;  // distances from here on share a bucket
+  bool pooler = false;     // tanh of a projection of the first row
+
+  int64_t context() const { return positions - position_offset; }
+};
+
 }  // namespace malmoi::models
 
 #endif  // MALMOI_MODELS_SPEC_H_

@@ -80,8 +80,9 @@ class AttentionWork {
         const int64_t first = slice.first_position + r;
         const int64_t seen = First(first);
         for (int64_t h = 0; h < shape_.kv_heads; ++h) {
-          units_.push_back({&slice, r, rows, h, seen / kAttentionChunk,
-                            (first + rows - 1) / kAttentionChunk});
+          units_.push_back(
+              {&slice, r, rows, h, seen / kAttentionChunk,
+               (Last(slice, first + rows - 1) - 1) / kAttentionChunk});
         }
       }
     }
@@ -94,6 +95,17 @@ class AttentionWork {
     return shape_.window > 0
                ? std::max<int64_t>(0, position + 1 - shape_.window)
                : 0;
+  }
+
+  // One behind the last position that it sees.
+  int64_t Last(const AttentionSlice& slice, int64_t position) const {
+    return shape_.causal ? position + 1 : slice.first_position + slice.rows;
+  }
+  // What is added to the scores of a head's row, by position.
+  const float* Bias(int64_t head, int64_t position) const {
+    if (shape_.distance_bias == nullptr) return nullptr;
+    return shape_.distance_bias + head * (2 * shape_.reach - 1) + shape_.reach -
+           1 - position;
   }
 
   // The input of a unit; its queries in `tile`.
@@ -111,10 +123,12 @@ class AttentionWork {
     for (int64_t r = 0; r < unit.rows; ++r) {
       const int64_t position = slice.first_position + unit.first + r;
       for (int64_t h = 0; h < group_; ++h) {
-        const int64_t head = (slice.first_row + unit.first + r) * shape_.heads +
-                             unit.kv_head * group_ + h;
+        const int64_t own = unit.kv_head * group_ + h;
+        const int64_t head =
+            (slice.first_row + unit.first + r) * shape_.heads + own;
         tile[count++] = {queries_ + head * padded_, First(position),
-                         position + 1, results_ + head * padded_};
+                         Last(slice, position), results_ + head * padded_,
+                         Bias(own, position)};
       }
     }
     return {shape_.type, padded_,         tile,          count, keys,

@@ -20,6 +20,11 @@ struct AttentionShape {
   int64_t window = 0;  // last positions that a row sees, its own included;
                        // 0: all
   float softcap = 0;   // scores become cap·tanh(score/cap); 0: they stay
+  bool causal = true;  // rows see only what is before them, and themselves
+  // Added to the scores of head h at distance d = position - row's position:
+  // [heads][2·reach - 1], d = 0 in the middle. Null: none.
+  const float* distance_bias = nullptr;
+  int64_t reach = 0;
   int64_t padded() const { return kernels::PaddedHeadDim(type, head_dim); }
 };
 

@@ -64,17 +64,24 @@ void NormRows(Exec& exec, NormKind kind, const float* x,
   });
 }
 
-void NormRowsInPlace(Exec& exec, int64_t rows, std::span<const float> weight,
-                     double epsilon, float* x) {
+void NormInPlace(Exec& exec, NormKind kind, int64_t rows,
+                 std::span<const float> weight, std::span<const float> bias,
+                 double epsilon, const float* more, float* x) {
   const int64_t columns = static_cast<int64_t>(weight.size());
   Arena::Scope scope(exec.arena);
   float* scratch =
       exec.arena.New<float>(static_cast<size_t>(columns * exec.pool.threads()));
   ForRows(exec, rows, [&](int64_t row, int thread) {
     float* copy = scratch + thread * columns;
-    std::copy_n(x + row * columns, columns, copy);
+    float* to = x + row * columns;
+    std::copy_n(to, columns, copy);
+    if (more != nullptr) {
+      kernels::Kernels().add(copy, more + row * columns, columns);
+    }
+    if (kind == NormKind::kLayer) Center(copy, columns);
     kernels::Kernels().rms_norm(copy, weight.data(), columns,
-                                static_cast<float>(epsilon), x + row * columns);
+                                static_cast<float>(epsilon), to);
+    if (!bias.empty()) kernels::Kernels().add(to, bias.data(), columns);
   });
 }
 

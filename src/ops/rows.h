@@ -23,9 +23,11 @@ void NormRows(Exec& exec, NormKind kind, const float* x,
               std::span<const float> weight, std::span<const float> bias,
               double epsilon, const Activations& out);
 
-// The same of `rows` rows [weight.size()] in place, by rms.
-void NormRowsInPlace(Exec& exec, int64_t rows, std::span<const float> weight,
-                     double epsilon, float* x);
+// x[r] = norm(x[r] + more[r]) for `rows` rows [weight.size()]; `more` may be
+// null.
+void NormInPlace(Exec& exec, NormKind kind, int64_t rows,
+                 std::span<const float> weight, std::span<const float> bias,
+                 double epsilon, const float* more, float* x);
 
 // to[r] += scale·x[r]/rms(x[r])·weight for `rows` rows [weight.size()].
 void AddRmsNorm(Exec& exec, const float* x, int64_t rows,

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string>
 
+#include "models/arch/arch.h"
+
 namespace malmoi::models {
 
 namespace {
@@ -115,8 +117,23 @@ constexpr std::string_view kBuffers[] = {"rope_freqs.weight",
                                          "rope_factors_long.weight",
                                          "rope_factors_short.weight"};
 
+constexpr std::string_view kHeads[] = {"*.position_ids",
+                                       "cls.",
+                                       "classifier.",
+                                       "pre_classifier.",
+                                       "qa_outputs.",
+                                       "lm_head.",
+                                       "vocab_layer_norm.",
+                                       "vocab_transform.",
+                                       "vocab_projector.",
+                                       "predictions.",
+                                       "generator_predictions.",
+                                       "generator_lm_head.",
+                                       "discriminator_predictions."};
+
 }  // namespace
 
+const std::span<const std::string_view> kEncoderIgnored = kHeads;
 const std::span<const TensorName> kLlamaTensors = kLlama;
 const std::span<const TensorName> kSandwichTensors = kSandwich;
 const std::span<const TensorName> kMixtureTensors = kMixture;
@@ -172,6 +189,32 @@ Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
       config.Count("feed_forward_length",
                    "intermediate_size|ffn_hidden_size|n_inner", hidden);
   spec.feed_forward.activation = ReadActivation(config, Activation::kSilu);
+  return spec;
+}
+
+EncoderSpec ReadEncoder(const Config& config) {
+  EncoderSpec spec;
+  spec.layers = config.Count("block_count", "num_hidden_layers|n_layers");
+  spec.groups = spec.layers;
+  spec.width = config.Count("embedding_length", "hidden_size|dim");
+  spec.embedding_width = config.Count("", "embedding_size", spec.width);
+  spec.heads =
+      config.Count("attention.head_count", "num_attention_heads|n_heads");
+  spec.head_dim = spec.width / spec.heads;
+  spec.hidden =
+      config.Count("feed_forward_length", "intermediate_size|hidden_dim");
+  spec.positions = config.Count("context_length", "max_position_embeddings");
+  spec.types =
+      config.CountOrZero("tokenizer.ggml.token_type_count", "type_vocab_size");
+  spec.activation = ReadActivation(config, Activation::kGelu);
+  spec.norm_epsilon =
+      config.Number("attention.layer_norm_epsilon", "layer_norm_eps", 1e-12);
+  const std::string kind =
+      config.Text("", "position_embedding_type", "absolute");
+  if (kind != "absolute") config.Refuse("position_embedding_type", kind);
+  if (spec.width % spec.heads != 0) {
+    config.Refuse("number of attention heads", std::to_string(spec.heads));
+  }
   return spec;
 }
 

@@ -34,6 +34,10 @@ extern const std::span<const std::string_view> kOldBuffers;
 Spec ReadCommon(const Config& config, NormKind norm = NormKind::kRms,
                 int64_t hidden_per_width = 0);
 
+// Sizes, activation and epsilon of an encoder; token types and a pooler
+// wherever the checkpoint has them.
+EncoderSpec ReadEncoder(const Config& config);
+
 // `hf`: config.json's flag; a GGUF shows it by its tensor.
 bool HasBias(const Config& config, std::string_view gguf_tensor,
              std::string_view hf, bool fallback = false);

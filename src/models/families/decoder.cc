@@ -100,7 +100,7 @@ std::vector<float> Frequencies(const RopeSpec& rope,
 DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
                              ThreadPool& pool, PackedCache* cache) {
   const Architecture& architecture =
-      FindArchitecture(checkpoint.Architecture(), checkpoint.path.string());
+      FindDecoder(checkpoint.Architecture(), checkpoint.path.string());
   spec_ = architecture.describe(checkpoint);
   spec_.architecture = architecture.name;
   weights_ =

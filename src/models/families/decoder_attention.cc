@@ -106,8 +106,8 @@ struct DecoderFamily::HeadStore {
     const int64_t dim = attention().head_dim;
     const auto finish = [&](float* rows, int64_t heads, const Norm& norm,
                             auto&& use) {
-      ops::NormRowsInPlace(exec, batch.rows, norm.weight,
-                           family.spec_.norm_epsilon, rows);
+      ops::NormInPlace(exec, ops::NormKind::kRms, batch.rows, norm.weight, {},
+                       family.spec_.norm_epsilon, nullptr, rows);
       for (int64_t row = 0; row < batch.rows; ++row) {
         for (int64_t h = 0; h < heads; ++h) {
           float* head = rows + (row * heads + h) * dim;

@@ -10,28 +10,13 @@
 #include "base/thread_pool.h"
 #include "models/checkpoint.h"
 #include "models/decoder.h"
+#include "models/families/weight_reader.h"
 #include "models/packed_cache.h"
 #include "models/spec.h"
 #include "ops/packed_matrix.h"
 #include "tensor/tensor.h"
 
 namespace malmoi::models {
-
-// A norm's parameters, [width], or of heads [head_dim] or [heads][head_dim];
-// empty where the Spec has none.
-struct Norm {
-  std::vector<float> weight, bias;
-};
-
-// A projection; the bias is empty where the Spec has none.
-struct Linear : ops::PackedMatrix {
-  std::vector<float> bias;  // [rows]
-};
-
-// One expert, as a feed-forward.
-struct Expert {
-  Linear gate, up, down;
-};
 
 struct Mixture {
   Linear router;  // [experts, width]

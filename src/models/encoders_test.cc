@@ -1,0 +1,134 @@
+// Every encoder against transformers in float32: what enters the first layer,
+// the rows after each, the pooler.
+// Values: tools/make_golden_encoders.py.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "formats/safetensors.h"
+#include "models/encoder.h"
+
+namespace malmoi::models {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kGolden = MALMOI_SOURCE_DIR "/tests/golden/zoo_encoders";
+constexpr double kTolerance = 1e-4;
+
+std::vector<float> Floats(const formats::TensorMap& tensors,
+                          const std::string& name) {
+  const Tensor& tensor = tensors.at(name);
+  const auto* values = reinterpret_cast<const float*>(tensor.data.data());
+  return {values, values + tensor.elements()};
+}
+
+std::vector<int32_t> Ids(const formats::TensorMap& tensors,
+                         const std::string& name) {
+  if (!tensors.contains(name)) return {};
+  const Tensor& tensor = tensors.at(name);
+  const auto* values = reinterpret_cast<const int32_t*>(tensor.data.data());
+  return {values, values + tensor.elements()};
+}
+
+// The largest difference, relative to the largest value.
+double Difference(std::span<const float> got, std::span<const float> want) {
+  EXPECT_EQ(got.size(), want.size());
+  double difference = 0, largest = 0;
+  for (size_t i = 0; i < std::min(got.size(), want.size()); ++i) {
+    const double d = static_cast<double>(got[i]) - static_cast<double>(want[i]);
+    EXPECT_TRUE(std::isfinite(d));
+    difference = std::max(difference, std::fabs(d));
+    largest = std::max(largest, std::fabs(static_cast<double>(want[i])));
+  }
+  return difference / largest;
+}
+
+class EncoderTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  const formats::TensorMap expected_ =
+      formats::SafetensorsFile::Open(kGolden / GetParam() /
+                                     "expected.safetensors")
+          .tensors;
+  ThreadPool pool_{2};
+  const std::unique_ptr<Encoder> encoder_ = Encoder::Load(
+      Checkpoint::Open(kGolden / GetParam()), Precision::kExact, pool_);
+};
+
+TEST_P(EncoderTest, EqualsTheReference) {
+  for (const std::string text : {"0.", "1.", "2."}) {
+    SCOPED_TRACE(text);
+    const auto ids = Ids(expected_, text + "ids");
+    const auto types = Ids(expected_, text + "types");
+    std::map<std::string, std::vector<float>, std::less<>> seen;
+    Arena arena;
+    Exec exec{pool_, arena,
+              [&](std::string_view name, std::span<const float> values, int64_t,
+                  int64_t) {
+                seen[std::string(name)].assign(values.begin(), values.end());
+              },
+              nullptr};
+    const EncoderInput input = {ids, types};
+    const auto rows = encoder_->Forward(exec, {&input, 1});
+    EXPECT_LT(
+        Difference(seen["embedding"], Floats(expected_, text + "embedding")),
+        1e-5);
+    const auto layers = Floats(expected_, text + "layers");
+    const size_t size = rows.size();
+    for (int64_t i = 0; i < encoder_->spec().layers; ++i) {
+      EXPECT_LT(Difference(seen["layer." + std::to_string(i) + ".output"],
+                           std::span(layers).subspan(
+                               static_cast<size_t>(i) * size, size)),
+                kTolerance)
+          << "layer " << i;
+    }
+    EXPECT_LT(Difference(rows, Floats(expected_, text + "last_hidden")),
+              kTolerance);
+    const size_t width = static_cast<size_t>(encoder_->spec().width);
+    const std::vector<float> first(rows.begin(), rows.begin() + width);
+    const auto pooled = encoder_->Pool(exec, first);
+    EXPECT_EQ(pooled.empty(), !expected_.contains(text + "pooler"));
+    if (!pooled.empty()) {
+      EXPECT_LT(Difference(pooled, Floats(expected_, text + "pooler")),
+                kTolerance);
+    }
+  }
+}
+
+// A text's rows are the same bits, whatever else is in the batch.
+TEST_P(EncoderTest, BatchEqualsOneAtATime) {
+  std::vector<std::vector<int32_t>> ids, types;
+  for (const std::string text : {"0.", "1.", "2."}) {
+    ids.push_back(Ids(expected_, text + "ids"));
+    types.push_back(Ids(expected_, text + "types"));
+  }
+  Arena arena;
+  Exec exec{pool_, arena, {}, nullptr};
+  std::vector<float> alone;
+  std::vector<EncoderInput> inputs;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    inputs.push_back({ids[i], types[i]});
+    const auto rows = encoder_->Forward(exec, {&inputs.back(), 1});
+    alone.insert(alone.end(), rows.begin(), rows.end());
+  }
+  const auto together = encoder_->Forward(exec, inputs);
+  ASSERT_EQ(together.size(), alone.size());
+  for (size_t i = 0; i < alone.size(); ++i) ASSERT_EQ(together[i], alone[i]);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EncoderTest,
+                         ::testing::Values("albert", "bert", "distilbert",
+                                           "electra", "mpnet", "roberta",
+                                           "xlm-roberta"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace malmoi::models

@@ -1,0 +1,190 @@
+#include "models/families/weight_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/file.h"
+#include "kernels/unpack.h"
+
+namespace malmoi::models {
+
+namespace {
+
+// Rows [first, first + count) of a matrix, in place.
+Tensor SliceRows(const Tensor& tensor, int64_t first, int64_t count) {
+  const size_t bytes = tensor.row_bytes();
+  Tensor slice = tensor;
+  slice.shape[0] = count;
+  slice.data = tensor.data.subspan(static_cast<size_t>(first) * bytes,
+                                   static_cast<size_t>(count) * bytes);
+  return slice;
+}
+
+// A copy of `rows` of `tensor` in another order.
+Tensor CopyRows(const Tensor& tensor, const std::vector<int64_t>& rows) {
+  const size_t bytes = tensor.row_bytes();
+  auto memory = std::make_shared<std::vector<std::byte>>(rows.size() * bytes);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::memcpy(memory->data() + i * bytes,
+                tensor.data.data() + static_cast<size_t>(rows[i]) * bytes,
+                bytes);
+  }
+  return {.dtype = tensor.dtype,
+          .shape = {static_cast<int64_t>(rows.size()), tensor.columns()},
+          .data = *memory,
+          .owner = memory};
+}
+
+Tensor Transpose(const Tensor& tensor) {
+  const size_t rows = static_cast<size_t>(tensor.rows());
+  const size_t columns = static_cast<size_t>(tensor.columns());
+  const size_t size = tensor.row_bytes() / columns;
+  MALMOI_CHECK(size * columns == tensor.row_bytes());
+  auto memory = std::make_shared<std::vector<std::byte>>(tensor.data.size());
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t c = 0; c < columns; ++c) {
+      std::memcpy(memory->data() + (c * rows + r) * size,
+                  tensor.data.data() + (r * columns + c) * size, size);
+    }
+  }
+  return {.dtype = tensor.dtype,
+          .shape = {tensor.columns(), tensor.rows()},
+          .data = *memory,
+          .owner = memory};
+}
+
+}  // namespace
+
+std::vector<float> Floats(const Tensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.elements()));
+  kernels::DequantizeRow(tensor.dtype, tensor.data.data(), tensor.elements(),
+                         values.data());
+  return values;
+}
+
+void WeightReader::ReadNorm(Role role, int64_t layer, int64_t size,
+                            Norm& norm) {
+  if (!options_.norm_weight) {
+    norm.weight.assign(static_cast<size_t>(size), 1.0f);
+    return;
+  }
+  const Tensor* weight = finder_.Find(role, layer, {size});
+  if (weight != nullptr) norm.weight = Floats(*weight);
+  for (float& value : norm.weight) {
+    value += static_cast<float>(options_.norm_offset);
+  }
+  if (!options_.norm_bias) return;
+  const Tensor* bias = finder_.FindBias(role, layer, {size});
+  if (bias != nullptr) norm.bias = Floats(*bias);
+}
+
+void WeightReader::ReadOwnHeadNorm(Role role, int64_t layer, int64_t heads,
+                                   int64_t head_dim, Norm& norm) {
+  if (!finder_.HasHeads(role, layer)) {
+    const Tensor* weight = finder_.Find(role, layer, {heads, head_dim});
+    if (weight != nullptr) norm.weight = Floats(*weight);
+    return;
+  }
+  for (int64_t head = 0; head < heads; ++head) {
+    const Tensor* weight = finder_.FindOfHead(role, layer, head, {head_dim});
+    if (weight == nullptr) return;
+    const std::vector<float> values = Floats(*weight);
+    norm.weight.insert(norm.weight.end(), values.begin(), values.end());
+  }
+}
+
+void WeightReader::Matrix(Role role, int64_t layer, int64_t rows,
+                          int64_t columns, bool bias, Linear& linear) {
+  if (const Tensor* tensor = FindMatrix(role, layer, rows, columns)) {
+    Job(tensor, linear);
+  }
+  if (!bias) return;
+  const Tensor* stored = finder_.FindBias(role, layer, {rows});
+  if (stored != nullptr) linear.bias = Floats(*stored);
+}
+
+void WeightReader::Matrices(Role fused, int64_t layer, int64_t columns,
+                            bool bias, const std::vector<Part>& parts) {
+  const bool one =
+      std::any_of(architecture_.tensors.begin(), architecture_.tensors.end(),
+                  [&](const TensorName& name) { return name.role == fused; });
+  int64_t rows = 0;
+  for (const Part& part : parts) {
+    const int64_t own = static_cast<int64_t>(part.rows.size());
+    if (!one) Matrix(part.role, layer, own, columns, bias, *part.linear);
+    rows += own;
+  }
+  if (!one) return;
+  const Tensor* tensor = FindMatrix(fused, layer, rows, columns);
+  const Tensor* stored =
+      bias ? finder_.FindBias(fused, layer, {rows}) : nullptr;
+  std::vector<float> biases;
+  if (stored != nullptr) biases = Floats(*stored);
+  for (const Part& part : parts) {
+    if (tensor != nullptr) {
+      const int64_t count = static_cast<int64_t>(part.rows.size());
+      const bool together = part.rows.back() - part.rows.front() + 1 == count;
+      made_.push_back(together ? SliceRows(*tensor, part.rows[0], count)
+                               : CopyRows(*tensor, part.rows));
+      Job(&made_.back(), *part.linear);
+    }
+    if (biases.empty()) continue;
+    for (int64_t row : part.rows) {
+      part.linear->bias.push_back(biases[static_cast<size_t>(row)]);
+    }
+  }
+}
+
+void WeightReader::Experts(Role role, int64_t layer, int64_t rows,
+                           int64_t columns,
+                           const std::vector<ExpertPart>& parts,
+                           std::vector<Expert>& experts) {
+  const auto count = static_cast<int64_t>(experts.size());
+  const bool apart = finder_.HasHeads(role, layer);
+  const Tensor* all =
+      apart ? nullptr : finder_.Find(role, layer, {count, rows, columns});
+  for (int64_t e = 0; e < count; ++e) {
+    const Tensor* one =
+        apart ? finder_.FindOfHead(role, layer, e, {rows, columns}) : all;
+    if (one == nullptr) continue;
+    for (const ExpertPart& part : parts) {
+      Tensor slice = *one;
+      slice.shape = {apart ? rows : count * rows, columns};
+      made_.push_back(
+          SliceRows(slice, (apart ? 0 : e * rows) + part.first, part.rows));
+      Job(&made_.back(), experts[static_cast<size_t>(e)].*part.linear);
+    }
+  }
+}
+
+const Tensor* WeightReader::FindMatrix(Role role, int64_t layer, int64_t rows,
+                                       int64_t columns) {
+  if (!options_.transposed) return finder_.Find(role, layer, {rows, columns});
+  const Tensor* tensor = finder_.Find(role, layer, {columns, rows});
+  if (tensor == nullptr) return nullptr;
+  made_.push_back(Transpose(*tensor));
+  return &made_.back();
+}
+
+size_t WeightReader::Pack(ThreadPool& pool, PackedCache* cache) {
+  if (cache == nullptr || !cache->Map(checkpoint_, jobs_, pool)) {
+    ops::Pack(
+        pool, jobs_, [](const ops::PackJob& job, int64_t first, int64_t rows) {
+          if (!job.tensor->mapped) return;
+          const size_t bytes = job.tensor->row_bytes();
+          DropPages(
+              job.tensor->data.subspan(static_cast<size_t>(first) * bytes,
+                                       static_cast<size_t>(rows) * bytes));
+        });
+    if (cache != nullptr) cache->Keep(checkpoint_, jobs_);
+  }
+  size_t bytes = 0;
+  for (const ops::PackJob& job : jobs_) bytes += job.matrix->bytes();
+  return bytes;
+}
+
+}  // namespace malmoi::models

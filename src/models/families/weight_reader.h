@@ -1,0 +1,103 @@
+// Reads the weights of a family: finds them by role, cuts and turns those that
+// a file lays out otherwise, and lists what is to be packed.
+#ifndef MALMOI_MODELS_FAMILIES_WEIGHT_READER_H_
+#define MALMOI_MODELS_FAMILIES_WEIGHT_READER_H_
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "models/loader.h"
+#include "models/packed_cache.h"
+#include "models/registry.h"
+#include "ops/packed_matrix.h"
+#include "tensor/tensor.h"
+
+namespace malmoi::models {
+
+// A norm's parameters, [width], or of heads [head_dim] or [heads][head_dim];
+// empty where there is none.
+struct Norm {
+  std::vector<float> weight, bias;
+};
+
+// A projection; the bias is empty where there is none.
+struct Linear : ops::PackedMatrix {
+  std::vector<float> bias;  // [rows]
+};
+
+// One expert, as a feed-forward.
+struct Expert {
+  Linear gate, up, down;
+};
+
+struct WeightOptions {
+  bool exact = false;       // dequantize
+  bool transposed = false;  // matrices are [in, out]
+  bool norm_weight = true;
+  bool norm_bias = false;
+  double norm_offset = 0.0;
+};
+
+class WeightReader {
+ public:
+  WeightReader(const Checkpoint& checkpoint, const Architecture& architecture,
+               const WeightOptions& options)
+      : finder_(checkpoint, architecture),
+        checkpoint_(checkpoint),
+        architecture_(architecture),
+        options_(options) {}
+
+  void ReadNorm(Role role, int64_t layer, int64_t size, Norm& norm);
+  // A weight for each head, [heads][head_dim].
+  void ReadOwnHeadNorm(Role role, int64_t layer, int64_t heads,
+                       int64_t head_dim, Norm& norm);
+  void Matrix(Role role, int64_t layer, int64_t rows, int64_t columns,
+              bool bias, Linear& linear);
+  struct Part {
+    Role role;
+    std::vector<int64_t> rows;  // of the fused matrix
+    Linear* linear;
+  };
+  // Matrices that a file may store as the rows of one, `fused`.
+  void Matrices(Role fused, int64_t layer, int64_t columns, bool bias,
+                const std::vector<Part>& parts);
+  // The same matrix of all experts. `parts`: what each one's rows are cut into.
+  struct ExpertPart {
+    int64_t first, rows;
+    Linear Expert::* linear;
+  };
+  void Experts(Role role, int64_t layer, int64_t rows, int64_t columns,
+               const std::vector<ExpertPart>& parts,
+               std::vector<Expert>& experts);
+  bool Has(Role role, int64_t layer) const {
+    return !finder_.Name(role, layer).empty();
+  }
+  void Job(const Tensor* tensor, ops::PackedMatrix& matrix) {
+    jobs_.push_back({tensor, &matrix, options_.exact});
+  }
+  TensorFinder& finder() { return finder_; }
+  const std::vector<ops::PackJob>& jobs() const { return jobs_; }
+
+  // Packs all jobs, or maps them from the cache, which may be null. Returns
+  // the bytes of the panels.
+  size_t Pack(ThreadPool& pool, PackedCache* cache);
+
+ private:
+  const Tensor* FindMatrix(Role role, int64_t layer, int64_t rows,
+                           int64_t columns);
+
+  TensorFinder finder_;
+  const Checkpoint& checkpoint_;
+  const Architecture& architecture_;
+  WeightOptions options_;
+  std::vector<ops::PackJob> jobs_;
+  std::deque<Tensor> made_;
+};
+
+// All elements as f32.
+std::vector<float> Floats(const Tensor& tensor);
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_FAMILIES_WEIGHT_READER_H_
