@@ -75,12 +75,10 @@ TEST_F(CliTest, BadModelFilesHaveTheirMessagesAndStatuses) {
   martian.String("general.architecture", "martian");
   result = run(Write("martian.gguf", martian.Finish()));
   EXPECT_EQ(result.status, 8);
-  EXPECT_NE(
-      result.err.find("unknown architecture; expected gemma3, gemma3_text, "
-                      "llama, phi3, got "
-                      "martian"),
-      std::string::npos)
-      << result.err;
+  for (const char* part : {"unknown architecture; expected albert, bert, ",
+                           ", llama, ", ", xlm-roberta, got martian"}) {
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+  }
 
   const std::string whole = martian.Finish();
   for (size_t size : {4, 10, 20, 30, 40, 60}) {

@@ -34,10 +34,10 @@ const Edges& Drawn() {
       {"generate", {"models", "interfaces", "text"}},
       {"net", {"base"}},
       {"hub", {"net"}},
-      {"cli", {"generate", "hub"}},
+      {"cli", {"generate", "hub", "represent"}},
       {"api", {"generate", "hub"}},
+      {"represent", {"models", "text"}},
       // Drawn in the design, still empty.
-      {"represent", {"ops", "models", "text", "interfaces"}},
       {"learn", {"represent"}},
       {"providers", {"interfaces", "net"}},
       {"apps", {"interfaces", "generate", "represent", "learn"}},

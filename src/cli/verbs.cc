@@ -88,6 +88,14 @@ constexpr OptionSpec kModel[] = {
      "글 속의 특수 토큰을 보통 글로 봅니다"},
 };
 
+constexpr OptionSpec kEmbed[] = {
+    {"--model", "-m", "MODEL", "An encoder (default: minilm)",
+     "인코더 모델 (기본값: minilm)"},
+    {"--truncate", "", "",
+     "Cut texts that are longer than the model reads, and say so",
+     "모델이 읽는 길이보다 긴 글을 자르고 그렇다고 알립니다"},
+};
+
 constexpr OptionSpec kBench[] = {
     {"--prompt", "", "N", "Tokens of the prompt (default 512)",
      "프롬프트의 토큰 수 (기본값 512)"},
@@ -184,6 +192,28 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi tokenize --json \"one two\"\n"
      "cat lines.txt | malmoi tokenize --json",
      TokenizeVerb},
+    {"embed",
+     "[TEXT...]",
+     0,
+     -1,
+     "Turn each text into a vector",
+     "글마다 벡터 하나를 만듭니다",
+     kEmbed,
+     {},
+     "malmoi embed --json \"a text\" \"another one\"\n"
+     "cat lines.txt | malmoi embed --json > vectors.jsonl\n"
+     "malmoi embed -m ./encoder-folder < lines.txt",
+     EmbedVerb},
+    {"similar",
+     "TEXT TEXT...",
+     2,
+     -1,
+     "How near in meaning texts are to the first",
+     "첫 글과 뜻이 얼마나 가까운지 보여 줍니다",
+     kEmbed,
+     {},
+     "malmoi similar \"a cat sleeps\" \"a kitten naps\" \"stocks fell\"",
+     SimilarVerb},
     {"pull",
      "MODEL",
      1,

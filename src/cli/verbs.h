@@ -72,6 +72,8 @@ std::string CompletionScript(std::string_view shell);
 int RunVerb(const Invocation& call);
 int ChatVerb(const Invocation& call);
 int TokenizeVerb(const Invocation& call);
+int EmbedVerb(const Invocation& call);
+int SimilarVerb(const Invocation& call);
 int PullVerb(const Invocation& call);
 int ListVerb(const Invocation& call);
 int ShowVerb(const Invocation& call);

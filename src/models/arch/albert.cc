@@ -1,3 +1,4 @@
+// ALBERT (Lan et al. 2020): an encoder whose layers share their weights.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// BERT (Devlin et al. 2019), the encoder that others follow.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// Cohere Command R: parallel blocks behind one norm without bias.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

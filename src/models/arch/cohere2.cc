@@ -1,3 +1,4 @@
+// Cohere Command R7B: three layers with a window, one without positions.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

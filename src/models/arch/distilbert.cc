@@ -1,3 +1,4 @@
+// DistilBERT (Sanh et al. 2019): BERT without token types and pooler.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

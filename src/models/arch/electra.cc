@@ -1,3 +1,4 @@
+// ELECTRA (Clark et al. 2020): narrow tables before a wider encoder.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// EXAONE 3 and 3.5: a Llama with names of its own.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

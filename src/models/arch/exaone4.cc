@@ -1,3 +1,4 @@
+// EXAONE 4: norms behind the blocks only.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// Falcon (Almazrouei et al. 2023): one or few key heads, parallel blocks.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

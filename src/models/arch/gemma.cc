@@ -1,3 +1,4 @@
+// Gemma (Gemma Team 2024): scaled embeddings, norms of 1 + w.
 #include <cmath>
 
 #include "models/arch/arch.h"

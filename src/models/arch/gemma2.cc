@@ -1,3 +1,4 @@
+// Gemma 2: soft caps, every other layer with a window.
 #include <cmath>
 
 #include "models/arch/arch.h"

@@ -1,3 +1,4 @@
+// Gemma 3: five layers with a window to one without, norms of heads.
 #include <cmath>
 
 #include "models/arch/arch.h"

@@ -1,3 +1,4 @@
+// GPT-2 (Radford et al. 2019): learned positions, matrices as [in, out].
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// GPT-NeoX (Black et al. 2022): Pythia, Polyglot-Ko.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

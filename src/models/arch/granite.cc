@@ -1,3 +1,4 @@
+// Granite: a Llama with multipliers.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// HyperCLOVA X SEED: Granite's multipliers, norms behind its blocks.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// Llama 1 to 3 (Touvron et al. 2023), and in GGUF those built like it.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// Mistral (Jiang et al. 2023): a Llama with a sliding window.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// Mixtral (Jiang et al. 2024): Mistral with eight experts.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// MPNet (Song et al. 2020): an encoder with a bias by distance.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

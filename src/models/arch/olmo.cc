@@ -1,3 +1,4 @@
+// OLMo (Groeneveld et al. 2024): norms without parameters.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// OLMo 2 and 3: norms behind the blocks, and of all query and key heads.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

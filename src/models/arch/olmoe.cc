@@ -1,3 +1,4 @@
+// OLMoE (Muennighoff et al. 2024): a mixture of 64 small experts.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// Phi 1, 1.5 and 2: parallel blocks with biases everywhere.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

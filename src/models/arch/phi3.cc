@@ -1,3 +1,4 @@
+// Phi-3, 3.5 and 4-mini: fused matrices, LongRoPE.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

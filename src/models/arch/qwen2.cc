@@ -1,3 +1,4 @@
+// Qwen2 and 2.5: a Llama with biases of query, key and value.
 #include <algorithm>
 
 #include "models/arch/arch.h"

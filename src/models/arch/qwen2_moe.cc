@@ -1,3 +1,4 @@
+// Qwen2 with a mixture of experts and one that all rows share.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

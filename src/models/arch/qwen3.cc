@@ -1,3 +1,4 @@
+// Qwen3: norms of query and key heads in place of the biases.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// Qwen3 with a mixture of experts.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

@@ -1,3 +1,4 @@
+// RoBERTa (Liu et al. 2019) and XLM-RoBERTa.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

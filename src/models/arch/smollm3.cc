@@ -1,3 +1,4 @@
+// SmolLM3: each fourth layer without rotation.
 #include <string>
 #include <vector>
 

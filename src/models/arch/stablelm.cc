@@ -1,3 +1,4 @@
+// StableLM 2: LayerNorms, a quarter of each head rotates.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 

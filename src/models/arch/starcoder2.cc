@@ -1,3 +1,4 @@
+// StarCoder2 (Lozhkov et al. 2024): a plain feed-forward with biases.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 
