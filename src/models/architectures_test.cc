@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -59,6 +62,17 @@ double Difference(std::span<const float> got, std::span<const float> want) {
   return difference / largest;
 }
 
+// The ledger, which ./test prints: what was compared, and the largest
+// difference. One line is written at once, as tests run side by side.
+void Enter(const std::string& model, const std::string& from, double worst) {
+  const char* path = std::getenv("MALMOI_LEDGER");
+  if (path == nullptr) return;
+  char line[200];
+  std::snprintf(line, sizeof line, "%s %s %.1e\n", model.c_str(), from.c_str(),
+                worst);
+  std::ofstream(path, std::ios::app) << line << std::flush;
+}
+
 struct Case {
   const char* folder;
   const char* prefix;  // of the names of expected tensors
@@ -75,7 +89,7 @@ class ArchitectureTest : public ::testing::TestWithParam<Case> {
   // (tests/golden/architectures/README.md).
   static constexpr double kTolerance = 1e-4;
 
-  void Check(const fs::path& path) {
+  void Check(const fs::path& path, const std::string& from) {
     SCOPED_TRACE(path.string());
     const Case& item = GetParam();
     const Expected expected(item.folder);
@@ -84,11 +98,13 @@ class ArchitectureTest : public ::testing::TestWithParam<Case> {
         Decoder::Load(Checkpoint::Open(path), Precision::kExact, pool);
     if (!std::string_view(item.prefix).empty() || !expected.Has("0.ids")) {
       CheckPrompt(*decoder, pool, expected, item.prefix);
-      return;
+    } else {
+      for (const char* prompt : {"0.", "1.", "2."}) {
+        CheckPrompt(*decoder, pool, expected, prompt);
+      }
     }
-    for (const char* prompt : {"0.", "1.", "2."}) {
-      CheckPrompt(*decoder, pool, expected, prompt);
-    }
+    const std::string name(item.folder);
+    Enter(name.substr(name.find('/') + 1), from, worst_);
   }
 
   void CheckPrompt(const Decoder& decoder, ThreadPool& pool,
@@ -116,19 +132,23 @@ class ArchitectureTest : public ::testing::TestWithParam<Case> {
       const size_t size =
           layers.size() / static_cast<size_t>(decoder.spec().layers);
       for (int64_t i = 0; i < decoder.spec().layers; ++i) {
-        EXPECT_LT(Difference(seen["layer." + std::to_string(i) + ".output"],
-                             std::span(layers).subspan(
-                                 static_cast<size_t>(i) * size, size)),
-                  kTolerance)
-            << "layer " << i;
+        const double difference = Difference(
+            seen["layer." + std::to_string(i) + ".output"],
+            std::span(layers).subspan(static_cast<size_t>(i) * size, size));
+        worst_ = std::max(worst_, difference);
+        EXPECT_LT(difference, kTolerance) << "layer " << i;
       }
     }
-    EXPECT_LT(Difference(logits, expected.Floats(prefix + "logits")),
-              kTolerance);
+    const double difference =
+        Difference(logits, expected.Floats(prefix + "logits"));
+    worst_ = std::max(worst_, difference);
+    EXPECT_LT(difference, kTolerance);
     if (capacity == 0 || !expected.Has(prefix + "greedy")) return;
     CheckGreedy(decoder, exec, *sequence, logits,
                 expected.Ids(prefix + "greedy"));
   }
+
+  double worst_ = 0;
 
   void CheckGreedy(const Decoder& decoder, Exec& exec, Sequence& sequence,
                    std::span<const float> logits, std::vector<int32_t> greedy) {
@@ -152,12 +172,12 @@ class ArchitectureTest : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(ArchitectureTest, FolderEqualsTheReference) {
-  Check(kGolden / GetParam().folder);
+  Check(kGolden / GetParam().folder, "folder");
 }
 
 class GgufTest : public ArchitectureTest {};
 TEST_P(GgufTest, EqualsTheReference) {
-  Check(kGolden / GetParam().folder / "model.gguf");
+  Check(kGolden / GetParam().folder / "model.gguf", "gguf");
 }
 
 // Configurations as older releases wrote them describe the same model.
@@ -170,7 +190,7 @@ TEST_P(OlderConfigurationTest, EqualsTheReference) {
   const fs::path from = kGolden / GetParam().folder;
   fs::copy_file(from / "config_old.json", folder / "config.json");
   fs::copy_file(from / "model.safetensors", folder / "model.safetensors");
-  Check(folder);
+  Check(folder, "older-config");
   fs::remove_all(folder);
 }
 

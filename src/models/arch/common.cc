@@ -156,10 +156,21 @@ Activation ReadActivation(const Config& config, Activation fallback) {
   config.Refuse("activation", text);
 }
 
+namespace {
+
+// Of numbers that lists are made of before tensors are looked at.
+void CheckSize(const Config& config, std::string_view what, int64_t value,
+               int64_t most) {
+  if (value > most) config.Refuse(what, std::to_string(value));
+}
+
+}  // namespace
+
 Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
   Spec spec;
   spec.layers =
       config.Count("block_count", "num_hidden_layers|n_layer|num_layers");
+  CheckSize(config, "layers", spec.layers, 10'000);
   spec.width = config.Count("embedding_length", "hidden_size|n_embd");
   spec.context =
       config.Count("context_length", "max_position_embeddings|n_positions");
@@ -180,6 +191,8 @@ Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
                    "num_key_value_heads|num_kv_heads", attention.heads);
   attention.head_dim = config.Count("attention.key_length", "head_dim",
                                     spec.width / attention.heads);
+  CheckSize(config, "attention heads", attention.heads, 1 << 16);
+  CheckSize(config, "size of an attention head", attention.head_dim, 1 << 16);
   attention.scale = 1.0 / std::sqrt(static_cast<double>(attention.head_dim));
   attention.rope = ReadRope(config, attention.head_dim, spec.context);
   attention.rope.pairs = RopePairs::kHalves;
@@ -188,6 +201,7 @@ Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
   spec.feed_forward.hidden =
       config.Count("feed_forward_length",
                    "intermediate_size|ffn_hidden_size|n_inner", hidden);
+  CheckSize(config, "feed-forward size", spec.feed_forward.hidden, 1 << 24);
   spec.feed_forward.activation = ReadActivation(config, Activation::kSilu);
   return spec;
 }
@@ -195,6 +209,7 @@ Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
 EncoderSpec ReadEncoder(const Config& config) {
   EncoderSpec spec;
   spec.layers = config.Count("block_count", "num_hidden_layers|n_layers");
+  CheckSize(config, "layers", spec.layers, 10'000);
   spec.groups = spec.layers;
   spec.width = config.Count("embedding_length", "hidden_size|dim");
   spec.embedding_width = config.Count("", "embedding_size", spec.width);
@@ -240,6 +255,7 @@ void ReadExperts(const Config& config, Spec& spec) {
   experts.hidden =
       config.Count("expert_feed_forward_length", "moe_intermediate_size",
                    spec.feed_forward.hidden);
+  CheckSize(config, "number of experts", experts.count, 4096);
   if (experts.used > experts.count) {
     config.Refuse("number of experts used", std::to_string(experts.used));
   }
