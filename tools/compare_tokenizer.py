@@ -10,7 +10,8 @@ lines), and every code point there is. SmolLM2's vocabulary comes from
 MODEL.gguf, read as GGUF and as tokenizer.json; the small tokenizers of the
 golden files are run with all their variants. If MODEL.gguf holds a tokenizer
 of the kind "llama", SentencePiece is the reference, and of --json files the
-library; nothing else is compared then.
+library; nothing else is compared then. For - as MODEL.gguf only the --json
+files are compared.
 
 A text counts as equal if the ids and the ranges are, and its tokens decode to
 the bytes of the text, at once and as a stream. Where the vocabulary has no
@@ -180,13 +181,28 @@ def pieces(comparison, arguments, sets):
                     f"{name}, {kind}", arguments.gguf, reference, texts,
                     plain=plain, bare=bare,
                     decoded=lambda text, _: reference.decoded(text))
+    json_files(comparison, arguments, sets)
+
+
+def json_files(comparison, arguments, sets):
+    """Those of --json, with their own added tokens in the texts."""
     for path in arguments.json:
         reference = Tokenizer.from_file(path)
+        reference.no_truncation()
+        reference.no_padding()
+        names = [t.content for t in
+                 reference.get_added_tokens_decoder().values()]
         for kind, texts in sets.items():
             comparison.run(
-                f"{path}, {kind}", path, reference, texts,
+                f"{path}, {kind}", path, reference,
+                with_added(texts, names) if kind == "random" else texts,
                 decoded=lambda _, encoding: reference.decode(
                     encoding.ids, skip_special_tokens=False))
+        comparison.run(
+            f"{path}, no special", path, reference,
+            with_added(sets["random"], names), plain=True,
+            decoded=lambda _, encoding: reference.decode(
+                encoding.ids, skip_special_tokens=False))
 
 
 def is_pieces(path):
@@ -247,7 +263,9 @@ def main():
     few = code_points(few=True)
     sets = {"random": random_texts, "files": whole, "lines": lines,
             "code points": points}
-    if is_pieces(arguments.gguf):
+    if arguments.gguf == "-":
+        json_files(comparison, arguments, sets)
+    elif is_pieces(arguments.gguf):
         sets["code points"] = few  # the others are bytes, tokens by millions
         pieces(comparison, arguments, sets)
     else:

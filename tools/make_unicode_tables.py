@@ -42,6 +42,11 @@ def chosen(pre_tokenizer, prefix):
     return result
 
 
+def gone(normalizer):
+    """Code points that the normalizer takes out."""
+    return {c for c in POINTS if normalizer.normalize_str(chr(c)) == ""}
+
+
 def ranges(points, key=lambda c: None):
     out = []
     for c in sorted(points):
@@ -100,6 +105,14 @@ def main():
         if nfd.normalize_str("a" + pair) != expected:
             opaque.setdefault("NFD", set()).add(c)
             opaque.setdefault("NFKD", set()).add(c)
+    control = gone(normalizers.BertNormalizer(True, False, False, False))
+    controls = {c for c in POINTS if category.get(c, "Cn") in
+                ("Cc", "Cf", "Co")} - {9, 10, 13} | {0xfffd}
+    assert not control - controls
+    accent = gone(normalizers.BertNormalizer(False, False, True, False))
+    accents = {c for c in POINTS if category.get(c, "Cn") == "Mn"}
+    combining = gone(normalizers.StripAccents())
+    combinings = {c for c in POINTS if category.get(c, "Cn")[0] == "M"}
     lower = normalizers.Lowercase()
     shift = {}
     for c in POINTS:
@@ -141,6 +154,16 @@ def main():
           opaque.get("NFD", set()))
     table("// Not decomposed by compatibility.", "kOpaqueCompatibility",
           opaque.get("NFKD", set()))
+    table("// Control characters that cleaning a text for BERT leaves there.",
+          "kKeptControls", controls - control)
+    table("// Nonspacing marks that are no accents to BERT.", "kNoAccents",
+          accents - accent)
+    table("// Accents to BERT that are no nonspacing marks.",
+          "kFormerAccents", accent - accents)
+    table("// Marks that stripping accents leaves there.", "kKeptMarks",
+          combinings - combining)
+    table("// What it takes though it is no mark.", "kFormerMarks",
+          combining - combinings)
     print("\n// Lower case newer than Unicode 14, as a difference.")
     print("inline constexpr ShiftRange kNewerLowercase[] = {")
     for begin, end, value in ranges(shift, shift.get):

@@ -156,6 +156,48 @@ class MetaspaceDecoder : public Decoder {
   bool strip_;
 };
 
+// A space before each token but the first and those that continue a word.
+// `cleanup`: spaces that such texts have but nobody writes are taken out.
+class WordPieceDecoder : public Decoder {
+ public:
+  WordPieceDecoder(const Json& json, std::string_view where)
+      : prefix_(Text(json, "prefix", "##", where)),
+        cleanup_(Flag(json, "cleanup", true, where)) {}
+  void Apply(DecodeState& state,
+             std::vector<DecodedToken>& tokens) const override {
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      std::string& text = tokens[i].text;
+      if (i > 0 || !state.first) {
+        if (text.starts_with(prefix_)) {
+          text.erase(0, prefix_.size());
+        } else {
+          text.insert(0, 1, ' ');
+        }
+      }
+      if (cleanup_) Cleanup(text);
+    }
+  }
+  std::string Describe() const override { return "WordPiece"; }
+
+ private:
+  static void Cleanup(std::string& text) {
+    static constexpr std::pair<std::string_view, std::string_view> kChanges[] =
+        {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+         {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+         {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    if (text.find(' ') == std::string::npos) return;
+    for (const auto& [from, to] : kChanges) {
+      for (size_t at = text.find(from); at != std::string::npos;
+           at = text.find(from, at + to.size())) {
+        text.replace(at, from.size(), to);
+      }
+    }
+  }
+
+  std::string prefix_;
+  bool cleanup_;
+};
+
 class DecoderSequence : public Decoder {
  public:
   DecoderSequence(const Json& json, std::string_view where)
@@ -203,6 +245,7 @@ constexpr Kind<Decoder> kDecoders[] = {
     {"Replace", MakeFrom<Decoder, ReplaceDecoder>},
     {"Sequence", MakeFrom<Decoder, DecoderSequence>},
     {"Strip", MakeFrom<Decoder, StripDecoder>},
+    {"WordPiece", MakeFrom<Decoder, WordPieceDecoder>},
 };
 
 }  // namespace

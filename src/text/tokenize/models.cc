@@ -3,6 +3,8 @@
 
 #include "text/tokenize/bpe.h"
 #include "text/tokenize/stage_json.h"
+#include "text/tokenize/unigram.h"
+#include "text/tokenize/word_piece.h"
 
 namespace malmoi::text {
 
@@ -85,15 +87,85 @@ std::unique_ptr<TokenModel> MakeBpe(const Json& json, std::string_view where) {
                                std::move(options), where);
 }
 
-constexpr Kind<TokenModel> kModels[] = {{"BPE", MakeBpe}};
+std::vector<std::string> Vocabulary(const Json& json, std::string_view kind,
+                                    std::string_view where) {
+  if (!json.contains("vocab") || !json["vocab"].is_object()) {
+    ThrowCorrupt(where, Format("a {} model without vocab", kind));
+  }
+  std::vector<std::string> spellings;
+  ReadVocabulary(json["vocab"], where, spellings);
+  return spellings;
+}
+
+std::unique_ptr<TokenModel> MakeWordPiece(const Json& json,
+                                          std::string_view where) {
+  WordPieceOptions options;
+  options.unknown = Text(json, "unk_token", options.unknown, where);
+  options.continuing_prefix =
+      Text(json, "continuing_subword_prefix", options.continuing_prefix, where);
+  options.max_characters =
+      Count(json, "max_input_chars_per_word", options.max_characters, where);
+  return std::make_unique<WordPiece>(Vocabulary(json, "WordPiece", where),
+                                     std::move(options), where);
+}
+
+std::unique_ptr<TokenModel> MakeWordLevel(const Json& json,
+                                          std::string_view where) {
+  return std::make_unique<WordLevel>(Vocabulary(json, "WordLevel", where),
+                                     Text(json, "unk_token", "<unk>", where),
+                                     where);
+}
+
+// The vocabulary is a list of spellings and scores.
+std::unique_ptr<TokenModel> MakeUnigram(const Json& json,
+                                        std::string_view where) {
+  if (!json.contains("vocab") || !json["vocab"].is_array()) {
+    ThrowCorrupt(where, "a Unigram model without vocab");
+  }
+  std::vector<std::string> spellings;
+  std::vector<double> scores;
+  for (const Json& item : json["vocab"]) {
+    if (!item.is_array() || item.size() != 2 || !item[0].is_string() ||
+        !item[1].is_number()) {
+      ThrowCorrupt(where, "a token without spelling and score",
+                   DumpJson(item).substr(0, 60));
+    }
+    spellings.push_back(item[0].get<std::string>());
+    scores.push_back(item[1].get<double>());
+  }
+  UnigramOptions options;
+  options.byte_fallback = Flag(json, "byte_fallback", false, where);
+  if (json.contains("unk_id") && !json["unk_id"].is_null()) {
+    const size_t id = Count(json, "unk_id", 0, where);
+    if (id >= spellings.size()) {
+      ThrowCorrupt(where, "the unknown token is not in the vocabulary",
+                   Format("unk_id {}", id));
+    }
+    options.unknown_id = static_cast<int32_t>(id);
+  }
+  return std::make_unique<Unigram>(std::move(spellings), std::move(scores),
+                                   options, where);
+}
+
+constexpr Kind<TokenModel> kModels[] = {
+    {"BPE", MakeBpe},
+    {"Unigram", MakeUnigram},
+    {"WordLevel", MakeWordLevel},
+    {"WordPiece", MakeWordPiece},
+};
 
 }  // namespace
 
 std::unique_ptr<TokenModel> MakeModel(const Json& json,
                                       std::string_view where) {
-  // Old files leave the type of a BPE out.
-  if (json.is_object() && !json.contains("type") && json.contains("merges")) {
-    return MakeBpe(json, where);
+  // Old files leave the type out.
+  if (json.is_object() && !json.contains("type")) {
+    if (json.contains("merges")) return MakeBpe(json, where);
+    if (json.contains("max_input_chars_per_word")) {
+      return MakeWordPiece(json, where);
+    }
+    if (json.contains("unk_id")) return MakeUnigram(json, where);
+    if (json.contains("unk_token")) return MakeWordLevel(json, where);
   }
   if (json.is_null()) ThrowCorrupt(where, "a tokenizer without a model");
   return MakeKind(kModels, "tokenizer model", json, where);

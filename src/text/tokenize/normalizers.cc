@@ -2,9 +2,11 @@
 // of the source that the byte comes from.
 #include <algorithm>
 
+#include "text/tokenize/bert_normalizers.h"
 #include "text/tokenize/pattern.h"
 #include "text/tokenize/pipeline.h"
 #include "text/tokenize/stage_json.h"
+#include "text/tokenize/transform.h"
 #include "text/unicode/properties.h"
 
 namespace malmoi::text {
@@ -30,7 +32,22 @@ size_t BytesAt(std::string_view text, size_t at) {
   return point ? static_cast<size_t>(point->bytes) : 1;
 }
 
-// NFC and friends. A cluster (a character and what may combine with it) is
+// NFD and NFKD, with ranges as the library gives them.
+class DecomposingNormalizer : public Normalizer {
+ public:
+  explicit DecomposingNormalizer(NormalForm form) : form_(form) {}
+  AlignedText Apply(const AlignedText& text) const override {
+    return Decompose(text, form_);
+  }
+  std::string Describe() const override {
+    return form_ == NormalForm::kNfd ? "NFD" : "NFKD";
+  }
+
+ private:
+  NormalForm form_;
+};
+
+// NFC and NFKC. A cluster (a character and what may combine with it) is
 // normalized by itself and its result comes from all of it.
 class FormNormalizer : public Normalizer {
  public:
@@ -67,8 +84,7 @@ class FormNormalizer : public Normalizer {
     return out;
   }
   std::string Describe() const override {
-    static constexpr const char* kNames[] = {"NFC", "NFD", "NFKC", "NFKD"};
-    return kNames[static_cast<int>(form_)];
+    return form_ == NormalForm::kNfc ? "NFC" : "NFKC";
   }
 
  private:
@@ -81,7 +97,11 @@ class FormNormalizer : public Normalizer {
 
 template <NormalForm kForm>
 std::unique_ptr<Normalizer> MakeForm(const Json&, std::string_view) {
-  return std::make_unique<FormNormalizer>(kForm);
+  if constexpr (kForm == NormalForm::kNfd || kForm == NormalForm::kNfkd) {
+    return std::make_unique<DecomposingNormalizer>(kForm);
+  } else {
+    return std::make_unique<FormNormalizer>(kForm);
+  }
 }
 
 class LowercaseNormalizer : public Normalizer {
@@ -202,14 +222,17 @@ class NormalizerSequence : public Normalizer {
 };
 
 constexpr Kind<Normalizer> kNormalizers[] = {
+    {"BertNormalizer", MakeBertNormalizer},
     {"Lowercase", MakeFrom<Normalizer, LowercaseNormalizer>},
     {"NFC", MakeForm<NormalForm::kNfc>},
     {"NFD", MakeForm<NormalForm::kNfd>},
     {"NFKC", MakeForm<NormalForm::kNfkc>},
     {"NFKD", MakeForm<NormalForm::kNfkd>},
+    {"Precompiled", MakePrecompiled},
     {"Prepend", MakeFrom<Normalizer, PrependNormalizer>},
     {"Replace", MakeFrom<Normalizer, ReplaceNormalizer>},
     {"Sequence", MakeFrom<Normalizer, NormalizerSequence>},
+    {"StripAccents", MakeStripAccents},
     {"Strip", MakeFrom<Normalizer, StripNormalizer>},
 };
 

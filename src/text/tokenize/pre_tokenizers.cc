@@ -279,6 +279,17 @@ class WhitespaceSplitPreTokenizer : public PreTokenizer {
   std::string Describe() const override { return "WhitespaceSplit"; }
 };
 
+// Words between whitespace, punctuation apart.
+class BertPreTokenizer : public PreTokenizer {
+ public:
+  BertPreTokenizer(const Json&, std::string_view) {}
+  void Split(Pieces& pieces) const override {
+    CutAt(pieces, Behavior::kRemoved, IsWhitespace);
+    CutAt(pieces, Behavior::kIsolated, IsTokenPunctuation);
+  }
+  std::string Describe() const override { return "BERT's words"; }
+};
+
 // SentencePiece's visible space.
 class MetaspacePreTokenizer : public PreTokenizer {
  public:
@@ -348,6 +359,7 @@ class PreTokenizerSequence : public PreTokenizer {
 };
 
 constexpr Kind<PreTokenizer> kPreTokenizers[] = {
+    {"BertPreTokenizer", MakeFrom<PreTokenizer, BertPreTokenizer>},
     {"ByteLevel", MakeFrom<PreTokenizer, ByteLevelPreTokenizer>},
     {"Digits", MakeFrom<PreTokenizer, DigitsPreTokenizer>},
     {"Metaspace", MakeFrom<PreTokenizer, MetaspacePreTokenizer>},

@@ -68,6 +68,28 @@ bool IsTokenWord(char32_t c) {
          category == "Pc" || Lookup(kOtherJoined, c) != nullptr;
 }
 
+bool IsTokenControl(char32_t c) {
+  if (c < 0x80) {
+    return (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
+  }
+  if (c == 0xfffd) return true;
+  const std::string_view category = GeneralCategory(c);
+  return (category == "Cf" || category == "Cc" || category == "Co") &&
+         Lookup(kKeptControls, c) == nullptr;
+}
+
+bool IsTokenAccent(char32_t c) {
+  if (c < 0x300) return false;
+  if (GeneralCategory(c) == "Mn") return Lookup(kNoAccents, c) == nullptr;
+  return Lookup(kFormerAccents, c) != nullptr;
+}
+
+bool IsTokenMark(char32_t c) {
+  if (c < 0x300) return false;
+  if (GeneralCategory(c)[0] == 'M') return Lookup(kKeptMarks, c) == nullptr;
+  return Lookup(kFormerMarks, c) != nullptr;
+}
+
 void AppendTokenLowercase(std::string& out, char32_t c) {
   if (c == 0x130) {
     out += "i\xcc\x87";
@@ -86,6 +108,40 @@ bool IsOpaque(char32_t c, NormalForm form) {
     return Lookup(kOpaqueCompatibility, c) != nullptr;
   }
   return Lookup(kOpaque, c) != nullptr;
+}
+
+void AppendDecomposition(std::u32string& out, char32_t c, NormalForm form) {
+  if (c < 0x80 || IsOpaque(c, form)) {
+    out += c;
+    return;
+  }
+  int options = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE;
+  if (form == NormalForm::kNfkd) options |= UTF8PROC_COMPAT;
+  utf8proc_int32_t parts[32];
+  int boundary = 0;
+  const utf8proc_ssize_t count = utf8proc_decompose_char(
+      static_cast<utf8proc_int32_t>(c), parts,
+      static_cast<utf8proc_ssize_t>(std::size(parts)),
+      static_cast<utf8proc_option_t>(options), &boundary);
+  if (count < 1 || count > static_cast<utf8proc_ssize_t>(std::size(parts))) {
+    out += c;
+    return;
+  }
+  for (utf8proc_ssize_t i = 0; i < count; ++i) {
+    out += static_cast<char32_t>(parts[i]);
+  }
+}
+
+int CombiningClass(char32_t c, NormalForm form) {
+  if (c < 0x300 || IsOpaque(c, form)) return 0;
+  return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))
+      ->combining_class;
+}
+
+bool IsGraphemeBoundary(char32_t before, char32_t after, int32_t& state) {
+  return utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(before),
+                                          static_cast<utf8proc_int32_t>(after),
+                                          &state);
 }
 
 bool ContinuesCluster(char32_t c, NormalForm form) {

@@ -18,10 +18,24 @@ bool IsTokenPunctuation(char32_t c);  // ASCII punctuation, P*
 // Alphabetic, M, Nd, Pc and the two joiners.
 bool IsTokenWord(char32_t c);
 
+// What cleaning a text for BERT takes out: Cc (but tab and line ends), Cf, Co,
+// U+FFFD.
+bool IsTokenControl(char32_t c);
+bool IsTokenAccent(char32_t c);  // Mn, to BERT
+bool IsTokenMark(char32_t c);    // M
+
 // Appends the lower case of `c`: one character, but two for U+0130.
 void AppendTokenLowercase(std::string& out, char32_t c);
 // Whether a normal form leaves `c` as it is although Unicode maps it.
 bool IsOpaque(char32_t c, NormalForm form);
+// Appends the decomposition of `c` by a decomposing normal form; `c` itself if
+// it is opaque.
+void AppendDecomposition(std::u32string& out, char32_t c, NormalForm form);
+// By which marks are put in order; 0 for opaque characters.
+int CombiningClass(char32_t c, NormalForm form);
+// Whether a grapheme cluster ends between two characters. `state` is 0 where a
+// text begins.
+bool IsGraphemeBoundary(char32_t before, char32_t after, int32_t& state);
 // Whether `c` may combine with the character before it in a normal form:
 // marks, and the second and third letters of a Hangul syllable.
 bool ContinuesCluster(char32_t c, NormalForm form);
