@@ -16,6 +16,8 @@ constexpr std::string_view kLlama3Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kO200kPattern =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kTekkenPattern =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
@@ -52,6 +54,9 @@ Json Tekken(bool prefix_space) {
   return Json::array(
       {Isolated(kTekkenPattern), ByteLevel(false, prefix_space)});
 }
+Json O200k(bool prefix_space) {
+  return Json::array({Isolated(kO200kPattern), ByteLevel(false, prefix_space)});
+}
 Json Falcon(bool prefix_space) {
   return Json::array(
       {Json({{"type", "Punctuation"}, {"behavior", "Contiguous"}}),
@@ -67,10 +72,32 @@ struct PreTokenizerName {
   bool adds_bos = false;  // where the file does not say
 };
 constexpr PreTokenizerName kPreTokenizers[] = {
+    {.name = "a.x-4.0", .stages = Gpt2},
+    {.name = "chatglm-bpe", .stages = Llama3},
+    {.name = "codeshell", .stages = DigitsGpt2},
     {.name = "command-r", .stages = DigitsGpt2, .nfc = true},
+    {.name = "dbrx", .stages = Llama3},
+    {.name = "deepseek-r1-qwen", .stages = Qwen2},
+    {.name = "exaone", .stages = DigitsGpt2},
+    {.name = "exaone4", .stages = Gpt2},
     {.name = "falcon", .stages = Falcon},
+    {.name = "falcon-h1",
+     .stages = Llama3,
+     .ignore_merges = true,
+     .adds_bos = true},
+    {.name = "falcon3",
+     .stages = Llama3,
+     .ignore_merges = true,
+     .adds_bos = true},
+    {.name = "glm4", .stages = Llama3, .ignore_merges = true},
     {.name = "gpt-2", .stages = Gpt2},
+    {.name = "gpt-4o", .stages = O200k},
     {.name = "gpt2", .stages = Gpt2},
+    {.name = "hunyuan", .stages = Qwen2},
+    {.name = "jais", .stages = Gpt2},
+    {.name = "kanana2", .stages = O200k},
+    {.name = "kormo", .stages = Qwen2},
+    {.name = "lfm2", .stages = Llama3, .ignore_merges = true, .adds_bos = true},
     {.name = "llama-bpe",
      .stages = Llama3,
      .ignore_merges = true,
@@ -83,15 +110,31 @@ constexpr PreTokenizerName kPreTokenizers[] = {
      .stages = Llama3,
      .ignore_merges = true,
      .adds_bos = true},
+    {.name = "llama4", .stages = O200k},
+    {.name = "midm-2.0",
+     .stages = Llama3,
+     .ignore_merges = true,
+     .adds_bos = true},
+    {.name = "minerva-7b", .stages = DigitsGpt2},
+    {.name = "modern-bert", .stages = Gpt2},
+    {.name = "mpt", .stages = Gpt2},
+    {.name = "olmo", .stages = Gpt2},
     {.name = "phi-2", .stages = Gpt2},
+    {.name = "pixtral",
+     .stages = Llama3,
+     .ignore_merges = true,
+     .adds_bos = true},
     {.name = "qwen2", .stages = Qwen2, .nfc = true},
     {.name = "refact", .stages = DigitsGpt2},
+    {.name = "smaug-bpe", .stages = Llama3},
     {.name = "smollm", .stages = DigitsGpt2},
+    {.name = "stablelm2", .stages = Qwen2},
     {.name = "starcoder", .stages = DigitsGpt2},
     {.name = "tekken",
      .stages = Tekken,
      .ignore_merges = true,
      .adds_bos = true},
+    {.name = "trillion", .stages = Gpt2},
 };
 
 const PreTokenizerName& FindPreTokenizer(const formats::GgufFile& file) {
