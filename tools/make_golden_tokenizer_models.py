@@ -186,8 +186,19 @@ def main():
                 "decoded": tokenizer.decode(encoding.ids,
                                             skip_special_tokens=False)})
         extra = extra[12:] + extra[:12]
+        pairs = []
+        for first, second in ((3, 6), (0, 5)):
+            for add in (True, False):
+                encoding = tokenizer.encode(TEXTS[first], TEXTS[second],
+                                            add_special_tokens=add)
+                pairs.append({
+                    "first": TEXTS[first], "second": TEXTS[second],
+                    "special": add, "ids": encoding.ids,
+                    "types": encoding.type_ids,
+                    "texts": [-1 if i is None else i
+                              for i in encoding.sequence_ids]})
         groups.append({"name": name, "base": base, "changes": changes,
-                       "cases": cases})
+                       "cases": cases, "pairs": pairs})
     path = os.path.join(out, "models.json")
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"bases": bases, "groups": groups}, file,

@@ -65,6 +65,28 @@ TEST(TokenModels, EqualTheLibrary) {
   EXPECT_GE(cases, 300u);
 }
 
+TEST(TokenModels, PairsEqualTheLibrary) {
+  const Json golden = Golden();
+  size_t pairs = 0;
+  for (const Json& group : golden["groups"]) {
+    SCOPED_TRACE(group["name"].get<std::string>());
+    const Json json = Changed(golden["bases"][group["base"].get<std::string>()],
+                              group["changes"]);
+    const auto tokenizer = Tokenizer::FromJson(json, nullptr, "models.json");
+    for (const Json& item : group["pairs"]) {
+      const Encoding got = tokenizer->EncodePair(
+          item["first"].get<std::string>(), item["second"].get<std::string>(),
+          {.add_special_tokens = item["special"].get<bool>()});
+      EXPECT_EQ(Json(got.ids), item["ids"]);
+      EXPECT_EQ(Json(got.type_ids), item["types"]);
+      EXPECT_EQ(Json(got.text_of), item["texts"]);
+      ASSERT_EQ(got.offsets.size(), got.ids.size());
+      ++pairs;
+    }
+  }
+  EXPECT_GE(pairs, 40u);
+}
+
 TEST(TokenModels, AnOldFileHasNoTypeOfModel) {
   const Json golden = Golden();
   for (const char* base : {"word_piece", "word_level", "unigram"}) {
