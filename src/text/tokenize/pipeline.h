@@ -92,6 +92,13 @@ class TokenModel {
   virtual std::string Describe() const = 0;
 };
 
+// What stands at a place of an encoded pair of texts.
+struct PairItem {
+  int8_t text = -1;  // 0 or 1; -1: the token `id`
+  int32_t id = -1;
+  int32_t type = 0;  // of all its tokens
+};
+
 class PostProcessor {
  public:
   struct Context {
@@ -102,6 +109,8 @@ class PostProcessor {
   };
   virtual ~PostProcessor() = default;
   virtual void Apply(const Context& context, Encoding& encoding) const = 0;
+  // Empty: one text after the other, with the types 0 and 1.
+  virtual std::vector<PairItem> PairTemplate() const { return {}; }
   virtual std::string Describe() const = 0;
 };
 

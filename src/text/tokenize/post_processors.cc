@@ -114,7 +114,7 @@ int32_t TokenIdOf(const Json& json, std::string_view where) {
   return static_cast<int32_t>(json.get<int64_t>());
 }
 
-// Special tokens around a single text; the template of pairs is not used.
+// Special tokens around a text, and around and between two.
 class TemplatePostProcessor : public PostProcessor {
  public:
   TemplatePostProcessor(const Json& json, std::string_view where) {
@@ -135,10 +135,13 @@ class TemplatePostProcessor : public PostProcessor {
       }
     }
     if (!after) ThrowCorrupt(where, "a template without its text");
+    if (!json.contains("pair") || !json["pair"].is_array()) return;
+    for (const Json& item : json["pair"]) ReadPairItem(json, item, where);
   }
   void Apply(const Context& context, Encoding& encoding) const override {
     AddAround(before_, after_, context, encoding);
   }
+  std::vector<PairItem> PairTemplate() const override { return pair_; }
   std::string Describe() const override {
     return Format("{} tokens before, {} after", before_.size(), after_.size());
   }
@@ -158,7 +161,37 @@ class TemplatePostProcessor : public PostProcessor {
     }
     ThrowCorrupt(where, "a template names an unknown token", name);
   }
+  void ReadPairItem(const Json& json, const Json& item,
+                    std::string_view where) {
+    const auto get = [&](const char* key) -> const Json* {
+      return item.is_object() && item.contains(key) && item[key].is_object()
+                 ? &item[key]
+                 : nullptr;
+    };
+    if (const Json* text = get("Sequence")) {
+      const std::string name = Text(*text, "id", "", where);
+      if (name == "A" || name == "B") {
+        pair_.push_back({.text = static_cast<int8_t>(name == "B"),
+                         .type = TypeOf(*text, where)});
+        return;
+      }
+    } else if (const Json* token = get("SpecialToken")) {
+      std::vector<int32_t> ids;
+      Add(json, Text(*token, "id", "", where), where, ids);
+      for (int32_t id : ids) {
+        pair_.push_back({.id = id, .type = TypeOf(*token, where)});
+      }
+      return;
+    }
+    ThrowCorrupt(where, "senseless item of a template",
+                 DumpJson(item).substr(0, 60));
+  }
+  static int32_t TypeOf(const Json& item, std::string_view where) {
+    return item.contains("type_id") ? TokenIdOf(item["type_id"], where) : 0;
+  }
+
   std::vector<int32_t> before_, after_;
+  std::vector<PairItem> pair_;
 };
 
 // The fixed forms of BERT and RoBERTa: cls before, sep after.
@@ -169,9 +202,16 @@ class FixedPostProcessor : public PostProcessor {
   void Apply(const Context& context, Encoding& encoding) const override {
     AddAround(before_, after_, context, encoding);
   }
+  std::vector<PairItem> PairTemplate() const override {
+    return {{.id = before_[0]},
+            {.text = 0},
+            {.id = after_[0]},
+            {.text = 1, .type = 1},
+            {.id = after_[0], .type = 1}};
+  }
   std::string Describe() const override { return "cls before, sep after"; }
 
- private:
+ protected:
   static int32_t Read(const Json& json, const char* key,
                       std::string_view where) {
     if (!json.contains(key) || !json[key].is_array() || json[key].size() != 2) {
@@ -192,6 +232,10 @@ class RobertaPostProcessor : public FixedPostProcessor {
     if (trim_) TrimOffsets(context, prefix_space_, encoding);
     FixedPostProcessor::Apply(context, encoding);
   }
+  std::vector<PairItem> PairTemplate() const override {
+    return {{.id = before_[0]}, {.text = 0}, {.id = after_[0]},
+            {.id = after_[0]},  {.text = 1}, {.id = after_[0]}};
+  }
 
  private:
   bool prefix_space_, trim_;
@@ -203,6 +247,13 @@ class PostProcessorSequence : public PostProcessor {
       : parts_(MakeList(json, "processors", MakePostProcessor, where)) {}
   void Apply(const Context& context, Encoding& encoding) const override {
     for (const auto& part : parts_) part->Apply(context, encoding);
+  }
+  std::vector<PairItem> PairTemplate() const override {
+    std::vector<PairItem> items;
+    for (const auto& part : parts_) {
+      if (auto own = part->PairTemplate(); !own.empty()) items = std::move(own);
+    }
+    return items;
   }
   std::string Describe() const override { return DescribeList(parts_); }
 

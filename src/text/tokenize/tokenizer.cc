@@ -127,8 +127,7 @@ Tokenizer::Tokenizer(std::unique_ptr<TokenizerParts> parts)
     : parts_(std::move(parts)) {}
 Tokenizer::~Tokenizer() = default;
 
-Encoding Tokenizer::Encode(std::string_view text,
-                           const EncodeOptions& options) const {
+void Tokenizer::CheckText(std::string_view text) {
   constexpr size_t kMaxBytes = size_t{1} << 31;
   if (text.size() >= kMaxBytes) {
     throw Error(ErrorCode::kLimit, {.where = "text",
@@ -146,7 +145,42 @@ Encoding Tokenizer::Encode(std::string_view text,
                                static_cast<unsigned char>(text[*bad]), *bad),
                  .hint = "converting it with iconv"});
   }
+}
+
+Encoding Tokenizer::Encode(std::string_view text,
+                           const EncodeOptions& options) const {
+  CheckText(text);
   return Run(*parts_, text, options).Encode();
+}
+
+Encoding Tokenizer::EncodePair(std::string_view first, std::string_view second,
+                               const EncodeOptions& options) const {
+  CheckText(first);
+  CheckText(second);
+  EncodeOptions bare = options;
+  bare.add_special_tokens = false;
+  const Encoding texts[] = {Run(*parts_, first, bare).Encode(),
+                            Run(*parts_, second, bare).Encode()};
+  std::vector<PairItem> items;
+  if (parts_->post_processor) items = parts_->post_processor->PairTemplate();
+  if (items.empty()) items = {{.text = 0, .type = 0}, {.text = 1, .type = 1}};
+  Encoding out;
+  for (const PairItem& item : items) {
+    if (item.text < 0) {
+      if (!options.add_special_tokens) continue;
+      out.ids.push_back(item.id);
+      out.offsets.emplace_back(0, 0);
+    } else {
+      const Encoding& text = texts[item.text];
+      out.ids.insert(out.ids.end(), text.ids.begin(), text.ids.end());
+      out.offsets.insert(out.offsets.end(), text.offsets.begin(),
+                         text.offsets.end());
+      out.left_out_bytes += text.left_out_bytes;
+    }
+    out.type_ids.resize(out.ids.size(), item.type);
+    out.text_of.resize(out.ids.size(), item.text);
+  }
+  return out;
 }
 
 std::string Tokenizer::TokenText(int32_t id) const {

@@ -28,6 +28,10 @@ struct Encoding {
   // Bytes of the input that no token can spell; they are in no token. Not
   // counted: what a stage of the tokenizer removes by design.
   size_t left_out_bytes = 0;
+  // Only of EncodePair(), for each token: the model's token_type_id, and the
+  // text that the range is of (0, 1; -1 for added tokens).
+  std::vector<int32_t> type_ids;
+  std::vector<int8_t> text_of;
 };
 
 struct EncodeOptions {
@@ -59,6 +63,10 @@ class Tokenizer {
   // a pattern that takes too many steps. Thread-safe.
   Encoding Encode(std::string_view text,
                   const EncodeOptions& options = {}) const;
+  // Two texts for a model that judges pairs, with the special tokens that its
+  // post-processor puts around and between them. The same errors.
+  Encoding EncodePair(std::string_view first, std::string_view second,
+                      const EncodeOptions& options = {}) const;
   // The bytes of the tokens: those of the encoded text unless a normalizer
   // changed it. A cut character stays cut.
   std::string Decode(std::span<const int32_t> ids,
@@ -85,6 +93,8 @@ class Tokenizer {
   explicit Tokenizer(std::unique_ptr<TokenizerParts> parts);
 
  private:
+  static void CheckText(std::string_view text);
+
   std::unique_ptr<TokenizerParts> parts_;
 };
 

@@ -139,9 +139,13 @@ int CombiningClass(char32_t c, NormalForm form) {
 }
 
 bool IsGraphemeBoundary(char32_t before, char32_t after, int32_t& state) {
-  return utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(before),
-                                          static_cast<utf8proc_int32_t>(after),
-                                          &state);
+  // To the library marks that are too new for the system's data are marks.
+  const auto known = [](char32_t c) {
+    const CategoryRange* range = Lookup(kNewerCategories, c);
+    const bool is_mark = range != nullptr && range->category[0] == 'M';
+    return static_cast<utf8proc_int32_t>(is_mark ? 0x300 : c);
+  };
+  return utf8proc_grapheme_break_stateful(known(before), known(after), &state);
 }
 
 bool ContinuesCluster(char32_t c, NormalForm form) {
