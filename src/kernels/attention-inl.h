@@ -20,7 +20,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
-namespace HWY_NAMESPACE {
+namespace MALMOI_TARGET {
 
 // Queries that share every load of a key or value.
 constexpr int kTileQueries = 6;
@@ -534,7 +534,7 @@ void AttendChunk(const AttentionInput& in, int64_t chunk,
   }
 }
 
-}  // namespace HWY_NAMESPACE
+}  // namespace MALMOI_TARGET
 }  // namespace malmoi::kernels
 HWY_AFTER_NAMESPACE();
 

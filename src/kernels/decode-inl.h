@@ -12,7 +12,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
-namespace HWY_NAMESPACE {
+namespace MALMOI_TARGET {
 
 HWY_INLINE VF LoadHalves(const void* at) {
   const hn::Rebind<hwy::float16_t, DF> d16;
@@ -220,7 +220,7 @@ void DecodeBlocks(RawSource<kBits, kSuper, kGroup> from, int64_t blocks,
   }
 }
 
-}  // namespace HWY_NAMESPACE
+}  // namespace MALMOI_TARGET
 }  // namespace malmoi::kernels
 HWY_AFTER_NAMESPACE();
 

@@ -12,9 +12,15 @@
 
 #include "hwy/highway.h"
 
+// The namespace of what is compiled for a target: Highway's, but where a
+// target is one that Highway does not know.
+#ifndef MALMOI_TARGET
+#define MALMOI_TARGET HWY_NAMESPACE
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
-namespace HWY_NAMESPACE {
+namespace MALMOI_TARGET {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // 16 lanes at most, so that wider future vectors keep the panel layout.
@@ -45,6 +51,16 @@ using Dots = VI;
 HWY_INLINE Dots ZeroDots() { return hn::Zero(DI()); }
 HWY_INLINE Dots Dot(Dots sum, VU8 weights, VI four) {
   return VI{_mm512_dpbusd_epi32(sum.raw, weights.raw, four.raw)};
+}
+HWY_INLINE VI Total(Dots dots) { return dots; }
+#elif defined(MALMOI_NEON_DOT)
+// sdot: exact, sums stay in 32 bits.
+constexpr int AddsOf(int) { return 8; }
+using Dots = VI;
+HWY_INLINE Dots ZeroDots() { return hn::Zero(DI()); }
+HWY_INLINE Dots Dot(Dots sum, VU8 weights, VI four) {
+  return VI{vdotq_s32(sum.raw, vreinterpretq_s8_u8(weights.raw),
+                      vreinterpretq_s8_s32(four.raw))};
 }
 HWY_INLINE VI Total(Dots dots) { return dots; }
 #elif HWY_TARGET == HWY_NEON
@@ -160,7 +176,7 @@ HWY_INLINE void Keep(V& v) {
   asm volatile("" : "+w"(v.raw));
 #endif
 }
-#if HWY_TARGET == HWY_NEON
+#if HWY_TARGET == HWY_NEON && !defined(MALMOI_NEON_DOT)
 HWY_INLINE void Keep(Dots&) {}  // enough registers
 #endif
 
@@ -189,9 +205,13 @@ struct ByteWeights {
 HWY_INLINE VI DotBytes(VI sum, const ByteWeights& w, VI four, Multiplier) {
   const int8x16_t a = vreinterpretq_s8_s32(four.raw);
   const int8x16_t b = vreinterpretq_s8_u8(w.codes.raw);
+#if defined(MALMOI_NEON_DOT)
+  return VI{vdotq_s32(sum.raw, a, b)};
+#else
   const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
   const int32x4_t high = vpaddlq_s16(vmull_high_s8(a, b));
   return hn::Add(sum, VI{vpaddq_s32(low, high)});
+#endif
 }
 #else
 // vpmaddubsw takes unsigned times signed: the sign moves from the code to the
@@ -228,7 +248,7 @@ HWY_INLINE VU8 HighNibbles(VU8 v) {
   return LowNibbles(hn::BitCast(DU8(), hn::ShiftRight<4>(hn::BitCast(d16, v))));
 }
 
-}  // namespace HWY_NAMESPACE
+}  // namespace MALMOI_TARGET
 }  // namespace malmoi::kernels
 HWY_AFTER_NAMESPACE();
 

@@ -15,7 +15,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
-namespace HWY_NAMESPACE {
+namespace MALMOI_TARGET {
 
 void StoreHalves(const float* values, int64_t count, int64_t step,
                  uint16_t* to) {
@@ -88,7 +88,7 @@ void StoreKv(KvType type, bool keys, const float* values, int64_t head_dim,
   }
 }
 
-}  // namespace HWY_NAMESPACE
+}  // namespace MALMOI_TARGET
 }  // namespace malmoi::kernels
 HWY_AFTER_NAMESPACE();
 

@@ -19,7 +19,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
-namespace HWY_NAMESPACE {
+namespace MALMOI_TARGET {
 
 // A tile is kTilePanels panels times kTileQuads quads: its dot products must
 // stay in registers, of which there are 32 on AVX-512 and NEON (where a Dots
@@ -569,7 +569,7 @@ void MatmulFloat(const PanelFormat& format, const std::byte* panels,
   }
 }
 
-}  // namespace HWY_NAMESPACE
+}  // namespace MALMOI_TARGET
 }  // namespace malmoi::kernels
 HWY_AFTER_NAMESPACE();
 

@@ -14,7 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
-namespace HWY_NAMESPACE {
+namespace MALMOI_TARGET {
 
 HWY_INLINE float LanesInOrder(VF v) {
   constexpr size_t kLanes = kF32Lanes;
@@ -248,7 +248,7 @@ uint64_t ReadSum(const std::byte* data, size_t bytes) {
   return sum;
 }
 
-}  // namespace HWY_NAMESPACE
+}  // namespace MALMOI_TARGET
 }  // namespace malmoi::kernels
 HWY_AFTER_NAMESPACE();
 

@@ -19,55 +19,33 @@
   "avx512vpopcntdq,avx512vnni"
 #endif
 
-#include "kernels/attention-inl.h"
-#include "kernels/kv-inl.h"
-#include "kernels/matmul-inl.h"
-#include "kernels/rows-inl.h"
-
-HWY_BEFORE_NAMESPACE();
-namespace malmoi::kernels {
-namespace HWY_NAMESPACE {
-
-const KernelTable* Table() {
-  static constexpr KernelTable kTable = {
-      .name = HWY_TARGET == HWY_SSE4      ? "SSE4"
-              : HWY_TARGET == HWY_AVX2    ? "AVX2"
-              : HWY_TARGET == HWY_AVX3    ? "AVX512"
-              : HWY_TARGET == HWY_AVX3_DL ? "AVX512_VNNI"
-                                          : "NEON",
-      .lanes = kF32Lanes,
-      .fused = HWY_NATIVE_FMA != 0,
-      .matmul_int8 = MatmulInt8,
-      .matmul_float = MatmulFloat,
-      .quantize = Quantize,
-      .rms_norm = RmsNorm,
-      .silu_mul = SiluMul,
-      .gelu_tanh_mul = GeluTanhMul,
-      .add = AddRows,
-      .attend_chunk = AttendChunk,
-      .store_kv = StoreKv,
-      .int8_roof = Int8Roof,
-      .f32_roof = F32Roof,
-      .read_sum = ReadSum,
-  };
-  return &kTable;
-}
-
-}  // namespace HWY_NAMESPACE
-}  // namespace malmoi::kernels
-HWY_AFTER_NAMESPACE();
+#include "kernels/table-inl.h"
 
 #if HWY_ONCE
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
 #include <atomic>
 #include <cstdlib>
 
 namespace malmoi::kernels {
 
+#if defined(__aarch64__)
+const KernelTable* NeonDotTable();  // simd_neon_dot.cc
+#endif
+
 namespace {
 
 #if defined(HWY_COMPILE_ONLY_STATIC)
 std::vector<const KernelTable*> FindKernels() {
-  return {HWY_STATIC_DISPATCH(Table)(), &ScalarKernels()};
+  std::vector<const KernelTable*> tables;
+#if defined(__aarch64__)
+  if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) tables.push_back(NeonDotTable());
+#endif
+  tables.push_back(HWY_STATIC_DISPATCH(Table)());
+  tables.push_back(&ScalarKernels());
+  return tables;
 }
 #else
 // Whether this processor, and its system, have what a target was compiled for
