@@ -31,6 +31,8 @@ def randomize(model, seed, gains=(), special=None):
         done.add(w.data_ptr())
         if not w.dtype.is_floating_point:
             continue
+        if isinstance(w, torch.nn.Parameter) and not w.requires_grad:
+            continue  # computed, not learned
         random = torch.randn(w.shape, generator=numbers)
         gain = next((g for part, g in gains if part in name), None)
         values = special(name, random) if special else None

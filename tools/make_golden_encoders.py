@@ -200,7 +200,7 @@ def gains_of(prefix):
     if prefix == "DistilBert":  # its fixed epsilon shows on small numbers
         return (("embeddings.", 0.01), *GAINS)
     if prefix == "ModernBert":
-        return (("Wqkv", 2.0),)
+        return (("Wqkv", 1.2),)
     if prefix == "MPNet":
         return (("relative_attention_bias", 1.5), *GAINS)
     if prefix == "DebertaV2":
