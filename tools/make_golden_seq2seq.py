@@ -127,8 +127,7 @@ def make_model(name, seed):
     def special(weight, random):
         if weight.endswith(("shared.weight", "lm_head.weight",
                             "embed_tokens.weight")):
-            if eos != config.decoder_start_token_id or prefix == "Bart":
-                random[eos] *= 2.0  # so that sequences come to an end
+            random[eos] *= 2.0  # so that sequences come to an end
         if weight.endswith("final_logits_bias"):
             return 0.5 * random
         if name == "m2m-100" and weight == "model.decoder.layer_norm.weight":
