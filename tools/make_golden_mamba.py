@@ -83,7 +83,8 @@ MODELS = {
     "falcon-h1-norm":
         ("FalconH1", FALCON_H1 | dict(mamba_rms_norm=True), True),
 }
-GAINS = (("embed", 0.25), ("q_proj", 2.5), ("x_proj", 2.0), ("conv1d.weight", 2.0))
+GAINS = (("embed", 0.25), ("q_proj", 2.5), ("x_proj", 2.0),
+         ("conv1d.weight", 2.0))
 
 
 def special(name, random):

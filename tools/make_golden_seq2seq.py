@@ -68,11 +68,12 @@ MODELS = {
     "mbart": ("MBart", BART | dict(
         activation_function="gelu", scale_embedding=True,
         decoder_start_token_id=290),
-        (*STRONG, *BART_GAINS),
+        (("embed_positions", 3.0), *STRONG, *BART_GAINS),
         dict(forced_bos_token_id=291, forced_eos_token_id=2)),
     "m2m-100": ("M2M100", BART | dict(
         activation_function="relu", scale_embedding=True),
-        (*STRONG, *BART_GAINS),
+        (("shared", 0.1), ("encoder_attn.q_proj", 6.0), *STRONG,
+         *BART_GAINS),
         dict(forced_bos_token_id=291, forced_eos_token_id=2)),
 }
 CASES = {
@@ -87,21 +88,33 @@ UNTIED = ("flan-t5", "mt5")
 
 @torch.no_grad()
 def center(model, seed):
-    """Takes from the logits what all positions share, lest one token win."""
+    """Biases that take away what all positions share, lest one token win."""
     numbers = torch.Generator().manual_seed(2000 + seed)
     random_ids = lambda n: torch.randint(3, 290, (8, n), generator=numbers)
     inputs = dict(input_ids=random_ids(20), decoder_input_ids=random_ids(20),
                   use_cache=False)
+
+    def oppose(bias, mean, size):
+        random = size * torch.randn(mean.shape, generator=numbers)
+        bias.copy_((random - mean).bfloat16().float())
+
     if hasattr(model, "final_logits_bias"):
-        bias, size = model.final_logits_bias, 0.2
-        bias.zero_()
-        mean = model(**inputs).logits.mean((0, 1))
-    else:
-        bias, size = model.model.decoder.layer_norm.bias, 0.3
-        bias.zero_()
-        mean = model.model(**inputs).last_hidden_state.mean((0, 1))
-    random = size * torch.randn(mean.shape, generator=numbers)
-    bias.copy_((random - mean).bfloat16().float())
+        model.final_logits_bias.zero_()
+        oppose(model.final_logits_bias, model(**inputs).logits.mean((0, 1)),
+               0.2)
+        return
+    decoder = model.model.decoder
+    modules = [getattr(layer, name) for layer in decoder.layers
+               for name in ("self_attn_layer_norm", "self_attn",
+                            "encoder_attn_layer_norm", "encoder_attn",
+                            "final_layer_norm", "fc2")]
+    for module in (*modules, decoder.layer_norm):
+        module = getattr(module, "out_proj", module)
+        module.bias.zero_()
+        with Watch(decoder.layers[0], [module]) as watch:
+            model(**inputs)
+        mean = watch.left[0].reshape(-1, len(module.bias)).mean(0)
+        oppose(module.bias, mean, 0.3)
 
 
 def make_model(name, seed):
@@ -117,6 +130,8 @@ def make_model(name, seed):
             random[eos] *= 2.0  # so that sequences come to an end
         if weight.endswith("final_logits_bias"):
             return 0.5 * random
+        if name == "m2m-100" and weight == "model.decoder.layer_norm.weight":
+            return 5 * (1 + 0.3 * random)  # as its embeddings are small
         return None
 
     class Untied(cls):
