@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/check.h"
+#include "base/signals.h"
 
 namespace malmoi {
 
@@ -55,6 +56,7 @@ int ThreadPool::UsableProcessors() {
 ThreadPool::ThreadPool(int threads) {
   if (threads <= 0) threads = UsableProcessors();
   workers_.reserve(static_cast<size_t>(threads - 1));
+  const NoSignals quiet;
   for (int i = 1; i < threads; ++i) {
     workers_.emplace_back([this, i] { Work(i); });
   }

@@ -1,11 +1,15 @@
 // malmoi chat: a conversation with line editing, history and commands.
 #include <histedit.h>
 #include <langinfo.h>
+#include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <clocale>
 #include <cstdlib>
 #include <cstring>
+#include <cwchar>
 #include <filesystem>
 #include <memory>
 
@@ -54,6 +58,7 @@ class LineReader {
     el_set(editor_, EL_EDITOR, "emacs");
     el_set(editor_, EL_HIST, history, history_);
     el_set(editor_, EL_SIGNAL, 1);
+    el_wset(editor_, EL_GETCFN, &ReadCharacter);
     const char* state = std::getenv("XDG_STATE_HOME");
     const char* home = std::getenv("HOME");
     if (state != nullptr && *state != '\0') {
@@ -86,8 +91,15 @@ class LineReader {
       }
       return InterruptGuard::Interrupted() ? Got::kInterrupt : Got::kEnd;
     }
+    // Keys come as they are pressed from before the prompt is shown: behind
+    // it, a Ctrl-D in a hurry would reach the terminal's own line editing.
+    el_set(editor_, EL_PREP_TERM, 1);
     int count = 0;
-    const char* text = el_gets(editor_, &count);
+    const char* text = nullptr;
+    {
+      const HeldInterrupts held;
+      text = el_gets(editor_, &count);
+    }
     if (InterruptGuard::Interrupted()) {
       // Ctrl-C at the prompt drops the line that was begun.
       Note("");
@@ -115,6 +127,49 @@ class LineReader {
     std::setlocale(LC_CTYPE, "");
     if (std::strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
       std::setlocale(LC_CTYPE, "C.UTF-8");
+    }
+  }
+  // SIGINT is delivered nowhere but where a key is waited for, so that none
+  // falls between the look at the flag and the wait.
+  class HeldInterrupts {
+   public:
+    HeldInterrupts() {
+      sigset_t interrupt;
+      sigemptyset(&interrupt);
+      sigaddset(&interrupt, SIGINT);
+      pthread_sigmask(SIG_BLOCK, &interrupt, &before_);
+    }
+    ~HeldInterrupts() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+   private:
+    sigset_t before_;
+  };
+  // As libedit's own: 1 and a character, 0 at the end, -1 for an error.
+  static int ReadCharacter(EditLine*, wchar_t* character) {
+    std::mbstate_t state = {};
+    while (true) {
+      sigset_t open;
+      pthread_sigmask(SIG_BLOCK, nullptr, &open);
+      sigdelset(&open, SIGINT);
+      pollfd key = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+      const int ready = ppoll(&key, 1, nullptr, &open);
+      // libedit's handler restores the terminal and sends the signal again.
+      sigset_t held;
+      pthread_sigmask(SIG_SETMASK, &open, &held);
+      pthread_sigmask(SIG_SETMASK, &held, nullptr);
+      if (InterruptGuard::Interrupted()) return -1;
+      if (ready < 0 && errno != EINTR) return -1;
+      if (ready <= 0) continue;
+      char byte = 0;
+      const ssize_t got = read(STDIN_FILENO, &byte, 1);
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return static_cast<int>(got);
+      const size_t length = std::mbrtowc(character, &byte, 1, &state);
+      if (length == static_cast<size_t>(-1)) {
+        state = {};  // no character: as if it had not been typed
+      } else if (length != static_cast<size_t>(-2)) {
+        return 1;
+      }
     }
   }
   static char* Prompt(EditLine*) {

@@ -16,6 +16,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "base/sha256.h"
+#include "base/signals.h"
 #include "kernels/kernels.h"
 
 namespace malmoi::models {
@@ -210,6 +211,7 @@ void PackedCache::Keep(const Checkpoint& checkpoint,
   const ops::PackedMatrix& first = *jobs.front().matrix;
   const std::shared_ptr<const std::byte> block(first.owner, first.data);
   left_.store(bytes);
+  const NoSignals quiet;
   writer_ = std::thread([this, path = FileFor(options_.folder, header), header,
                          block, bytes] { Write(path, header, block, bytes); });
 }
