@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace malmoi {
 
@@ -153,6 +154,14 @@ Json ParseJson(std::string_view text, std::string_view where,
                                       .got = builder.error()});
   }
   return std::move(builder.root());
+}
+
+Json ReadJson(const std::filesystem::path& path) {
+  return ParseJson(ReadFile(path), path.string());
+}
+
+Json ReadJsonIfThere(const std::filesystem::path& path) {
+  return std::filesystem::exists(path) ? ReadJson(path) : Json(nullptr);
 }
 
 std::string DumpJson(const Json& value, int indent) {

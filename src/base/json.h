@@ -4,6 +4,7 @@
 #define MALMOI_BASE_JSON_H_
 
 #include <cstddef>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -22,6 +23,11 @@ struct JsonLimits {
 // kCorrupt for invalid JSON and kLimit for one that is too large or too deep.
 Json ParseJson(std::string_view text, std::string_view where,
                const JsonLimits& limits = {});
+
+// Of a file. Throws as ReadFile() and ParseJson().
+Json ReadJson(const std::filesystem::path& path);
+// Null where there is no such file.
+Json ReadJsonIfThere(const std::filesystem::path& path);
 
 // Serializes on one line; invalid UTF-8 is replaced by U+FFFD.
 std::string DumpJson(const Json& value, int indent = -1);

@@ -1,13 +1,10 @@
 // embed, similar: vectors of texts, and how near they are.
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "base/format.h"
 #include "cli/generation.h"
 #include "cli/terminal.h"
-#include "hub/environment.h"
-#include "hub/options.h"
 #include "represent/contextual/embedder.h"
 #include "text/unicode/utf8.h"
 
@@ -20,9 +17,7 @@ constexpr size_t kBatch = 256;  // lines read before they are embedded
 std::shared_ptr<represent::Embedder> LoadEmbedder(const Invocation& call) {
   represent::EmbedderOptions options;
   options.threads = ThreadsOption(call);
-  if (hub::Env("MALMOI_PACKED") != "0") {
-    options.packed.folder = hub::HubOptions::FromEnvironment().home / "packed";
-  }
+  options.packed = PackedOption();
   return represent::Embedder::Load(
       LocateModel(call.Text("--model").value_or("minilm")), options);
 }
@@ -73,22 +68,12 @@ void NoteTruncated(const represent::Embeddings& result, int64_t first) {
 
 int EmbedVerb(const Invocation& call) {
   const auto embedder = LoadEmbedder(call);
-  const represent::EmbedOptions options{.truncate = call.Flag("--truncate")};
+  represent::EmbedOptions options{.truncate = call.Flag("--truncate")};
   int64_t done = 0;
   const auto embed = [&](const std::vector<std::string>& texts) {
     if (texts.empty()) return;
-    represent::Embeddings result;
-    try {
-      result = embedder->Embed(texts, options);
-    } catch (const Error& error) {
-      // The number within all texts, not within the batch.
-      ErrorParts parts = error.parts();
-      if (parts.where.starts_with("text ")) {
-        parts.where =
-            Format("text {}", done + std::stoll(parts.where.substr(5)));
-      }
-      throw Error(error.code(), std::move(parts));
-    }
+    options.first = static_cast<size_t>(done);
+    const represent::Embeddings result = embedder->Embed(texts, options);
     NoteTruncated(result, done);
     for (size_t i = 0; i < texts.size(); ++i) PrintVector(call, result, i);
     Flush();

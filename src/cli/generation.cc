@@ -23,13 +23,19 @@ std::string ModelName(const Invocation& call) {
   return chosen != nullptr && *chosen != '\0' ? chosen : "smollm2";
 }
 
+models::PackedCacheOptions PackedOption() {
+  models::PackedCacheOptions options;
+  if (hub::Env("MALMOI_PACKED") != "0") {
+    options.folder = hub::HubOptions::FromEnvironment().home / "packed";
+  }
+  return options;
+}
+
 std::shared_ptr<generate::LanguageModel> LoadModel(const Invocation& call,
                                                    const std::string& name) {
   generate::LoadOptions options;
   options.threads = ThreadsOption(call);
-  if (hub::Env("MALMOI_PACKED") != "0") {
-    options.packed.folder = hub::HubOptions::FromEnvironment().home / "packed";
-  }
+  options.packed = PackedOption();
   return generate::LanguageModel::Load(LocateModel(name), options);
 }
 

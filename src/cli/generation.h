@@ -16,6 +16,8 @@ namespace malmoi::cli {
 std::filesystem::path LocateModel(const std::string& name);
 // --model, MALMOI_MODEL, or smollm2.
 std::string ModelName(const Invocation& call);
+// Where packed weights are kept; nowhere with MALMOI_PACKED=0.
+models::PackedCacheOptions PackedOption();
 std::shared_ptr<generate::LanguageModel> LoadModel(const Invocation& call,
                                                    const std::string& name);
 // All sampling and stopping options, checked: call it before LoadModel, so

@@ -235,7 +235,7 @@ PredictedMemory PredictMemory(const DecoderPlan& plan, int64_t context) {
 }
 
 int64_t PlannedContext(const models::Spec& spec, int64_t asked) {
-  if (asked == 0) return std::min<int64_t>(4096, spec.context);
+  if (asked == 0) return std::min<int64_t>(4096, spec.UsualContext());
   if (asked > spec.context) {
     throw Error(ErrorCode::kInvalidArgument,
                 {.where = "--context",

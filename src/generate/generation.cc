@@ -56,7 +56,7 @@ int64_t ResolveContext(const LanguageModel& model, int64_t context) {
                  .expected = Format("1 to {} tokens", trained),
                  .got = std::to_string(context)});
   }
-  return context > 0 ? context : trained;
+  return context > 0 ? context : model.decoder().spec().UsualContext();
 }
 
 Generation::Generation(const LanguageModel& model,

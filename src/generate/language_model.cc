@@ -12,19 +12,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Json ReadJsonIfThere(const fs::path& path) {
-  if (!fs::exists(path)) return nullptr;
-  return ParseJson(ReadFile(path), path.string());
-}
-
 std::shared_ptr<const text::Tokenizer> TokenizerOf(
     const models::Checkpoint& checkpoint) {
   if (checkpoint.gguf) return text::Tokenizer::FromGguf(checkpoint.gguf);
-  const fs::path path = checkpoint.path / "tokenizer.json";
-  return text::Tokenizer::FromJson(
-      ParseJson(ReadFile(path), path.string()),
-      ReadJsonIfThere(checkpoint.path / "tokenizer_config.json"),
-      path.string());
+  return text::Tokenizer::FromFolder(checkpoint.path);
 }
 
 // The chat template's source; empty where there is none.

@@ -18,16 +18,19 @@ namespace fs = std::filesystem;
 // All that the pages depend on but the kernels, as a message may show it.
 std::string ModelMark(const SessionState& state) {
   const models::Spec& spec = state.model->decoder().spec();
-  // Chosen by a sequence's capacity, see models/spec.h.
-  const auto is_long = [&](const models::RopeSpec& rope) {
-    return !rope.long_divisors.empty() && state.context > rope.original_context;
-  };
-  const bool long_rope =
-      is_long(spec.attention.rope) || is_long(spec.attention.sliding_rope);
+  // Keys are rotated by what the sequence may grow to, see models/spec.h:
+  // by two kinds of it, or by the number itself.
+  std::string rotation;
+  for (const auto& rope : {spec.attention.rope, spec.attention.sliding_rope}) {
+    if (!rotation.empty() || !rope.IsLong(state.context)) continue;
+    rotation = rope.dynamic_factor > 0
+                   ? Format(", a context of {}", state.context)
+                   : ", long context";
+  }
   const bool exact = state.model->precision() == models::Precision::kExact;
   return Format("{} of {} layers of {}, {} tokens{}{}, cache {}, weights {}",
                 spec.architecture, spec.layers, spec.width, spec.vocab_size,
-                long_rope ? ", long context" : "", exact ? ", exact" : "",
+                rotation, exact ? ", exact" : "",
                 models::KvTypeName(state.past.sequence->shape().type),
                 models::WeightsMark(state.model->info().path));
 }

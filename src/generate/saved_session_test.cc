@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/format.h"
 #include "generate/session.h"
 #include "generate/testing/toy_model.h"
 #include "kernels/kernels.h"
@@ -107,6 +109,40 @@ TEST_F(SavedSessionTest, AnotherModelIsRefused) {
   // The same file under another name is the same model.
   Session renamed(ToyModel(folder_ / "renamed.gguf", 3));
   EXPECT_GT(renamed.Load(file()), 70);
+}
+
+// Dynamic NTK: what a sequence may grow to turns its keys.
+TEST_F(SavedSessionTest, AnotherContextIsRefusedWhereItTurnsTheKeys) {
+  const fs::path golden = MALMOI_SOURCE_DIR "/tests/golden/zoo/llama-dynamic";
+  for (const char* name : {"config.json", "model.safetensors"}) {
+    fs::copy(golden / name, folder_ / name);
+  }
+  std::string vocabulary;
+  for (int id = 0; id < 300; ++id) {
+    vocabulary += Format("{}\"w{}\": {}", id == 0 ? "" : ", ", id, id);
+  }
+  WriteFileAtomically(
+      folder_ / "tokenizer.json",
+      "{\"version\": \"1.0\", \"pre_tokenizer\": {\"type\": \"Whitespace\"}, "
+      "\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"w0\", "
+      "\"vocab\": {" +
+          vocabulary + "}}}");
+  const auto model = LanguageModel::Load(folder_);
+  options_.max_tokens = 3;
+  const auto save = [&](int64_t context) {
+    Session session(model, context);
+    session.Generate(Prompt(10), options_);
+    session.Save(file());
+  };
+  save(48);
+  Session same(model, 48);
+  EXPECT_GE(same.Load(file()), 10);
+  Session other(model, 40);
+  EXPECT_THROW(other.Load(file()), Error);
+  // Below the original context of 24 the base does not grow.
+  save(20);
+  Session smaller(model, 16);
+  EXPECT_GE(smaller.Load(file()), 10);
 }
 
 TEST_F(SavedSessionTest, OtherKernelsAreRefused) {

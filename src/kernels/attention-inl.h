@@ -374,7 +374,7 @@ class ChunkWorker {
       const int64_t visible =
           std::min(queries[q].visible - start, kAttentionPage);
       positions = std::max(positions, visible);
-      if (visible > 0) {
+      if (visible > 0 && (in_.softcap > 0 || queries[q].bias != nullptr)) {
         AdjustScores(in_, queries[q], start, visible,
                      scores_ + q * kAttentionPage);
       }

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/format.h"
@@ -62,13 +63,6 @@ bool Uses(const Spec& spec, Role role, int64_t layer) {
   }
 }
 
-std::string NameOf(std::string_view pattern, int64_t layer) {
-  std::string text(pattern);
-  const size_t at = text.find("{}");
-  if (at != std::string::npos) text.replace(at, 2, std::to_string(layer));
-  return text;
-}
-
 [[noreturn]] void Refuse(const Checkpoint& checkpoint,
                          const Architecture& architecture, std::string got) {
   throw Error(ErrorCode::kCorrupt,
@@ -97,9 +91,8 @@ Found FindTensors(const Checkpoint& checkpoint,
     if (HasLayers(name.role) && !Uses(spec, name.role, layer)) return;
     std::string stored = NameIn(checkpoint, architecture, name, layer);
     if (stored.empty()) return;
-    // The first expert stands for all.
-    const size_t number = stored.find("{}");
-    if (number != std::string::npos) stored.replace(number, 2, "0");
+    const bool numbered = stored.find("{}") != std::string::npos;
+    stored = FillName(stored, 0);  // the first expert stands for all
     const auto it = checkpoint.tensors().find(stored);
     if (it == checkpoint.tensors().end()) {
       if (!IsNorm(name.role) && name.role != Role::kHead && missing.empty()) {
@@ -107,18 +100,21 @@ Found FindTensors(const Checkpoint& checkpoint,
       }
       return;
     }
-    std::string gguf = NameOf(name.gguf, layer);
+    // What GGUF stores in parts has no name there.
+    std::string gguf =
+        name.gguf.empty() ? it->first : FillName(name.gguf, layer);
+    Tensor tensor = it->second;
+    if (numbered) tensor.shape.insert(tensor.shape.begin(), spec.experts.count);
     if (!IsNorm(name.role)) {
-      const size_t axes =
-          IsExpert(name.role) && number == std::string::npos ? 3 : 2;
-      if (it->second.shape.size() != axes) {
+      const size_t axes = IsExpert(name.role) ? 3 : 2;
+      if (tensor.shape.size() != axes) {
         missing =
             Format("{} has shape {}", it->first, ShapeString(it->second.shape));
         return;
       }
       found.matrices.push_back({name.role, gguf});
     }
-    found.tensors.emplace(std::move(gguf), it->second);
+    found.tensors.emplace(std::move(gguf), std::move(tensor));
   };
   for (const TensorName& name : architecture.tensors) {
     if (!HasLayers(name.role)) look(name, 0);
@@ -167,7 +163,7 @@ DecoderPlan PlanDecoder(const Checkpoint& checkpoint,
   Spec& spec = plan.spec;
   spec = architecture.describe(checkpoint);
   spec.architecture = architecture.name;
-  const Found found = FindTensors(checkpoint, architecture, spec);
+  Found found = FindTensors(checkpoint, architecture, spec);
   const AttentionSpec& attention = spec.attention;
   plan.kv = {spec.layers, attention.kv_heads,
              kernels::PaddedHeadDim(KvType::kF16, attention.head_dim),
@@ -175,14 +171,13 @@ DecoderPlan PlanDecoder(const Checkpoint& checkpoint,
 
   std::map<std::string, DType> chosen;
   if (type != nullptr) {
-    const int64_t experts =
-        checkpoint.gguf
-            ? checkpoint.gguf
-                  ->GetInt(checkpoint.Architecture() + ".expert_count")
-                  .value_or(0)
-            : 0;
-    for (const PlannedTensor& tensor :
-         PlanQuantize(found.tensors, spec.layers, experts, *type).tensors) {
+    if (!checkpoint.gguf) {
+      // What is not quantized is written as F32 where a folder is converted.
+      for (auto& [name, tensor] : found.tensors) tensor.dtype = DType::kF32;
+    }
+    const QuantizePlan recipe =
+        PlanQuantize(found.tensors, spec.layers, spec.experts.count, *type);
+    for (const PlannedTensor& tensor : recipe.tensors) {
       chosen[tensor.name] = tensor.dtype;
     }
   }
@@ -207,11 +202,19 @@ DecoderPlan PlanDecoder(const Checkpoint& checkpoint,
       if (!spec.tied_head) continue;  // read where it lies
       use = Role::kHead;
     }
-    const bool turned = spec.transposed && use != Role::kHead;
-    const int64_t columns = turned ? tensor.rows() : tensor.columns();
-    for (int64_t rows :
-         Parts(role, turned ? tensor.columns() : tensor.rows(), spec)) {
-      plan.matrices.push_back({use, dtype_of(name, tensor), rows, columns});
+    PackedShape matrix = {use, dtype_of(name, tensor), tensor.rows(),
+                          tensor.columns()};
+    if (IsExpert(role)) {
+      matrix.copies = tensor.shape[0];
+      matrix.used = spec.experts.used;
+      matrix.rows = tensor.shape[1];
+    }
+    if (spec.transposed && use != Role::kHead) {
+      std::swap(matrix.rows, matrix.columns);
+    }
+    for (int64_t rows : Parts(role, matrix.rows, spec)) {
+      matrix.rows = rows;
+      plan.matrices.push_back(matrix);
     }
   }
   return plan;

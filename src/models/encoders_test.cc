@@ -3,17 +3,13 @@
 // Values: tools/make_golden_encoders.py.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "formats/safetensors.h"
 #include "models/encoder.h"
+#include "models/testing/reference.h"
 
 namespace malmoi::models {
 namespace {
@@ -23,40 +19,14 @@ namespace fs = std::filesystem;
 const fs::path kGolden = MALMOI_SOURCE_DIR "/tests/golden/zoo_encoders";
 constexpr double kTolerance = 1e-4;
 
-std::vector<float> Floats(const formats::TensorMap& tensors,
-                          const std::string& name) {
-  const Tensor& tensor = tensors.at(name);
-  const auto* values = reinterpret_cast<const float*>(tensor.data.data());
-  return {values, values + tensor.elements()};
-}
-
-std::vector<int32_t> Ids(const formats::TensorMap& tensors,
-                         const std::string& name) {
-  if (!tensors.contains(name)) return {};
-  const Tensor& tensor = tensors.at(name);
-  const auto* values = reinterpret_cast<const int32_t*>(tensor.data.data());
-  return {values, values + tensor.elements()};
-}
-
-// The largest difference, relative to the largest value.
-double Difference(std::span<const float> got, std::span<const float> want) {
-  EXPECT_EQ(got.size(), want.size());
-  double difference = 0, largest = 0;
-  for (size_t i = 0; i < std::min(got.size(), want.size()); ++i) {
-    const double d = static_cast<double>(got[i]) - static_cast<double>(want[i]);
-    EXPECT_TRUE(std::isfinite(d));
-    difference = std::max(difference, std::fabs(d));
-    largest = std::max(largest, std::fabs(static_cast<double>(want[i])));
-  }
-  return difference / largest;
-}
-
 class EncoderTest : public ::testing::TestWithParam<const char*> {
  protected:
-  const formats::TensorMap expected_ =
-      formats::SafetensorsFile::Open(kGolden / GetParam() /
-                                     "expected.safetensors")
-          .tensors;
+  std::vector<int32_t> Types(const std::string& text) const {
+    return expected_.Has(text + "types") ? expected_.Ids(text + "types")
+                                         : std::vector<int32_t>();
+  }
+
+  const Expected expected_{kGolden / GetParam()};
   ThreadPool pool_{2};
   const std::unique_ptr<Encoder> encoder_ = Encoder::Load(
       Checkpoint::Open(kGolden / GetParam()), Precision::kExact, pool_);
@@ -66,8 +36,8 @@ TEST_P(EncoderTest, EqualsTheReference) {
   double worst = 0;
   for (const std::string text : {"0.", "1.", "2."}) {
     SCOPED_TRACE(text);
-    const auto ids = Ids(expected_, text + "ids");
-    const auto types = Ids(expected_, text + "types");
+    const auto ids = expected_.Ids(text + "ids");
+    const auto types = Types(text);
     std::map<std::string, std::vector<float>, std::less<>> seen;
     Arena arena;
     Exec exec{pool_, arena,
@@ -79,9 +49,9 @@ TEST_P(EncoderTest, EqualsTheReference) {
     const EncoderInput input = {ids, types};
     const auto rows = encoder_->Forward(exec, {&input, 1});
     EXPECT_LT(
-        Difference(seen["embedding"], Floats(expected_, text + "embedding")),
+        Difference(seen["embedding"], expected_.Floats(text + "embedding")),
         1e-5);
-    const auto layers = Floats(expected_, text + "layers");
+    const auto layers = expected_.Floats(text + "layers");
     const size_t size = rows.size();
     for (int64_t i = 0; i < encoder_->spec().layers; ++i) {
       const double difference = Difference(
@@ -90,30 +60,26 @@ TEST_P(EncoderTest, EqualsTheReference) {
       worst = std::max(worst, difference);
       EXPECT_LT(difference, kTolerance) << "layer " << i;
     }
-    EXPECT_LT(Difference(rows, Floats(expected_, text + "last_hidden")),
+    EXPECT_LT(Difference(rows, expected_.Floats(text + "last_hidden")),
               kTolerance);
     const size_t width = static_cast<size_t>(encoder_->spec().width);
     const std::vector<float> first(rows.begin(), rows.begin() + width);
     const auto pooled = encoder_->Pool(exec, first);
-    EXPECT_EQ(pooled.empty(), !expected_.contains(text + "pooler"));
+    EXPECT_EQ(pooled.empty(), !expected_.Has(text + "pooler"));
     if (!pooled.empty()) {
-      EXPECT_LT(Difference(pooled, Floats(expected_, text + "pooler")),
+      EXPECT_LT(Difference(pooled, expected_.Floats(text + "pooler")),
                 kTolerance);
     }
   }
-  if (const char* path = std::getenv("MALMOI_LEDGER")) {
-    char line[200];
-    std::snprintf(line, sizeof line, "%s folder %.1e\n", GetParam(), worst);
-    std::ofstream(path, std::ios::app) << line << std::flush;
-  }
+  Enter(GetParam(), "folder", worst);
 }
 
 // A text's rows are the same bits, whatever else is in the batch.
 TEST_P(EncoderTest, BatchEqualsOneAtATime) {
   std::vector<std::vector<int32_t>> ids, types;
   for (const std::string text : {"0.", "1.", "2."}) {
-    ids.push_back(Ids(expected_, text + "ids"));
-    types.push_back(Ids(expected_, text + "types"));
+    ids.push_back(expected_.Ids(text + "ids"));
+    types.push_back(Types(text));
   }
   Arena arena;
   Exec exec{pool_, arena, {}, nullptr};

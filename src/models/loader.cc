@@ -56,10 +56,7 @@ const Tensor* TensorFinder::FindBias(Role role, int64_t layer,
 
 const Tensor* TensorFinder::FindOfHead(Role role, int64_t layer, int64_t head,
                                        const Shape& shape) {
-  std::string name = Name(role, layer);
-  const size_t at = name.find("{}");
-  if (at != std::string::npos) name.replace(at, 2, std::to_string(head));
-  return Find(name, shape);
+  return Find(FillName(Name(role, layer), head), shape);
 }
 
 const Tensor* TensorFinder::Find(const std::string& name, const Shape& shape) {

@@ -9,22 +9,17 @@
 
 namespace malmoi::models {
 
-namespace {
-
-// The names of a layer's heads have a second place for their number.
-std::string Fill(std::string_view pattern, int64_t layer) {
+std::string FillName(std::string_view pattern, int64_t number) {
   std::string text(pattern);
   const size_t at = text.find("{}");
-  if (at != std::string::npos) text.replace(at, 2, std::to_string(layer));
+  if (at != std::string::npos) text.replace(at, 2, std::to_string(number));
   return text;
 }
-
-}  // namespace
 
 std::string GgufName(const Architecture& architecture, Role role,
                      int64_t layer) {
   for (const TensorName& name : architecture.tensors) {
-    if (name.role == role) return Fill(name.gguf, layer);
+    if (name.role == role) return FillName(name.gguf, layer);
   }
   return "";
 }
@@ -32,14 +27,13 @@ std::string GgufName(const Architecture& architecture, Role role,
 std::string NameIn(const Checkpoint& checkpoint,
                    const Architecture& architecture, const TensorName& name,
                    int64_t layer) {
-  std::string full = Fill(checkpoint.gguf ? name.gguf : name.hf, layer);
-  if (checkpoint.gguf || architecture.prefix.empty() ||
-      !full.starts_with(architecture.prefix) ||
-      checkpoint.tensors().contains(full)) {
-    return full;
+  const std::string bare =
+      FillName(checkpoint.gguf ? name.gguf : name.hf, layer);
+  if (checkpoint.gguf || architecture.prefix.empty() || bare.empty() ||
+      checkpoint.tensors().contains(bare)) {
+    return bare;
   }
-  const std::string bare = full.substr(architecture.prefix.size());
-  return checkpoint.tensors().contains(bare) ? bare : full;
+  return std::string(architecture.prefix) + bare;
 }
 
 std::string NameIn(const Checkpoint& checkpoint,
@@ -72,8 +66,8 @@ std::span<const Architecture> Architectures() {
       {"command-r", DescribeCohere, kLlamaTensors, kOldBuffers},
       {"distilbert", nullptr, kDistilBertTensors, kEncoderIgnored,
        "distilbert.", DescribeDistilBert},
-      {"electra", nullptr, kElectraTensors, kEncoderIgnored, "electra.",
-       DescribeElectra},
+      {"electra", nullptr, kBertTensors, kEncoderIgnored, "electra.",
+       DescribeBert},
       {"exaone", DescribeExaone, kExaoneTensors, kOldBuffers},
       {"exaone4", DescribeExaone4, kSandwichTensors, kOldBuffers},
       {"falcon", DescribeFalcon, kFalconTensors, kOldBuffers},
@@ -105,12 +99,12 @@ std::span<const Architecture> Architectures() {
       {"qwen3", DescribeQwen3, kLlamaTensors, kOldBuffers},
       {"qwen3_moe", DescribeQwen3Moe, kMixtureTensors, kOldBuffers},
       {"qwen3moe", DescribeQwen3Moe, kMixtureTensors, kOldBuffers},
-      {"roberta", nullptr, kRobertaTensors, kEncoderIgnored, "roberta.",
+      {"roberta", nullptr, kBertTensors, kEncoderIgnored, "roberta.",
        DescribeRoberta},
       {"smollm3", DescribeSmolLm3, kLlamaTensors, kOldBuffers},
       {"stablelm", DescribeStableLm, kStableLmTensors, kOldBuffers},
       {"starcoder2", DescribeStarCoder2, kStarCoder2Tensors, kOldBuffers},
-      {"xlm-roberta", nullptr, kRobertaTensors, kEncoderIgnored, "roberta.",
+      {"xlm-roberta", nullptr, kBertTensors, kEncoderIgnored, "roberta.",
        DescribeRoberta},
   };
   return kArchitectures;

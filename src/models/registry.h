@@ -72,7 +72,7 @@ struct Architecture {
   // Tensors that may be there and are not used: by prefix, or, after a *, by
   // suffix.
   std::span<const std::string_view> ignored = {};
-  // What Hugging Face names begin with in some files and not in others.
+  // What Hugging Face names begin with in most files; `tensors` are without.
   std::string_view prefix = "";
   // Of an encoder; `describe` is then null.
   EncoderSpec (*describe_encoder)(const Checkpoint& checkpoint) = nullptr;
@@ -88,6 +88,8 @@ const Architecture& FindDecoder(std::string_view name, std::string_view where);
 const Architecture& FindEncoder(std::string_view name, std::string_view where);
 std::span<const Architecture> Architectures();
 
+// `pattern` with the number in its first place, {}.
+std::string FillName(std::string_view pattern, int64_t number);
 // What converters to GGUF call a role; empty where they do not have it.
 std::string GgufName(const Architecture& architecture, Role role,
                      int64_t layer);

@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "ops/norm_kind.h"
+
 namespace malmoi::models {
 
 // kGelu is x·Φ(x) by the error function, kGeluTanh its approximation.
 enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared };
 
-// RMSNorm (Zhang & Sennrich 2019) or LayerNorm (Ba et al. 2016).
-enum class NormKind { kRms, kLayer };
+using ops::NormKind;
 
 // What is normalized of queries and keys before they rotate.
 enum class HeadNorms {
@@ -49,6 +50,13 @@ struct RopeSpec {
   // Dynamic NTK scaling: where a sequence's capacity is more than
   // `original_context` the base grows with it. 0: none.
   double dynamic_factor = 0.0;
+
+  // Whether keys of a sequence that may grow to `capacity` are rotated
+  // otherwise than those of a short one.
+  bool IsLong(int64_t capacity) const {
+    return original_context > 0 && capacity > original_context &&
+           (!long_divisors.empty() || dynamic_factor > 0);
+  }
 };
 
 struct AttentionSpec {
@@ -69,6 +77,13 @@ struct AttentionSpec {
   std::vector<bool> sliding;
   int64_t window = 0;
   RopeSpec sliding_rope;
+
+  bool Slides(int64_t layer) const {
+    return !sliding.empty() && sliding[static_cast<size_t>(layer)];
+  }
+  bool Turns(int64_t layer) const {
+    return unrotated.empty() || !unrotated[static_cast<size_t>(layer)];
+  }
 };
 
 struct FeedForwardSpec {
@@ -99,7 +114,9 @@ struct Spec {
   int64_t layers = 0;
   int64_t width = 0;  // of the residual stream
   int64_t vocab_size = 0;
-  int64_t context = 0;  // positions it was trained for
+  // Positions it was trained for, those that its rotation was stretched to
+  // included.
+  int64_t context = 0;
   double norm_epsilon = 1e-5;
   NormKind norm = NormKind::kRms;
   bool norm_weight = true;  // false: norms have no parameters
@@ -125,6 +142,13 @@ struct Spec {
   FeedForwardSpec feed_forward;
   ExpertsSpec experts;
   bool tied_head = false;  // the output head is the embedding matrix
+
+  // What a sequence gets that asks for nothing: a longer one would be rotated
+  // otherwise from its first token on.
+  int64_t UsualContext() const {
+    return attention.rope.dynamic_factor > 0 ? attention.rope.original_context
+                                             : context;
+  }
 };
 
 // What distinguishes one encoder from another: blocks of attention in both

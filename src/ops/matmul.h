@@ -4,6 +4,7 @@
 #ifndef MALMOI_OPS_MATMUL_H_
 #define MALMOI_OPS_MATMUL_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <type_traits>
@@ -24,6 +25,14 @@ struct Tile {
   int64_t first_row, rows;
   int64_t first_token, tokens;
 };
+
+// Copies a tile to its place in [rows][columns].
+inline void StoreTile(const Tile& tile, int64_t columns, float* to) {
+  for (int64_t t = 0; t < tile.tokens; ++t) {
+    std::copy_n(tile.values + t * tile.stride, tile.rows,
+                to + (tile.first_token + t) * columns + tile.first_row);
+  }
+}
 
 // A non-owning reference to a callable void(const Tile&).
 class Epilogue {

@@ -26,13 +26,27 @@ void ForRows(Exec& exec, int64_t rows, F&& body) {
     for (int64_t r = task * step; r < end; ++r) body(r, thread);
   });
 }
+
+float* RowOfEachThread(Exec& exec, int64_t columns) {
+  return exec.arena.New<float>(
+      static_cast<size_t>(columns * exec.pool.threads()));
+}
 }  // namespace
 
-void Center(float* values, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(values[i]);
-  const float mean = static_cast<float>(sum / static_cast<double>(count));
-  for (int64_t i = 0; i < count; ++i) values[i] -= mean;
+void NormRow(NormKind kind, const float* x, std::span<const float> weight,
+             std::span<const float> bias, double epsilon, float* scratch,
+             float* to) {
+  const int64_t columns = static_cast<int64_t>(weight.size());
+  if (kind == NormKind::kLayer) {
+    double sum = 0;
+    for (int64_t i = 0; i < columns; ++i) sum += static_cast<double>(x[i]);
+    const float mean = static_cast<float>(sum / static_cast<double>(columns));
+    for (int64_t i = 0; i < columns; ++i) scratch[i] = x[i] - mean;
+    x = scratch;
+  }
+  kernels::Kernels().rms_norm(x, weight.data(), columns,
+                              static_cast<float>(epsilon), to);
+  if (!bias.empty()) kernels::Kernels().add(to, bias.data(), columns);
 }
 
 void NormRows(Exec& exec, NormKind kind, const float* x,
@@ -41,25 +55,14 @@ void NormRows(Exec& exec, NormKind kind, const float* x,
   const int64_t columns = out.columns;
   MALMOI_CHECK(static_cast<int64_t>(weight.size()) == columns);
   Arena::Scope scope(exec.arena);
-  const auto room = [&] {
-    return exec.arena.New<float>(
-        static_cast<size_t>(columns * exec.pool.threads()));
-  };
-  float* scratch = room();
-  float* centered = kind == NormKind::kLayer ? room() : nullptr;
+  float* scratch = RowOfEachThread(exec, columns);
+  float* centered =
+      kind == NormKind::kLayer ? RowOfEachThread(exec, columns) : scratch;
   ForRows(exec, out.rows, [&](int64_t row, int thread) {
-    const float* from = x + row * columns;
-    if (centered != nullptr) {
-      float* own = centered + thread * columns;
-      std::copy_n(from, columns, own);
-      Center(own, columns);
-      from = own;
-    }
     float* to = out.values != nullptr ? out.values + row * columns
                                       : scratch + thread * columns;
-    kernels::Kernels().rms_norm(from, weight.data(), columns,
-                                static_cast<float>(epsilon), to);
-    if (!bias.empty()) kernels::Kernels().add(to, bias.data(), columns);
+    NormRow(kind, x + row * columns, weight, bias, epsilon,
+            centered + thread * columns, to);
     PutRow(out, row, to);
   });
 }
@@ -69,8 +72,7 @@ void NormInPlace(Exec& exec, NormKind kind, int64_t rows,
                  double epsilon, const float* more, float* x) {
   const int64_t columns = static_cast<int64_t>(weight.size());
   Arena::Scope scope(exec.arena);
-  float* scratch =
-      exec.arena.New<float>(static_cast<size_t>(columns * exec.pool.threads()));
+  float* scratch = RowOfEachThread(exec, columns);
   ForRows(exec, rows, [&](int64_t row, int thread) {
     float* copy = scratch + thread * columns;
     float* to = x + row * columns;
@@ -78,10 +80,7 @@ void NormInPlace(Exec& exec, NormKind kind, int64_t rows,
     if (more != nullptr) {
       kernels::Kernels().add(copy, more + row * columns, columns);
     }
-    if (kind == NormKind::kLayer) Center(copy, columns);
-    kernels::Kernels().rms_norm(copy, weight.data(), columns,
-                                static_cast<float>(epsilon), to);
-    if (!bias.empty()) kernels::Kernels().add(to, bias.data(), columns);
+    NormRow(kind, copy, weight, bias, epsilon, copy, to);
   });
 }
 
@@ -90,12 +89,11 @@ void AddRmsNorm(Exec& exec, const float* x, int64_t rows,
                 float* to) {
   const int64_t columns = static_cast<int64_t>(weight.size());
   Arena::Scope scope(exec.arena);
-  float* scratch =
-      exec.arena.New<float>(static_cast<size_t>(columns * exec.pool.threads()));
+  float* scratch = RowOfEachThread(exec, columns);
   ForRows(exec, rows, [&](int64_t row, int thread) {
     float* normed = scratch + thread * columns;
-    kernels::Kernels().rms_norm(x + row * columns, weight.data(), columns,
-                                static_cast<float>(epsilon), normed);
+    NormRow(NormKind::kRms, x + row * columns, weight, {}, epsilon, nullptr,
+            normed);
     if (scale != 1.0f) {
       for (int64_t k = 0; k < columns; ++k) normed[k] *= scale;
     }

@@ -9,16 +9,19 @@
 
 #include "ops/activations.h"
 #include "ops/exec.h"
+#include "ops/norm_kind.h"
 
 namespace malmoi::ops {
 
-enum class NormKind { kRms, kLayer };
+// to = x/rms(x)·weight + bias, [weight.size()]; no bias where it is empty.
+// kLayer: of x - mean(x), computed in `scratch`, which may be x itself and is
+// left alone by kRms. `to` is neither.
+void NormRow(NormKind kind, const float* x, std::span<const float> weight,
+             std::span<const float> bias, double epsilon, float* scratch,
+             float* to);
 
-// out[r] = x[r]/rms(x[r])·weight + bias for rows of x, [out.rows, columns],
-// f32; weight and bias [columns], no bias where it is empty. Zhang & Sennrich
-// 2019, "Root Mean Square Layer Normalization". kLayer: of x[r] - mean(x[r]),
-// Ba et al. 2016, "Layer Normalization". A region of its own only for many
-// rows.
+// The same of rows of x, [out.rows, weight.size()]. A region of its own only
+// for many rows.
 void NormRows(Exec& exec, NormKind kind, const float* x,
               std::span<const float> weight, std::span<const float> bias,
               double epsilon, const Activations& out);
@@ -33,9 +36,6 @@ void NormInPlace(Exec& exec, NormKind kind, int64_t rows,
 void AddRmsNorm(Exec& exec, const float* x, int64_t rows,
                 std::span<const float> weight, double epsilon, float scale,
                 float* to);
-
-// Takes the mean off.
-void Center(float* values, int64_t count);
 
 // Quantizes rows of x, [out.rows, columns], into out.
 void PutRows(Exec& exec, const float* x, const Activations& out);

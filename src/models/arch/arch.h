@@ -41,16 +41,13 @@ Spec DescribeStarCoder2(const Checkpoint& checkpoint);
 EncoderSpec DescribeAlbert(const Checkpoint& checkpoint);
 EncoderSpec DescribeBert(const Checkpoint& checkpoint);
 EncoderSpec DescribeDistilBert(const Checkpoint& checkpoint);
-EncoderSpec DescribeElectra(const Checkpoint& checkpoint);
 EncoderSpec DescribeMpnet(const Checkpoint& checkpoint);
 EncoderSpec DescribeRoberta(const Checkpoint& checkpoint);
 
 extern const std::span<const TensorName> kAlbertTensors;
 extern const std::span<const TensorName> kBertTensors;
 extern const std::span<const TensorName> kDistilBertTensors;
-extern const std::span<const TensorName> kElectraTensors;
 extern const std::span<const TensorName> kMpnetTensors;
-extern const std::span<const TensorName> kRobertaTensors;
 // Heads, and buffers.
 extern const std::span<const std::string_view> kEncoderIgnored;
 

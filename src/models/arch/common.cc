@@ -5,50 +5,23 @@
 #include <string>
 
 #include "models/arch/arch.h"
+#include "models/arch/names.h"
 
 namespace malmoi::models {
 
 namespace {
 
-#define MALMOI_ATTENTION_AND_HEAD                                       \
-  {Role::kEmbedding, "token_embd.weight", "model.embed_tokens.weight"}, \
-      {Role::kOutputNorm, "output_norm.weight", "model.norm.weight"},   \
-      {Role::kHead, "output.weight", "lm_head.weight"},                 \
-      {Role::kAttentionNorm, "blk.{}.attn_norm.weight",                 \
-       "model.layers.{}.input_layernorm.weight"},                       \
-      {Role::kQuery, "blk.{}.attn_q.weight",                            \
-       "model.layers.{}.self_attn.q_proj.weight"},                      \
-      {Role::kKey, "blk.{}.attn_k.weight",                              \
-       "model.layers.{}.self_attn.k_proj.weight"},                      \
-      {Role::kValue, "blk.{}.attn_v.weight",                            \
-       "model.layers.{}.self_attn.v_proj.weight"},                      \
-      {Role::kQueryNorm, "blk.{}.attn_q_norm.weight",                   \
-       "model.layers.{}.self_attn.q_norm.weight"},                      \
-      {Role::kKeyNorm, "blk.{}.attn_k_norm.weight",                     \
-       "model.layers.{}.self_attn.k_norm.weight"},                      \
-      {Role::kAttentionOutput, "blk.{}.attn_output.weight",             \
-       "model.layers.{}.self_attn.o_proj.weight"},                      \
-      {Role::kGate, "blk.{}.ffn_gate.weight",                           \
-       "model.layers.{}.mlp.gate_proj.weight"},                         \
-      {Role::kUp, "blk.{}.ffn_up.weight",                               \
-       "model.layers.{}.mlp.up_proj.weight"},                           \
-      {Role::kDown, "blk.{}.ffn_down.weight",                           \
-       "model.layers.{}.mlp.down_proj.weight"}
-
-constexpr TensorName kLlama[] = {
-    MALMOI_ATTENTION_AND_HEAD,
-    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
-     "model.layers.{}.post_attention_layernorm.weight"},
+constexpr TensorName kLlamaOwn[] = {
     {Role::kPostAttentionNorm, "blk.{}.post_attention_norm.weight",
      "model.layers.{}.post_norm1.weight"},
     {Role::kPostFeedForwardNorm, "blk.{}.post_ffw_norm.weight",
      "model.layers.{}.post_norm2.weight"},
 };
+constexpr auto kLlama =
+    JoinNames(kEndNames, kFirstNormNames, kQueryKeyValueNames, kHeadNormNames,
+              kAttentionOutputNames, kGatedNames, kSecondNormNames, kLlamaOwn);
 
-constexpr TensorName kMixture[] = {
-    MALMOI_ATTENTION_AND_HEAD,
-    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
-     "model.layers.{}.post_attention_layernorm.weight"},
+constexpr TensorName kMixtureOwn[] = {
     {Role::kRouter, "blk.{}.ffn_gate_inp.weight",
      "model.layers.{}.mlp.gate.weight"},
     {Role::kExpertGate, "blk.{}.ffn_gate_exps.weight",
@@ -66,11 +39,11 @@ constexpr TensorName kMixture[] = {
     {Role::kSharedDown, "blk.{}.ffn_down_shexp.weight",
      "model.layers.{}.mlp.shared_expert.down_proj.weight"},
 };
+constexpr auto kMixture = JoinNames(
+    kEndNames, kFirstNormNames, kQueryKeyValueNames, kHeadNormNames,
+    kAttentionOutputNames, kGatedNames, kSecondNormNames, kMixtureOwn);
 
-constexpr TensorName kMixtral[] = {
-    MALMOI_ATTENTION_AND_HEAD,
-    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
-     "model.layers.{}.post_attention_layernorm.weight"},
+constexpr TensorName kMixtralOwn[] = {
     {Role::kRouter, "blk.{}.ffn_gate_inp.weight",
      "model.layers.{}.block_sparse_moe.gate.weight"},
     {Role::kExpertGate, "blk.{}.ffn_gate_exps.weight",
@@ -80,11 +53,11 @@ constexpr TensorName kMixtral[] = {
     {Role::kExpertDown, "blk.{}.ffn_down_exps.weight",
      "model.layers.{}.block_sparse_moe.experts.{}.w2.weight"},
 };
+constexpr auto kMixtral = JoinNames(
+    kEndNames, kFirstNormNames, kQueryKeyValueNames, kHeadNormNames,
+    kAttentionOutputNames, kGatedNames, kSecondNormNames, kMixtralOwn);
 
-constexpr TensorName kGraniteMoe[] = {
-    MALMOI_ATTENTION_AND_HEAD,
-    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
-     "model.layers.{}.post_attention_layernorm.weight"},
+constexpr TensorName kGraniteMoeOwn[] = {
     {Role::kRouter, "blk.{}.ffn_gate_inp.weight",
      "model.layers.{}.block_sparse_moe.router.layer.weight"},
     {Role::kExpertGate, "blk.{}.ffn_gate_exps.weight", ""},
@@ -94,9 +67,11 @@ constexpr TensorName kGraniteMoe[] = {
     {Role::kExpertDown, "blk.{}.ffn_down_exps.weight",
      "model.layers.{}.block_sparse_moe.output_linear.weight"},
 };
+constexpr auto kGraniteMoe = JoinNames(
+    kEndNames, kFirstNormNames, kQueryKeyValueNames, kHeadNormNames,
+    kAttentionOutputNames, kGatedNames, kSecondNormNames, kGraniteMoeOwn);
 
-constexpr TensorName kSandwich[] = {
-    MALMOI_ATTENTION_AND_HEAD,
+constexpr TensorName kSandwichOwn[] = {
     {Role::kPostAttentionNorm, "blk.{}.post_attention_norm.weight",
      "model.layers.{}.post_attention_layernorm.weight"},
     {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
@@ -104,7 +79,9 @@ constexpr TensorName kSandwich[] = {
     {Role::kPostFeedForwardNorm, "blk.{}.post_ffw_norm.weight",
      "model.layers.{}.post_feedforward_layernorm.weight"},
 };
-#undef MALMOI_ATTENTION_AND_HEAD
+constexpr auto kSandwich =
+    JoinNames(kEndNames, kFirstNormNames, kQueryKeyValueNames, kHeadNormNames,
+              kAttentionOutputNames, kGatedNames, kSandwichOwn);
 
 // Precomputed frequencies and causal masks; ours are computed.
 constexpr std::string_view kBuffers[] = {"rope_freqs.weight",
@@ -196,6 +173,10 @@ Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
   attention.scale = 1.0 / std::sqrt(static_cast<double>(attention.head_dim));
   attention.rope = ReadRope(config, attention.head_dim, spec.context);
   attention.rope.pairs = RopePairs::kHalves;
+  if (attention.rope.dynamic_factor > 1) {
+    spec.context = static_cast<int64_t>(static_cast<double>(spec.context) *
+                                        attention.rope.dynamic_factor);
+  }
   std::optional<int64_t> hidden;
   if (hidden_per_width > 0) hidden = hidden_per_width * spec.width;
   spec.feed_forward.hidden =
@@ -321,6 +302,29 @@ void ReadSliding(const Config& config, int64_t pattern, Spec& spec) {
   if (attention.window == 0) return;
   attention.sliding = SlidingLayers(config, spec.layers, pattern);
   attention.sliding_rope = attention.rope;
+}
+
+void ReadOwnSlidingRope(const Config& config, std::string_view hf_theta,
+                        double theta, Spec& spec) {
+  AttentionSpec& attention = spec.attention;
+  attention.rope =
+      ReadRope(config, attention.head_dim, spec.context, "full_attention");
+  attention.rope.pairs = RopePairs::kHalves;
+  attention.sliding_rope = {};
+  attention.sliding_rope.pairs = RopePairs::kHalves;
+  attention.sliding_rope.dim = attention.rope.dim;
+  attention.sliding_rope.theta =
+      config.Number("rope.freq_base_swa", hf_theta, theta);
+}
+
+void ReadQueryScale(const Config& config, int64_t layers_by_width, Spec& spec) {
+  AttentionSpec& attention = spec.attention;
+  const double divisor =
+      config.gguf() != nullptr && spec.layers == layers_by_width
+          ? static_cast<double>(spec.width / attention.heads)
+          : config.Number("", "query_pre_attn_scalar",
+                          static_cast<double>(attention.head_dim));
+  attention.scale = 1.0 / std::sqrt(divisor);
 }
 
 void UnrotateFullLayers(Spec& spec) {

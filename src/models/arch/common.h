@@ -54,6 +54,15 @@ void ReadDenseLayers(const Config& config, Spec& spec);
 // but each `pattern`-th; 1: none; 0: all. They rotate as the others do.
 void ReadSliding(const Config& config, int64_t pattern, Spec& spec);
 
+// After ReadSliding(): rotations of the two kinds of layers apart. Those with a
+// window rotate plainly, by the base under `hf_theta`, or `theta`.
+void ReadOwnSlidingRope(const Config& config, std::string_view hf_theta,
+                        double theta, Spec& spec);
+
+// Gemma 2 and 3 scale scores by query_pre_attn_scalar. The 27B model, of
+// `layers_by_width` layers, means width/heads; GGUF has no key for it.
+void ReadQueryScale(const Config& config, int64_t layers_by_width, Spec& spec);
+
 // Layers that see everything do not rotate.
 void UnrotateFullLayers(Spec& spec);
 

@@ -33,7 +33,6 @@ constexpr TensorName kTensors[] = {
 
 const std::span<const TensorName> kExaoneTensors = kTensors;
 
-// EXAONE 3 and 3.5: a Llama with names of its own.
 Spec DescribeExaone(const Checkpoint& checkpoint) {
   return ReadCommon(Config(checkpoint));
 }

@@ -7,21 +7,17 @@ namespace malmoi::models {
 namespace {
 
 constexpr TensorName kTensors[] = {
-    {Role::kEmbedding, "token_embd.weight", "transformer.wte.weight"},
-    {Role::kPositions, "position_embd.weight", "transformer.wpe.weight"},
-    {Role::kOutputNorm, "output_norm.weight", "transformer.ln_f.weight"},
+    {Role::kEmbedding, "token_embd.weight", "wte.weight"},
+    {Role::kPositions, "position_embd.weight", "wpe.weight"},
+    {Role::kOutputNorm, "output_norm.weight", "ln_f.weight"},
     {Role::kHead, "output.weight", "lm_head.weight"},
-    {Role::kAttentionNorm, "blk.{}.attn_norm.weight",
-     "transformer.h.{}.ln_1.weight"},
-    {Role::kQueryKeyValue, "blk.{}.attn_qkv.weight",
-     "transformer.h.{}.attn.c_attn.weight"},
+    {Role::kAttentionNorm, "blk.{}.attn_norm.weight", "h.{}.ln_1.weight"},
+    {Role::kQueryKeyValue, "blk.{}.attn_qkv.weight", "h.{}.attn.c_attn.weight"},
     {Role::kAttentionOutput, "blk.{}.attn_output.weight",
-     "transformer.h.{}.attn.c_proj.weight"},
-    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
-     "transformer.h.{}.ln_2.weight"},
-    {Role::kUp, "blk.{}.ffn_up.weight", "transformer.h.{}.mlp.c_fc.weight"},
-    {Role::kDown, "blk.{}.ffn_down.weight",
-     "transformer.h.{}.mlp.c_proj.weight"},
+     "h.{}.attn.c_proj.weight"},
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight", "h.{}.ln_2.weight"},
+    {Role::kUp, "blk.{}.ffn_up.weight", "h.{}.mlp.c_fc.weight"},
+    {Role::kDown, "blk.{}.ffn_down.weight", "h.{}.mlp.c_proj.weight"},
 };
 
 }  // namespace

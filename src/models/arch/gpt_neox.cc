@@ -29,7 +29,6 @@ constexpr TensorName kTensors[] = {
 
 const std::span<const TensorName> kGptNeoXTensors = kTensors;
 
-// GPT-NeoX: Pythia, Polyglot-Ko (Black et al. 2022).
 Spec DescribeGptNeoX(const Checkpoint& checkpoint) {
   const Config config(checkpoint);
   Spec spec = ReadCommon(config, NormKind::kLayer);

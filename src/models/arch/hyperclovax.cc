@@ -1,11 +1,10 @@
-// HyperCLOVA X SEED: Granite's multipliers, norms behind its blocks.
+// HyperCLOVA X SEED: Granite's multipliers, norms behind its blocks, and logits
+// that are multiplied where Granite's are divided.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
 
 namespace malmoi::models {
 
-// HyperCLOVA X SEED: Granite's multipliers, norms behind its blocks, and
-// logits that are multiplied where Granite's are divided.
 Spec DescribeHyperClovaX(const Checkpoint& checkpoint) {
   const Config config(checkpoint);
   Spec spec = DescribeGranite(checkpoint);

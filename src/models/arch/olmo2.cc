@@ -14,16 +14,8 @@ Spec DescribeOlmo2(const Checkpoint& checkpoint) {
   attention.head_norms = HeadNorms::kAllHeads;
   ReadSliding(config, 4, spec);
   if (!attention.sliding.empty()) {
-    attention.rope =
-        ReadRope(config, attention.head_dim, spec.context, "full_attention");
-    attention.rope.pairs = RopePairs::kHalves;
-    // Layers with a window keep the plain rotation.
-    attention.sliding_rope = {};
-    attention.sliding_rope.pairs = RopePairs::kHalves;
-    attention.sliding_rope.dim = attention.rope.dim;
-    attention.sliding_rope.theta = config.Number(
-        "rope.freq_base_swa", "rope_parameters.sliding_attention.rope_theta",
-        attention.rope.theta);
+    ReadOwnSlidingRope(config, "rope_parameters.sliding_attention.rope_theta",
+                       attention.rope.theta, spec);
   }
   ReadLlamaBiases(config, spec);
   return spec;

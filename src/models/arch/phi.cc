@@ -1,28 +1,22 @@
 // Phi 1, 1.5 and 2: parallel blocks with biases everywhere.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
+#include "models/arch/names.h"
 
 namespace malmoi::models {
 
 namespace {
 
-constexpr TensorName kTensors[] = {
+constexpr TensorName kOwn[] = {
     {Role::kEmbedding, "token_embd.weight", "model.embed_tokens.weight"},
     {Role::kOutputNorm, "output_norm.weight", "model.final_layernorm.weight"},
     {Role::kHead, "output.weight", "lm_head.weight"},
-    {Role::kAttentionNorm, "blk.{}.attn_norm.weight",
-     "model.layers.{}.input_layernorm.weight"},
-    {Role::kQuery, "blk.{}.attn_q.weight",
-     "model.layers.{}.self_attn.q_proj.weight"},
-    {Role::kKey, "blk.{}.attn_k.weight",
-     "model.layers.{}.self_attn.k_proj.weight"},
-    {Role::kValue, "blk.{}.attn_v.weight",
-     "model.layers.{}.self_attn.v_proj.weight"},
     {Role::kAttentionOutput, "blk.{}.attn_output.weight",
      "model.layers.{}.self_attn.dense.weight"},
     {Role::kUp, "blk.{}.ffn_up.weight", "model.layers.{}.mlp.fc1.weight"},
     {Role::kDown, "blk.{}.ffn_down.weight", "model.layers.{}.mlp.fc2.weight"},
 };
+constexpr auto kTensors = JoinNames(kFirstNormNames, kQueryKeyValueNames, kOwn);
 
 }  // namespace
 

@@ -1,31 +1,20 @@
 // StarCoder2 (Lozhkov et al. 2024): a plain feed-forward with biases.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
+#include "models/arch/names.h"
 
 namespace malmoi::models {
 
 namespace {
 
-constexpr TensorName kTensors[] = {
-    {Role::kEmbedding, "token_embd.weight", "model.embed_tokens.weight"},
-    {Role::kOutputNorm, "output_norm.weight", "model.norm.weight"},
-    {Role::kHead, "output.weight", "lm_head.weight"},
-    {Role::kAttentionNorm, "blk.{}.attn_norm.weight",
-     "model.layers.{}.input_layernorm.weight"},
-    {Role::kQuery, "blk.{}.attn_q.weight",
-     "model.layers.{}.self_attn.q_proj.weight"},
-    {Role::kKey, "blk.{}.attn_k.weight",
-     "model.layers.{}.self_attn.k_proj.weight"},
-    {Role::kValue, "blk.{}.attn_v.weight",
-     "model.layers.{}.self_attn.v_proj.weight"},
-    {Role::kAttentionOutput, "blk.{}.attn_output.weight",
-     "model.layers.{}.self_attn.o_proj.weight"},
-    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
-     "model.layers.{}.post_attention_layernorm.weight"},
+constexpr TensorName kOwn[] = {
     {Role::kUp, "blk.{}.ffn_up.weight", "model.layers.{}.mlp.c_fc.weight"},
     {Role::kDown, "blk.{}.ffn_down.weight",
      "model.layers.{}.mlp.c_proj.weight"},
 };
+constexpr auto kTensors =
+    JoinNames(kEndNames, kFirstNormNames, kSecondNormNames, kQueryKeyValueNames,
+              kAttentionOutputNames, kOwn);
 
 }  // namespace
 

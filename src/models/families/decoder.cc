@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 #include <string>
-#include <utility>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -17,56 +16,10 @@
 
 namespace malmoi::models {
 
-using ops::ActivationForms;
 using ops::Activations;
 using ops::PackedMatrix;
 
-ActivationForms FormsFor(const Exec& exec,
-                         std::initializer_list<const PackedMatrix*> readers) {
-  ActivationForms forms;
-  for (const PackedMatrix* reader : readers) forms.Add(*reader);
-  forms.f32 = forms.f32 || exec.tap;
-  return forms;
-}
-
-void TapInput(Exec& exec, int64_t layer, std::string_view name,
-              const Activations& x) {
-  if (!exec.tap) return;
-  exec.tap(Format("layer.{}.{}", layer, name),
-           {x.values, static_cast<size_t>(x.rows * x.columns)}, x.rows,
-           x.columns);
-}
-
-void FetchAhead(Exec& exec, int64_t rows, const PackedMatrix& next) {
-  constexpr size_t kMost = size_t{256} << 10;  // more leaves the caches again
-  if (rows >= 16) return;                      // arithmetic is the limit
-  exec.pool.FetchAhead({next.data, std::min(kMost, next.bytes())});
-}
-
-void AddBias(const std::vector<float>& bias, const ops::Tile& tile,
-             float* values) {
-  if (bias.empty()) return;
-  for (int64_t t = 0; t < tile.tokens; ++t) {
-    kernels::Kernels().add(values + t * tile.stride,
-                           bias.data() + tile.first_row, tile.rows);
-  }
-}
-
 namespace {
-
-ops::NormKind KindOf(NormKind kind) {
-  return kind == NormKind::kRms ? ops::NormKind::kRms : ops::NormKind::kLayer;
-}
-
-void AddPosition(const Tensor& table, int64_t position, int64_t width,
-                 float* to) {
-  std::vector<float> row(static_cast<size_t>(width));
-  kernels::DequantizeRow(
-      table.dtype,
-      table.data.data() + static_cast<size_t>(position) * table.row_bytes(),
-      width, row.data());
-  kernels::Kernels().add(to, row.data(), width);
-}
 
 void FinishLogits(const Spec& spec, float* logits, int64_t count) {
   if (spec.logit_scale != 1.0) {
@@ -159,8 +112,7 @@ ops::Rotation DecoderFamily::MakeRotation(
   std::map<int64_t, std::vector<float>> grown;
   for (const Sequence* sequence : batch.sequences) {
     const int64_t capacity = sequence->max_tokens();
-    const bool is_long =
-        rope.original_context > 0 && capacity > rope.original_context;
+    const bool is_long = rope.IsLong(capacity);
     if (is_long && rope.dynamic_factor > 0) {
       std::vector<float>& own = grown[capacity];
       if (own.empty()) {
@@ -195,15 +147,7 @@ void DecoderFamily::Collect(Batch& batch) const {
                    .expected = Format("at most {}", sequence.max_tokens()),
                    .got = std::to_string(sequence.length() + count)});
     }
-    for (int32_t token : input.tokens) {
-      if (token < 0 || token >= spec_.vocab_size) {
-        throw Error(ErrorCode::kLimit,
-                    {.where = "tokens",
-                     .what = "a token outside the vocabulary",
-                     .expected = Format("0 to {}", spec_.vocab_size - 1),
-                     .got = std::to_string(token)});
-      }
-    }
+    CheckTokens(input.tokens, spec_.vocab_size);
     for (int64_t i = 0; i < count; ++i) {
       batch.positions.push_back(sequence.length() + i);
       batch.sequences.push_back(&sequence);
@@ -231,9 +175,10 @@ void DecoderFamily::Embed(Exec& exec, Batch& batch) const {
         }
       }
       if (spec_.learned_positions) {
-        AddPosition(weights_.positions,
-                    batch.positions[static_cast<size_t>(row)], spec_.width,
-                    batch.stream + row * spec_.width);
+        const int64_t position = batch.positions[static_cast<size_t>(row)];
+        kernels::Kernels().add(
+            batch.stream + row * spec_.width,
+            weights_.positions.data() + position * spec_.width, spec_.width);
       }
       ++row;
     }
@@ -245,8 +190,12 @@ void DecoderFamily::Embed(Exec& exec, Batch& batch) const {
 void DecoderFamily::Block(Exec& exec, Batch& batch, int64_t index) const {
   const DecoderLayer& layer = weights_.layers[static_cast<size_t>(index)];
   const bool mixture = spec_.experts.In(index);
+  // A mixture's routers read its input as it is, experts pick rows of it.
   const PackedMatrix* first = mixture ? &layer.mixture.router : &layer.first();
-  const PackedMatrix* up = mixture ? first : &layer.up;
+  const PackedMatrix* up = !mixture ? &layer.up
+                           : spec_.experts.shared_hidden > 0
+                               ? &layer.mixture.shared_router
+                               : first;
   const auto feed_forward = [&](const Activations& input) {
     mixture ? Mixture(exec, batch, index, input)
             : FeedForward(exec, batch, index, input);
@@ -256,35 +205,36 @@ void DecoderFamily::Block(Exec& exec, Batch& batch, int64_t index) const {
     Attend(exec, batch, index,
            Normed(exec, batch, layer.attention_norm,
                   {&layer.query, &layer.key, &layer.value}));
-    feed_forward(Normed(exec, batch, layer.feed_forward_norm, {first, up}));
+    feed_forward(
+        Normed(exec, batch, layer.feed_forward_norm, {first, up}, mixture));
     return;
   }
   const Activations input =
       spec_.shared_norm
           ? Normed(exec, batch, layer.attention_norm,
-                   {&layer.query, &layer.key, &layer.value, first, up})
+                   {&layer.query, &layer.key, &layer.value, first, up}, mixture)
           : Normed(exec, batch, layer.attention_norm,
                    {&layer.query, &layer.key, &layer.value});
   const Activations second =
       spec_.shared_norm
           ? input
-          : Normed(exec, batch, layer.feed_forward_norm, {first, up});
+          : Normed(exec, batch, layer.feed_forward_norm, {first, up}, mixture);
   Attend(exec, batch, index, input);
   feed_forward(second);
 }
 
 Activations DecoderFamily::Normed(
     Exec& exec, const Batch& batch, const Norm& norm,
-    std::initializer_list<const PackedMatrix*> readers) const {
+    std::initializer_list<const PackedMatrix*> readers, bool as_f32) const {
   ops::ActivationForms forms = FormsFor(exec, readers);
-  forms.f32 = forms.f32 || spec_.experts.count > 0;  // rows are picked from it
+  forms.f32 = forms.f32 || as_f32;
   const Activations out =
       ops::NewActivations(exec.arena, batch.rows, spec_.width, forms);
   if (norm.weight.empty()) {
     ops::PutRows(exec, batch.stream, out);
   } else {
-    ops::NormRows(exec, KindOf(spec_.norm), batch.stream, norm.weight,
-                  norm.bias, spec_.norm_epsilon, out);
+    ops::NormRows(exec, spec_.norm, batch.stream, norm.weight, norm.bias,
+                  spec_.norm_epsilon, out);
   }
   return out;
 }
@@ -301,13 +251,10 @@ void DecoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
   }
   auto keep = [&](const ops::Tile& tile) {
     AddBias(weights.bias, tile, tile.values);
+    if (normed) return ops::StoreTile(tile, spec_.width, to);
     for (int64_t t = 0; t < tile.tokens; ++t) {
       float* values = tile.values + t * tile.stride;
       float* row = to + (tile.first_token + t) * spec_.width + tile.first_row;
-      if (normed) {
-        std::copy_n(values, tile.rows, row);
-        continue;
-      }
       if (scale != 1.0f) {
         for (int64_t k = 0; k < tile.rows; ++k) values[k] *= scale;
       }
@@ -337,7 +284,7 @@ std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
   }
   const Activations normed = ops::NewActivations(
       exec.arena, wanted, spec_.width, FormsFor(exec, {&weights_.head}));
-  ops::NormRows(exec, KindOf(spec_.norm), rows, weights_.output_norm.weight,
+  ops::NormRows(exec, spec_.norm, rows, weights_.output_norm.weight,
                 weights_.output_norm.bias, spec_.norm_epsilon, normed);
   if (exec.tap) {
     exec.tap("final_norm",
@@ -347,12 +294,9 @@ std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
   auto store = [&](const ops::Tile& tile) {
     AddBias(weights_.head.bias, tile, tile.values);
     for (int64_t t = 0; t < tile.tokens; ++t) {
-      float* values = tile.values + t * tile.stride;
-      FinishLogits(spec_, values, tile.rows);
-      std::copy_n(
-          values, tile.rows,
-          logits + (tile.first_token + t) * spec_.vocab_size + tile.first_row);
+      FinishLogits(spec_, tile.values + t * tile.stride, tile.rows);
     }
+    ops::StoreTile(tile, spec_.vocab_size, logits);
   };
   const ops::Product head[] = {{&weights_.head, nullptr, 1, store}};
   ops::Matmul(exec, normed, head);

@@ -21,10 +21,9 @@ void DecoderFamily::Turn(const Norm& norm, const ops::Rotation* rotation,
   if (own || attention.head_norms == HeadNorms::kEachHead) {
     float values[kernels::kMaxHeadDim];
     std::copy_n(head, dim, values);
-    if (spec_.norm == NormKind::kLayer) ops::Center(values, dim);
-    kernels::Kernels().rms_norm(
-        values, norm.weight.data() + (own ? head_index * dim : 0), dim,
-        static_cast<float>(spec_.norm_epsilon), head);
+    const float* weight = norm.weight.data() + (own ? head_index * dim : 0);
+    ops::NormRow(spec_.norm, values, {weight, static_cast<size_t>(dim)}, {},
+                 spec_.norm_epsilon, values, head);
   }
   if (rotation == nullptr || rotation->half == 0) return;
   if (attention.rope.pairs == RopePairs::kAdjacent) {
@@ -70,6 +69,7 @@ struct DecoderFamily::HeadStore {
 
   void Query(int64_t row, int64_t head, float* values) const {
     const int64_t dim = attention().head_dim;
+    Clip(values);
     family.Turn(weights().query_norm, rotation, row, head, values);
     const float scale = static_cast<float>(attention().scale);
     float* to = queries + (row * attention().heads + head) * padded;
@@ -77,30 +77,23 @@ struct DecoderFamily::HeadStore {
     std::fill(to + dim, to + padded, 0.0f);
   }
   void Key(int64_t row, int64_t head, float* values) const {
+    Clip(values);
     family.Turn(weights().key_norm, rotation, row, head, values);
     family.Store(batch, true, layer, row, head, values);
   }
+  void Value(int64_t row, int64_t head, float* values) const {
+    Clip(values);
+    family.Store(batch, false, layer, row, head, values);
+  }
 
-  void Clip(float* values, int64_t count) const {
+  void Clip(float* values) const {
     const float clip = static_cast<float>(attention().clip);
     if (clip == 0) return;
-    for (int64_t k = 0; k < count; ++k) {
+    for (int64_t k = 0; k < attention().head_dim; ++k) {
       values[k] = std::clamp(values[k], -clip, clip);
     }
   }
 
-  // Each epilogue gets whole heads.
-  template <typename F>
-  void Heads(const ops::Tile& tile, const Linear& from, F&& use) const {
-    AddBias(from.bias, tile, tile.values);
-    const int64_t dim = attention().head_dim;
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      float* values = tile.values + t * tile.stride;
-      for (int64_t r = 0; r < tile.rows; r += dim) {
-        use(tile.first_token + t, (tile.first_row + r) / dim, values + r);
-      }
-    }
-  }
   // After the products, where a norm spans all heads.
   void FinishRows(Exec& exec) const {
     const int64_t dim = attention().head_dim;
@@ -110,9 +103,7 @@ struct DecoderFamily::HeadStore {
                        family.spec_.norm_epsilon, nullptr, rows);
       for (int64_t row = 0; row < batch.rows; ++row) {
         for (int64_t h = 0; h < heads; ++h) {
-          float* head = rows + (row * heads + h) * dim;
-          Clip(head, dim);
-          use(row, h, head);
+          use(row, h, rows + (row * heads + h) * dim);
         }
       }
     };
@@ -127,9 +118,6 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
                            const Activations& input) const {
   const DecoderLayer& layer = weights_.layers[static_cast<size_t>(index)];
   const AttentionSpec& attention = spec_.attention;
-  const size_t at = static_cast<size_t>(index);
-  const bool slides = !attention.sliding.empty() && attention.sliding[at];
-  const bool turns = attention.unrotated.empty() || !attention.unrotated[at];
   const int64_t dim = attention.head_dim;
   // One type for all sequences of a batch.
   const int64_t padded = batch.inputs[0].sequence->shape().head_dim;
@@ -138,42 +126,40 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
   const auto room = [&](int64_t columns) {
     return exec.arena.New<float>(static_cast<size_t>(batch.rows * columns));
   };
-  HeadStore store{
-      *this,
-      batch,
-      index,
-      !turns ? nullptr : slides ? &batch.sliding_rotation : &batch.rotation,
-      padded,
-      room(attention.heads * padded)};
+  HeadStore store{*this,
+                  batch,
+                  index,
+                  !attention.Turns(index)   ? nullptr
+                  : attention.Slides(index) ? &batch.sliding_rotation
+                                            : &batch.rotation,
+                  padded,
+                  room(attention.heads * padded)};
   const bool all_heads = attention.head_norms == HeadNorms::kAllHeads;
   if (all_heads) {
     store.query_rows = room(attention.heads * dim);
     store.key_rows = room(attention.kv_heads * dim);
   }
   auto put_query = [&](const ops::Tile& tile) {
-    store.Heads(tile, layer.query, [&](int64_t row, int64_t head, float* x) {
-      if (!all_heads) {
-        store.Clip(x, dim);
-        return store.Query(row, head, x);
-      }
-      std::copy_n(x, dim,
-                  store.query_rows + (row * attention.heads + head) * dim);
+    if (all_heads) {
+      AddBias(layer.query.bias, tile, tile.values);
+      return ops::StoreTile(tile, attention.heads * dim, store.query_rows);
+    }
+    ForHeads(tile, layer.query, dim, [&](int64_t row, int64_t head, float* x) {
+      store.Query(row, head, x);
     });
   };
   auto put_key = [&](const ops::Tile& tile) {
-    store.Heads(tile, layer.key, [&](int64_t row, int64_t head, float* x) {
-      if (!all_heads) {
-        store.Clip(x, dim);
-        return store.Key(row, head, x);
-      }
-      std::copy_n(x, dim,
-                  store.key_rows + (row * attention.kv_heads + head) * dim);
+    if (all_heads) {
+      AddBias(layer.key.bias, tile, tile.values);
+      return ops::StoreTile(tile, attention.kv_heads * dim, store.key_rows);
+    }
+    ForHeads(tile, layer.key, dim, [&](int64_t row, int64_t head, float* x) {
+      store.Key(row, head, x);
     });
   };
   auto put_value = [&](const ops::Tile& tile) {
-    store.Heads(tile, layer.value, [&](int64_t row, int64_t head, float* x) {
-      store.Clip(x, dim);
-      Store(batch, false, index, row, head, x);
+    ForHeads(tile, layer.value, dim, [&](int64_t row, int64_t head, float* x) {
+      store.Value(row, head, x);
     });
   };
   const ops::Product products[] = {
@@ -200,8 +186,6 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
 void DecoderFamily::Mix(Exec& exec, const Batch& batch, int64_t index,
                         const float* queries, const Activations& out) const {
   const AttentionSpec& attention = spec_.attention;
-  const bool slides = !attention.sliding.empty() &&
-                      attention.sliding[static_cast<size_t>(index)];
   std::vector<const std::byte*> pages;
   std::vector<ops::AttentionSlice> slices;
   int64_t row = 0;
@@ -230,12 +214,12 @@ void DecoderFamily::Mix(Exec& exec, const Batch& batch, int64_t index,
     slice.values = next + slice.pages;
     next += 2 * slice.pages;
   }
-  ops::Attention(
-      exec,
-      {batch.inputs[0].sequence->shape().type, attention.heads,
-       attention.kv_heads, attention.head_dim, slides ? attention.window : 0,
-       static_cast<float>(attention.softcap)},
-      queries, slices, out);
+  ops::Attention(exec,
+                 {batch.inputs[0].sequence->shape().type, attention.heads,
+                  attention.kv_heads, attention.head_dim,
+                  attention.Slides(index) ? attention.window : 0,
+                  static_cast<float>(attention.softcap)},
+                 queries, slices, out);
 }
 
 }  // namespace malmoi::models

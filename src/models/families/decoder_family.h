@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "models/decoder.h"
+#include "models/families/block_parts.h"
 #include "models/families/decoder_weights.h"
 #include "ops/matmul.h"
 #include "ops/rows.h"
@@ -58,10 +59,12 @@ class DecoderFamily : public Decoder {
                              const std::vector<float>& longer) const;
   void Embed(Exec& exec, Batch& batch) const;
   void Block(Exec& exec, Batch& batch, int64_t index) const;
-  // The stream, normalized where there is a norm, as `readers` read it.
+  // The stream, normalized where there is a norm, as `readers` read it, and in
+  // f32 if asked for.
   ops::Activations Normed(
       Exec& exec, const Batch& batch, const Norm& norm,
-      std::initializer_list<const ops::PackedMatrix*> readers) const;
+      std::initializer_list<const ops::PackedMatrix*> readers,
+      bool as_f32 = false) const;
   // Adds x·weights to the stream, normalized where the model does.
   void AddProduct(Exec& exec, Batch& batch, const ops::Activations& x,
                   const Linear& weights, const Norm& post_norm) const;
@@ -95,26 +98,6 @@ class DecoderFamily : public Decoder {
   // [rope.dim/2], radians per position.
   std::vector<float> frequencies_, long_frequencies_, sliding_frequencies_;
 };
-
-// What the readers read, and f32 where an observer wants to see it.
-ops::ActivationForms FormsFor(
-    const Exec& exec, std::initializer_list<const ops::PackedMatrix*> readers);
-
-// Shows what products read: "layer.3.attention_input".
-void TapInput(Exec& exec, int64_t layer, std::string_view name,
-              const ops::Activations& x);
-
-// Decoding is limited by memory: threads that wait may fetch what the next
-// product reads first.
-void FetchAhead(Exec& exec, int64_t rows, const ops::PackedMatrix& next);
-
-// values = activation(values)·ups; without `ups`, activation(values).
-void Activate(Activation activation, float* values, const float* ups,
-              int64_t count);
-
-// Adds a projection's bias, where it has one, to a part of its outputs.
-void AddBias(const std::vector<float>& bias, const ops::Tile& tile,
-             float* values);
 
 }  // namespace malmoi::models
 

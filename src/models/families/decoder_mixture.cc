@@ -68,17 +68,10 @@ void DecoderFamily::Mixture(Exec& exec, Batch& batch, int64_t index,
   };
   const auto product = [&](const Linear& weights, float* to) {
     auto keep = [&](const ops::Tile& tile) {
-      for (int64_t t = 0; t < tile.tokens; ++t) {
-        std::copy_n(
-            tile.values + t * tile.stride, tile.rows,
-            to + (tile.first_token + t) * weights.rows + tile.first_row);
-      }
+      ops::StoreTile(tile, weights.rows, to);
     };
     const ops::Product products[] = {{&weights, nullptr, 1, keep}};
-    const Activations rows = ops::NewActivations(
-        exec.arena, batch.rows, spec_.width, FormsFor(exec, {&weights}));
-    ops::PutRows(exec, input.values, rows);
-    ops::Matmul(exec, rows, products);
+    ops::Matmul(exec, input, products);
   };
   float* logits = room(spec.count);
   product(mixture.router, logits);
@@ -123,20 +116,8 @@ void DecoderFamily::AddExpert(Exec& exec, const Expert& expert,
                 own + i * width);
   }
   ops::PutRows(exec, own, picked);
-  const Activations hidden = ops::NewActivations(
-      exec.arena, count, expert.up.rows, FormsFor(exec, {&expert.down}));
-  auto activate = [&](const ops::Tile& tile) {
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      float* gates = tile.values + t * tile.stride;
-      Activate(spec_.feed_forward.activation, gates,
-               tile.beside + t * tile.stride, tile.rows);
-      ops::PutPart(hidden, tile.first_token + t, tile.first_row, tile.rows,
-                   gates);
-    }
-  };
-  const ops::Product up[] = {
-      {&expert.gate, &expert.up, hidden.unit(), activate}};
-  ops::Matmul(exec, picked, up);
+  const Activations hidden = Hidden(exec, picked, spec_.feed_forward.activation,
+                                    expert.gate, &expert.up, expert.down);
   auto add = [&](const ops::Tile& tile) {
     for (int64_t t = 0; t < tile.tokens; ++t) {
       const size_t i = static_cast<size_t>(tile.first_token + t);

@@ -48,12 +48,6 @@ void CheckSpec(const Checkpoint& checkpoint, const Spec& spec) {
   if (!attention.sliding.empty()) {
     CheckRope(checkpoint, attention.sliding_rope, attention.head_dim);
   }
-  // Heads, layers and widths are bounded by the tensors they must match;
-  // these two are not.
-  if (spec.layers > 10'000) {
-    Unreasonable(checkpoint, "absurd number of layers",
-                 std::to_string(spec.layers));
-  }
 }
 
 std::vector<int64_t> Range(int64_t first, int64_t count) {
@@ -194,10 +188,9 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   const Shape head_shape = {spec.vocab_size, spec.width};
   const Tensor* embedding =
       reader.finder().Find(Role::kEmbedding, 0, head_shape);
-  const Tensor* positions = nullptr;
   if (spec.learned_positions) {
-    positions =
-        reader.finder().Find(Role::kPositions, 0, {spec.context, spec.width});
+    weights.positions =
+        reader.Table(Role::kPositions, spec.context, spec.width);
   }
   reader.ReadNorm(Role::kOutputNorm, 0, spec.width, weights.output_norm);
   const Tensor* head = reader.finder().FindOptional(Role::kHead, 0, head_shape);
@@ -217,7 +210,6 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   }
   reader.finder().Finish();
   weights.embedding = *embedding;
-  if (positions != nullptr) weights.positions = *positions;
   reader.Job(spec.tied_head ? embedding : head, weights.head);
   weights.bytes = reader.Pack(pool, cache);
   for (const auto& [name, tensor] : checkpoint.tensors()) {

@@ -42,8 +42,8 @@ struct DecoderLayer {
 };
 
 struct DecoderWeights {
-  Tensor embedding;  // [vocab_size, width], in the file
-  Tensor positions;  // [context, width]: learned ones
+  Tensor embedding;              // [vocab_size, width], in the file
+  std::vector<float> positions;  // [context][width]: learned ones
   std::vector<DecoderLayer> layers;
   Norm output_norm;
   Linear head;  // [vocab_size, width]

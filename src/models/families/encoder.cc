@@ -10,10 +10,11 @@
 #include "base/format.h"
 #include "kernels/kernels.h"
 #include "kernels/unpack.h"
-#include "models/families/decoder_family.h"
+#include "models/families/block_parts.h"
 #include "models/families/weight_reader.h"
 #include "models/registry.h"
 #include "ops/attention.h"
+#include "ops/rows.h"
 
 namespace malmoi::models {
 
@@ -86,8 +87,7 @@ EncoderFamily::EncoderFamily(const Checkpoint& checkpoint, Precision precision,
   spec_ = architecture.describe_encoder(checkpoint);
   spec_.architecture = architecture.name;
   const bool exact = precision == Precision::kExact;
-  if (spec_.groups > spec_.layers || spec_.layers > 10'000 ||
-      spec_.head_dim > kernels::kMaxHeadDim) {
+  if (spec_.groups > spec_.layers || spec_.head_dim > kernels::kMaxHeadDim) {
     throw Error(ErrorCode::kCorrupt,
                 {.where = checkpoint.path.string(), .what = "senseless sizes"});
   }
@@ -115,26 +115,22 @@ void EncoderFamily::ReadTables(WeightReader& reader,
   if (found != checkpoint.tensors().end()) {
     spec_.vocab_size = found->second.rows();
   }
-  const auto table = [&](Role role, int64_t rows, int64_t columns) {
-    const Tensor* tensor = finder.Find(role, 0, {rows, columns});
-    return tensor != nullptr ? Floats(*tensor) : std::vector<float>();
-  };
   if (const Tensor* tensor =
           finder.Find(Role::kEmbedding, 0, {spec_.vocab_size, width})) {
     embedding_ = *tensor;
   }
-  positions_ = table(Role::kPositions, spec_.positions, width);
-  if (spec_.types > 0) types_ = table(Role::kTokenTypes, spec_.types, width);
+  positions_ = reader.Table(Role::kPositions, spec_.positions, width);
+  if (spec_.types > 0)
+    types_ = reader.Table(Role::kTokenTypes, spec_.types, width);
   reader.ReadNorm(Role::kEmbeddingNorm, 0, width, embedding_norm_);
-  if (width != spec_.width || (reader.Has(Role::kEmbeddingProjection, 0) &&
-                               checkpoint.tensors().contains(finder.Name(
-                                   Role::kEmbeddingProjection, 0)))) {
+  if (width != spec_.width || checkpoint.tensors().contains(
+                                  finder.Name(Role::kEmbeddingProjection, 0))) {
     reader.Matrix(Role::kEmbeddingProjection, 0, spec_.width, width, true,
                   projection_);
   }
   if (spec_.distance_buckets > 0) {
     distance_table_ =
-        table(Role::kDistanceBias, spec_.distance_buckets, spec_.heads);
+        reader.Table(Role::kDistanceBias, spec_.distance_buckets, spec_.heads);
   }
   // Some checkpoints were saved without it.
   spec_.pooler = checkpoint.tensors().contains(finder.Name(Role::kPooler, 0));
@@ -171,15 +167,7 @@ EncoderFamily::Batch EncoderFamily::Prepare(
                    .expected = Format("at most {}", spec_.context()),
                    .got = std::to_string(count)});
     }
-    for (int32_t token : inputs[text].tokens) {
-      if (token < 0 || token >= spec_.vocab_size) {
-        throw Error(ErrorCode::kLimit,
-                    {.where = "tokens",
-                     .what = "a token outside the vocabulary",
-                     .expected = Format("0 to {}", spec_.vocab_size - 1),
-                     .got = std::to_string(token)});
-      }
-    }
+    CheckTokens(inputs[text].tokens, spec_.vocab_size);
     for (int64_t i = 0; i < count; ++i) {
       batch.positions.push_back(i);
       batch.texts.push_back(static_cast<int64_t>(text));
@@ -282,11 +270,7 @@ void EncoderFamily::Embed(Exec& exec, Batch& batch) const {
   ops::PutRows(exec, sum, input);
   auto keep = [&](const ops::Tile& tile) {
     AddBias(projection_.bias, tile, tile.values);
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      std::copy_n(
-          tile.values + t * tile.stride, tile.rows,
-          batch.stream + (tile.first_token + t) * spec_.width + tile.first_row);
-    }
+    ops::StoreTile(tile, spec_.width, batch.stream);
   };
   const ops::Product product[] = {{&projection_, nullptr, 1, keep}};
   ops::Matmul(exec, input, product);
@@ -312,16 +296,6 @@ void EncoderFamily::Attend(Exec& exec, Batch& batch,
   float* queries = exec.arena.New<float>(
       static_cast<size_t>(batch.rows * spec_.heads * padded));
   const float scale = static_cast<float>(1.0 / std::sqrt(dim));
-  const auto heads = [&](const ops::Tile& tile, const Linear& from,
-                         auto&& use) {
-    AddBias(from.bias, tile, tile.values);
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      for (int64_t r = 0; r < tile.rows; r += dim) {
-        use(tile.first_token + t, (tile.first_row + r) / dim,
-            tile.values + t * tile.stride + r);
-      }
-    }
-  };
   const auto store = [&](bool key, int64_t row, int64_t head,
                          const float* values) {
     const size_t at = static_cast<size_t>(row);
@@ -335,19 +309,19 @@ void EncoderFamily::Attend(Exec& exec, Batch& batch,
                                 position % kPagePositions);
   };
   auto put_query = [&](const ops::Tile& tile) {
-    heads(tile, layer.query, [&](int64_t row, int64_t head, float* x) {
+    ForHeads(tile, layer.query, dim, [&](int64_t row, int64_t head, float* x) {
       float* to = queries + (row * spec_.heads + head) * padded;
       for (int64_t d = 0; d < dim; ++d) to[d] = x[d] * scale;
       std::fill(to + dim, to + padded, 0.0f);
     });
   };
   auto put_key = [&](const ops::Tile& tile) {
-    heads(tile, layer.key, [&](int64_t row, int64_t head, float* x) {
+    ForHeads(tile, layer.key, dim, [&](int64_t row, int64_t head, float* x) {
       store(true, row, head, x);
     });
   };
   auto put_value = [&](const ops::Tile& tile) {
-    heads(tile, layer.value, [&](int64_t row, int64_t head, float* x) {
+    ForHeads(tile, layer.value, dim, [&](int64_t row, int64_t head, float* x) {
       store(false, row, head, x);
     });
   };
@@ -392,11 +366,7 @@ void EncoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
       exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
   auto keep = [&](const ops::Tile& tile) {
     AddBias(weights.bias, tile, tile.values);
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      std::copy_n(
-          tile.values + t * tile.stride, tile.rows,
-          result + (tile.first_token + t) * spec_.width + tile.first_row);
-    }
+    ops::StoreTile(tile, spec_.width, result);
   };
   const ops::Product product[] = {{&weights, nullptr, 1, keep}};
   ops::Matmul(exec, x, product);
@@ -408,19 +378,8 @@ void EncoderFamily::FeedForward(Exec& exec, Batch& batch,
                                 const EncoderLayer& layer) const {
   Arena::Scope scope(exec.arena);
   const Activations input = Input(exec, batch, {&layer.up});
-  const Activations hidden = ops::NewActivations(
-      exec.arena, batch.rows, spec_.hidden, FormsFor(exec, {&layer.down}));
-  auto activate = [&](const ops::Tile& tile) {
-    AddBias(layer.up.bias, tile, tile.values);
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      float* values = tile.values + t * tile.stride;
-      Activate(spec_.activation, values, nullptr, tile.rows);
-      ops::PutPart(hidden, tile.first_token + t, tile.first_row, tile.rows,
-                   values);
-    }
-  };
-  const ops::Product up[] = {{&layer.up, nullptr, hidden.unit(), activate}};
-  ops::Matmul(exec, input, up);
+  const Activations hidden =
+      Hidden(exec, input, spec_.activation, layer.up, nullptr, layer.down);
   AddProduct(exec, batch, hidden, layer.down, layer.feed_forward_norm);
 }
 

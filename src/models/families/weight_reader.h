@@ -31,6 +31,9 @@ struct Expert {
   Linear gate, up, down;
 };
 
+// All elements as f32.
+std::vector<float> Floats(const Tensor& tensor);
+
 struct WeightOptions {
   bool exact = false;       // dequantize
   bool transposed = false;  // matrices are [in, out]
@@ -70,6 +73,12 @@ class WeightReader {
   void Experts(Role role, int64_t layer, int64_t rows, int64_t columns,
                const std::vector<ExpertPart>& parts,
                std::vector<Expert>& experts);
+  // A matrix that exists once and is not multiplied with, [rows][columns];
+  // empty where it is missing.
+  std::vector<float> Table(Role role, int64_t rows, int64_t columns) {
+    const Tensor* tensor = finder_.Find(role, 0, {rows, columns});
+    return tensor != nullptr ? Floats(*tensor) : std::vector<float>();
+  }
   bool Has(Role role, int64_t layer) const {
     return !finder_.Name(role, layer).empty();
   }
@@ -94,9 +103,6 @@ class WeightReader {
   std::vector<ops::PackJob> jobs_;
   std::deque<Tensor> made_;
 };
-
-// All elements as f32.
-std::vector<float> Floats(const Tensor& tensor);
 
 }  // namespace malmoi::models
 

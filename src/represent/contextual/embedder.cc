@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/format.h"
 #include "base/json.h"
 #include "formats/safetensors.h"
@@ -34,11 +33,6 @@ struct Modules {
   bool normalize = false;
 };
 
-Json ReadJsonIfThere(const fs::path& path) {
-  if (!fs::exists(path)) return nullptr;
-  return ParseJson(ReadFile(path), path.string());
-}
-
 [[noreturn]] void Refuse(const fs::path& path, std::string what,
                          std::string got) {
   throw Error(
@@ -47,7 +41,7 @@ Json ReadJsonIfThere(const fs::path& path) {
 }
 
 Pooling ReadPooling(const fs::path& path) {
-  const Json config = ParseJson(ReadFile(path), path.string());
+  const Json config = ReadJson(path);
   // The newer spelling names the mode.
   const std::string mode = config.value("pooling_mode", "");
   constexpr std::pair<const char*, Pooling> kModes[] = {
@@ -73,7 +67,7 @@ Pooling ReadPooling(const fs::path& path) {
 
 Dense ReadDense(const fs::path& folder) {
   const fs::path path = folder / "config.json";
-  const Json config = ParseJson(ReadFile(path), path.string());
+  const Json config = ReadJson(path);
   Dense dense;
   dense.in = config.value("in_features", int64_t{0});
   dense.out = config.value("out_features", int64_t{0});
@@ -137,10 +131,7 @@ class EncoderEmbedder : public Embedder {
     if (checkpoint.gguf) {
       tokenizer_ = text::Tokenizer::FromGguf(checkpoint.gguf);
     } else {
-      const fs::path file = path / "tokenizer.json";
-      tokenizer_ = text::Tokenizer::FromJson(
-          ParseJson(ReadFile(file), file.string()),
-          ReadJsonIfThere(path / "tokenizer_config.json"), file.string());
+      tokenizer_ = text::Tokenizer::FromFolder(path);
       modules_ = ReadModules(path);
     }
     max_tokens_ = encoder_->spec().context();
@@ -173,7 +164,7 @@ class EncoderEmbedder : public Embedder {
     result.dimensions = dimensions_;
     std::vector<std::vector<int32_t>> ids;
     for (size_t i = 0; i < texts.size(); ++i) {
-      ids.push_back(Encode(texts[i], i, options, result));
+      ids.push_back(Encode(texts[i], options.first + i, options, result));
     }
     result.values.resize(texts.size() * static_cast<size_t>(dimensions_));
     // Texts of like lengths together: they share their products.
@@ -212,11 +203,10 @@ class EncoderEmbedder : public Embedder {
                    .hint = "--truncate, or shorter texts"});
     }
     if (too_long) {
-      // The last token, which ends the text, stays.
+      // The last token, which ends the text ([SEP], </s>), stays.
       const int32_t last = ids.back();
-      const bool ends = ends_with_special_;
       ids.resize(static_cast<size_t>(max_tokens_));
-      if (ends) ids.back() = last;
+      ids.back() = last;
     }
     result.tokens.push_back(static_cast<int64_t>(ids.size()));
     result.truncated.push_back(too_long);
@@ -312,8 +302,6 @@ class EncoderEmbedder : public Embedder {
   Modules modules_;
   int64_t max_tokens_ = 0;
   int64_t dimensions_ = 0;
-  // [SEP] or </s>, which tokenizers of encoders put at the end.
-  bool ends_with_special_ = true;
 };
 
 }  // namespace

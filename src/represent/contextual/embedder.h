@@ -26,6 +26,7 @@ struct EmbedOptions {
   // Texts longer than the model reads: an error, or cut, which the result
   // tells.
   bool truncate = false;
+  size_t first = 0;  // the number of the first text, for messages
 };
 
 struct Embeddings {

@@ -116,4 +116,12 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromJson(const Json& json,
   return std::make_shared<Tokenizer>(std::move(parts));
 }
 
+std::shared_ptr<const Tokenizer> Tokenizer::FromFolder(
+    const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "tokenizer.json";
+  return FromJson(ReadJson(path),
+                  ReadJsonIfThere(folder / "tokenizer_config.json"),
+                  path.string());
+}
+
 }  // namespace malmoi::text

@@ -6,6 +6,7 @@
 #define MALMOI_TEXT_TOKENIZE_TOKENIZER_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,6 +55,9 @@ class Tokenizer {
   static std::shared_ptr<const Tokenizer> FromJson(const Json& tokenizer,
                                                    const Json& config,
                                                    std::string_view where);
+  // tokenizer.json of a Hugging Face folder, with tokenizer_config.json.
+  static std::shared_ptr<const Tokenizer> FromFolder(
+      const std::filesystem::path& folder);
   static std::shared_ptr<const Tokenizer> FromGguf(
       std::shared_ptr<const formats::GgufFile> file);
   ~Tokenizer();

@@ -1,0 +1,78 @@
+// Names of tensors that models share, in groups of which tables are joined. A
+// table holds each role once in each format, or alternatives in order.
+#ifndef MALMOI_MODELS_ARCH_NAMES_H_
+#define MALMOI_MODELS_ARCH_NAMES_H_
+
+#include <array>
+#include <cstddef>
+
+#include "models/registry.h"
+
+namespace malmoi::models {
+
+template <size_t... kSizes>
+constexpr auto JoinNames(const TensorName (&... groups)[kSizes]) {
+  std::array<TensorName, (kSizes + ...)> all{};
+  size_t next = 0;
+  const auto add = [&](const auto& group) {
+    for (const TensorName& name : group) all[next++] = name;
+  };
+  (add(groups), ...);
+  return all;
+}
+
+// Llama's names, which most decoders took over.
+inline constexpr TensorName kEndNames[] = {
+    {Role::kEmbedding, "token_embd.weight", "model.embed_tokens.weight"},
+    {Role::kOutputNorm, "output_norm.weight", "model.norm.weight"},
+    {Role::kHead, "output.weight", "lm_head.weight"},
+};
+inline constexpr TensorName kFirstNormNames[] = {
+    {Role::kAttentionNorm, "blk.{}.attn_norm.weight",
+     "model.layers.{}.input_layernorm.weight"},
+};
+inline constexpr TensorName kSecondNormNames[] = {
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
+     "model.layers.{}.post_attention_layernorm.weight"},
+};
+inline constexpr TensorName kQueryKeyValueNames[] = {
+    {Role::kQuery, "blk.{}.attn_q.weight",
+     "model.layers.{}.self_attn.q_proj.weight"},
+    {Role::kKey, "blk.{}.attn_k.weight",
+     "model.layers.{}.self_attn.k_proj.weight"},
+    {Role::kValue, "blk.{}.attn_v.weight",
+     "model.layers.{}.self_attn.v_proj.weight"},
+};
+inline constexpr TensorName kHeadNormNames[] = {
+    {Role::kQueryNorm, "blk.{}.attn_q_norm.weight",
+     "model.layers.{}.self_attn.q_norm.weight"},
+    {Role::kKeyNorm, "blk.{}.attn_k_norm.weight",
+     "model.layers.{}.self_attn.k_norm.weight"},
+};
+inline constexpr TensorName kAttentionOutputNames[] = {
+    {Role::kAttentionOutput, "blk.{}.attn_output.weight",
+     "model.layers.{}.self_attn.o_proj.weight"},
+};
+inline constexpr TensorName kGatedNames[] = {
+    {Role::kGate, "blk.{}.ffn_gate.weight",
+     "model.layers.{}.mlp.gate_proj.weight"},
+    {Role::kUp, "blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight"},
+    {Role::kDown, "blk.{}.ffn_down.weight",
+     "model.layers.{}.mlp.down_proj.weight"},
+};
+
+// What all encoders have before their first layer.
+inline constexpr TensorName kEncoderEmbeddingNames[] = {
+    {Role::kEmbedding, "token_embd.weight",
+     "embeddings.word_embeddings.weight"},
+    {Role::kPositions, "position_embd.weight",
+     "embeddings.position_embeddings.weight"},
+    {Role::kTokenTypes, "token_types.weight",
+     "embeddings.token_type_embeddings.weight"},
+    {Role::kEmbeddingNorm, "token_embd_norm.weight",
+     "embeddings.LayerNorm.weight"},
+};
+
+}  // namespace malmoi::models
+
+#endif  // MALMOI_MODELS_ARCH_NAMES_H_

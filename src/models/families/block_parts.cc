@@ -1,0 +1,116 @@
+#include "models/families/block_parts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "base/error.h"
+#include "base/format.h"
+#include "kernels/kernels.h"
+
+namespace malmoi::models {
+
+using ops::ActivationForms;
+using ops::Activations;
+using ops::PackedMatrix;
+
+void CheckTokens(std::span<const int32_t> tokens, int64_t vocab_size) {
+  for (int32_t token : tokens) {
+    if (token >= 0 && token < vocab_size) continue;
+    throw Error(ErrorCode::kLimit,
+                {.where = "tokens",
+                 .what = "a token outside the vocabulary",
+                 .expected = Format("0 to {}", vocab_size - 1),
+                 .got = std::to_string(token)});
+  }
+}
+
+ActivationForms FormsFor(const Exec& exec,
+                         std::initializer_list<const PackedMatrix*> readers) {
+  ActivationForms forms;
+  for (const PackedMatrix* reader : readers) forms.Add(*reader);
+  forms.f32 = forms.f32 || exec.tap;
+  return forms;
+}
+
+void TapInput(Exec& exec, int64_t layer, std::string_view name,
+              const Activations& x) {
+  if (!exec.tap) return;
+  exec.tap(Format("layer.{}.{}", layer, name),
+           {x.values, static_cast<size_t>(x.rows * x.columns)}, x.rows,
+           x.columns);
+}
+
+void FetchAhead(Exec& exec, int64_t rows, const PackedMatrix& next) {
+  constexpr size_t kMost = size_t{256} << 10;  // more leaves the caches again
+  if (rows >= 16) return;                      // arithmetic is the limit
+  exec.pool.FetchAhead({next.data, std::min(kMost, next.bytes())});
+}
+
+void AddBias(const std::vector<float>& bias, const ops::Tile& tile,
+             float* values) {
+  if (bias.empty()) return;
+  for (int64_t t = 0; t < tile.tokens; ++t) {
+    kernels::Kernels().add(values + t * tile.stride,
+                           bias.data() + tile.first_row, tile.rows);
+  }
+}
+
+namespace {
+
+// values = activation(values)·ups; without `ups`, activation(values).
+void Activate(Activation activation, float* values, const float* ups,
+              int64_t count) {
+  constexpr int64_t kPart = 256;
+  static const std::vector<float> ones(kPart, 1.0f);
+  if (activation == Activation::kSilu || activation == Activation::kGeluTanh) {
+    const auto function = activation == Activation::kSilu
+                              ? kernels::Kernels().silu_mul
+                              : kernels::Kernels().gelu_tanh_mul;
+    if (ups != nullptr) return function(values, ups, count);
+    for (int64_t k = 0; k < count; k += kPart) {
+      function(values + k, ones.data(), std::min(kPart, count - k));
+    }
+    return;
+  }
+  for (int64_t k = 0; k < count; ++k) {
+    const float x = values[k];
+    switch (activation) {
+      case Activation::kGelu:
+        values[k] = 0.5f * x * (1.0f + std::erf(x * 0.70710678f));
+        break;
+      case Activation::kReluSquared:
+        values[k] = x > 0 ? x * x : 0.0f;
+        break;
+      default:
+        values[k] = std::max(x, 0.0f);
+    }
+    if (ups != nullptr) values[k] *= ups[k];
+  }
+}
+
+}  // namespace
+
+Activations Hidden(Exec& exec, const Activations& x, Activation activation,
+                   const Linear& first, const Linear* beside,
+                   const PackedMatrix& reader) {
+  const Activations hidden = ops::NewActivations(exec.arena, x.rows, first.rows,
+                                                 FormsFor(exec, {&reader}));
+  auto activate = [&](const ops::Tile& tile) {
+    AddBias(first.bias, tile, tile.values);
+    if (beside != nullptr) AddBias(beside->bias, tile, tile.beside);
+    for (int64_t t = 0; t < tile.tokens; ++t) {
+      float* values = tile.values + t * tile.stride;
+      Activate(activation, values,
+               beside != nullptr ? tile.beside + t * tile.stride : nullptr,
+               tile.rows);
+      ops::PutPart(hidden, tile.first_token + t, tile.first_row, tile.rows,
+                   values);
+    }
+  };
+  const ops::Product product[] = {{&first, beside, hidden.unit(), activate}};
+  ops::Matmul(exec, x, product);
+  return hidden;
+}
+
+}  // namespace malmoi::models
