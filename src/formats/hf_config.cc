@@ -1,10 +1,36 @@
 #include "formats/hf_config.h"
 
+#include <iterator>
+#include <string_view>
+#include <utility>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/detect.h"
 
 namespace malmoi::formats {
+
+namespace {
+
+// BERT's first files kept the names of another framework.
+void RenameNorms(TensorMap& tensors) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"LayerNorm.gamma", "LayerNorm.weight"},
+      {"LayerNorm.beta", "LayerNorm.bias"}};
+  for (const auto& [old, name] : kNames) {
+    for (auto it = tensors.begin(); it != tensors.end();) {
+      const auto next = std::next(it);
+      if (it->first.ends_with(old)) {
+        auto node = tensors.extract(it);
+        node.key().replace(node.key().size() - old.size(), old.size(), name);
+        tensors.insert(std::move(node));
+      }
+      it = next;
+    }
+  }
+}
+
+}  // namespace
 
 HfFolder HfFolder::Open(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
@@ -33,6 +59,7 @@ HfFolder HfFolder::Open(const std::filesystem::path& path) {
                                        .expected = "model.safetensors"});
   }
   folder.tensors = LoadSafetensorsFolder(path);
+  RenameNorms(folder.tensors);
   return folder;
 }
 

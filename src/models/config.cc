@@ -118,6 +118,15 @@ std::vector<double> Config::Numbers(std::string_view hf) const {
   return values;
 }
 
+int64_t Config::CountOrNone(std::string_view hf) const {
+  const Json* json = Find(hf);
+  if (json != nullptr && json->is_number_integer() &&
+      json->get<int64_t>() < 0) {
+    return 0;
+  }
+  return CountOrZero("", hf);
+}
+
 std::vector<std::string> Config::Texts(std::string_view hf) const {
   const Json* json = Find(hf);
   std::vector<std::string> values;

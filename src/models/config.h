@@ -29,6 +29,8 @@ class Config {
                    std::string_view fallback) const;
   // The same, but 0 where it is absent or 0.
   int64_t CountOrZero(std::string_view gguf, std::string_view hf) const;
+  // The same, but 0 where it is negative too, which says "none" there.
+  int64_t CountOrNone(std::string_view hf) const;
   double NumberOrZero(std::string_view gguf, std::string_view hf) const;
   // config.json only.
   bool Has(std::string_view hf) const { return Find(hf) != nullptr; }

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "models/checkpoint.h"
@@ -26,10 +28,12 @@ class Encoder {
  public:
   virtual ~Encoder() = default;
 
-  // As Decoder::Load().
+  // As Decoder::Load(). With a task, its head too: throws kUnsupported for a
+  // checkpoint without it, telling what it has.
   static std::unique_ptr<Encoder> Load(const Checkpoint& checkpoint,
                                        Precision precision, ThreadPool& pool,
-                                       PackedCache* cache = nullptr);
+                                       PackedCache* cache = nullptr,
+                                       std::optional<Task> task = {});
 
   virtual const EncoderSpec& spec() const = 0;
   virtual int64_t parameters() const = 0;
@@ -46,7 +50,18 @@ class Encoder {
   // has no pooler.
   virtual std::vector<float> Pool(Exec& exec,
                                   std::span<const float> first_row) const = 0;
+
+  // What the head gives for rows of Forward(), or means of them, f32 [count,
+  // width]: [count, spec().outputs]. Labels (kClassify, kTag), the vocabulary
+  // (kFill), or begin and end of an answer (kAnswer), before any softmax.
+  virtual std::vector<float> Head(Exec& exec, std::span<const float> rows,
+                                  int64_t count) const = 0;
 };
+
+// "ForSequenceClassification", as classes in config.json end.
+std::string_view TaskName(Task task);
+// The task of the class in config.json; none for a bare model or another.
+std::optional<Task> TaskOf(const Checkpoint& checkpoint);
 
 }  // namespace malmoi::models
 

@@ -3,11 +3,13 @@
 // Values: tools/make_golden_encoders.py.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "models/encoder.h"
 #include "models/testing/reference.h"
 
@@ -60,6 +62,7 @@ TEST_P(EncoderTest, EqualsTheReference) {
       worst = std::max(worst, difference);
       EXPECT_LT(difference, kTolerance) << "layer " << i;
     }
+    // Not the last layer's output where a norm stands behind it.
     EXPECT_LT(Difference(rows, expected_.Floats(text + "last_hidden")),
               kTolerance);
     const size_t width = static_cast<size_t>(encoder_->spec().width);
@@ -96,14 +99,125 @@ TEST_P(EncoderTest, BatchEqualsOneAtATime) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EncoderTest,
-                         ::testing::Values("albert", "bert", "distilbert",
-                                           "electra", "mpnet", "roberta",
-                                           "xlm-roberta"),
+                         ::testing::Values("albert", "bert", "deberta-v2",
+                                           "distilbert", "electra",
+                                           "modernbert", "mpnet", "nomic-bert",
+                                           "roberta", "xlm-roberta"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::erase(name, '-');
                            return name;
                          });
+
+struct HeadCase {
+  const char* folder;
+  Task task;
+};
+
+class EncoderHeadTest : public ::testing::TestWithParam<HeadCase> {};
+
+TEST_P(EncoderHeadTest, EqualsTheReference) {
+  const fs::path folder = kGolden / GetParam().folder;
+  const Task task = GetParam().task;
+  const Expected expected(folder);
+  const Checkpoint checkpoint = Checkpoint::Open(folder);
+  EXPECT_EQ(TaskOf(checkpoint), task);
+  ThreadPool pool(2);
+  const auto encoder =
+      Encoder::Load(checkpoint, Precision::kExact, pool, nullptr, task);
+  const EncoderSpec& spec = encoder->spec();
+  const auto width = static_cast<size_t>(spec.width);
+  double worst = 0;
+  for (const std::string text : {"0.", "1.", "2."}) {
+    SCOPED_TRACE(text);
+    const auto ids = expected.Ids(text + "ids");
+    const auto types = expected.Has(text + "types")
+                           ? expected.Ids(text + "types")
+                           : std::vector<int32_t>();
+    Arena arena;
+    Exec exec{pool, arena, {}, nullptr};
+    const EncoderInput input = {ids, types};
+    const auto rows = encoder->Forward(exec, {&input, 1});
+    auto count = static_cast<int64_t>(ids.size());
+    std::vector<float> read(rows.begin(), rows.end());
+    if (task == Task::kClassify) {
+      for (size_t k = 0; k < width && spec.mean_rows; ++k) {
+        double sum = 0;
+        for (size_t r = 0; r < ids.size(); ++r) {
+          sum += static_cast<double>(rows[r * width + k]);
+        }
+        read[k] = static_cast<float>(sum / static_cast<double>(count));
+      }
+      read.resize(width);
+      count = 1;
+    }
+    const std::vector<float> got = encoder->Head(exec, read, count);
+    if (task == Task::kAnswer) {
+      std::vector<float> first, last;
+      for (size_t i = 0; i < got.size(); i += 2) {
+        first.push_back(got[i]);
+        last.push_back(got[i + 1]);
+      }
+      worst = std::max(
+          {worst, Difference(first, expected.Floats(text + "start_logits")),
+           Difference(last, expected.Floats(text + "end_logits"))});
+    } else {
+      worst =
+          std::max(worst, Difference(got, expected.Floats(text + "logits")));
+    }
+  }
+  EXPECT_LT(worst, kTolerance);
+  Enter(GetParam().folder, "folder", worst);
+}
+
+// A bare model, and one with the head of another task.
+TEST(EncoderHeads, AnotherTaskIsRefused) {
+  ThreadPool pool(1);
+  for (const char* folder : {"bert", "bert-token-classification"}) {
+    try {
+      Encoder::Load(Checkpoint::Open(kGolden / folder), Precision::kExact, pool,
+                    nullptr, Task::kClassify);
+      ADD_FAILURE() << folder;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+      EXPECT_EQ(error.parts().expected, "…ForSequenceClassification");
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EncoderHeadTest,
+    ::testing::Values(
+        HeadCase{"albert-masked-lm", Task::kFill},
+        HeadCase{"albert-sequence-classification", Task::kClassify},
+        HeadCase{"bert-cross-encoder", Task::kClassify},
+        HeadCase{"bert-masked-lm", Task::kFill},
+        HeadCase{"bert-question-answering", Task::kAnswer},
+        HeadCase{"bert-sequence-classification", Task::kClassify},
+        HeadCase{"bert-token-classification", Task::kTag},
+        HeadCase{"deberta-v2-masked-lm", Task::kFill},
+        HeadCase{"deberta-v2-masked-lm-new", Task::kFill},
+        HeadCase{"deberta-v2-sequence-classification", Task::kClassify},
+        HeadCase{"distilbert-masked-lm", Task::kFill},
+        HeadCase{"distilbert-question-answering", Task::kAnswer},
+        HeadCase{"distilbert-sequence-classification", Task::kClassify},
+        HeadCase{"distilbert-token-classification", Task::kTag},
+        HeadCase{"electra-masked-lm", Task::kFill},
+        HeadCase{"electra-sequence-classification", Task::kClassify},
+        HeadCase{"modernbert-masked-lm", Task::kFill},
+        HeadCase{"modernbert-sequence-classification", Task::kClassify},
+        HeadCase{"modernbert-sequence-classification-cls", Task::kClassify},
+        HeadCase{"mpnet-masked-lm", Task::kFill},
+        HeadCase{"mpnet-sequence-classification", Task::kClassify},
+        HeadCase{"roberta-masked-lm", Task::kFill},
+        HeadCase{"roberta-question-answering", Task::kAnswer},
+        HeadCase{"roberta-sequence-classification", Task::kClassify},
+        HeadCase{"xlm-roberta-sequence-classification", Task::kClassify}),
+    [](const auto& info) {
+      std::string name = info.param.folder;
+      std::erase(name, '-');
+      return name;
+    });
 
 }  // namespace
 }  // namespace malmoi::models

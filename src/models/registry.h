@@ -4,6 +4,7 @@
 #define MALMOI_MODELS_REGISTRY_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,7 +53,14 @@ enum class Role {
   kEmbeddingNorm,
   kEmbeddingProjection,
   kDistanceBias,
+  kDistances,
+  kDistanceNorm,
   kPooler,
+  // Of their heads.
+  kHeadDense,
+  kHeadNorm,
+  kHeadOutput,
+  kHeadBias,
 };
 
 // Where a role is found: "blk.{}.attn_q.weight" in GGUF, "model.layers.{}
@@ -62,6 +70,15 @@ struct TensorName {
   Role role;
   std::string_view gguf;
   std::string_view hf;
+};
+
+// A head on an encoder: norm(activation(dense·row)), and an output of it. Each
+// part but the output may be missing; where that has no matrix of its own it
+// is the embedding, with a bias under kHeadBias.
+struct HeadForm {
+  Task task;
+  std::optional<Activation> activation;  // empty: that of the layers
+  std::span<const TensorName> tensors;
 };
 
 struct Architecture {
@@ -76,6 +93,7 @@ struct Architecture {
   std::string_view prefix = "";
   // Of an encoder; `describe` is then null.
   EncoderSpec (*describe_encoder)(const Checkpoint& checkpoint) = nullptr;
+  std::span<const HeadForm> heads = {};
 
   bool Ignores(std::string_view tensor) const;
 };

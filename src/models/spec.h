@@ -12,7 +12,7 @@
 namespace malmoi::models {
 
 // kGelu is x·Φ(x) by the error function, kGeluTanh its approximation.
-enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared };
+enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared, kTanh };
 
 using ops::NormKind;
 
@@ -151,6 +151,22 @@ struct Spec {
   }
 };
 
+// What an encoder's head was trained for, as the class in config.json says it:
+// ForSequenceClassification, ForTokenClassification, ForMaskedLM,
+// ForQuestionAnswering.
+enum class Task { kClassify, kTag, kFill, kAnswer };
+
+// Attention that tells contents and distances apart (He et al. 2021, DeBERTa):
+// queries are also compared with a vector for the distance, and keys as well.
+struct DisentangledSpec {
+  int64_t span = 0;     // vectors each way; 0: none of this
+  int64_t buckets = 0;  // distances have, each way; 0: one for each
+  int64_t farthest = 0;
+  bool norm = false;  // of the vectors
+  bool query = true;  // contents of the query, distance of the key ("c2p")
+  bool key = true;    // and the other way ("p2c")
+};
+
 // What distinguishes one encoder from another: blocks of attention in both
 // directions with a LayerNorm behind each sum (Devlin et al. 2019).
 struct EncoderSpec {
@@ -159,19 +175,26 @@ struct EncoderSpec {
   int64_t groups = 0;  // of layers with the same weights; as a rule, layers
   int64_t width = 0;
   int64_t embedding_width = 0;  // of the tables; projected where not width
-  int64_t heads = 0;
-  int64_t head_dim = 0;
-  int64_t hidden = 0;
   int64_t vocab_size = 0;
-  int64_t positions = 0;        // rows of the table
+  int64_t positions = 0;        // it was trained for; rows of the table
   int64_t position_offset = 0;  // of the first token's row
-  int64_t types = 0;            // rows of the table of token types
-  Activation activation = Activation::kGelu;
+  bool learned_positions = true;
+  int64_t types = 0;  // rows of the table of token types
   double norm_epsilon = 1e-12;
+  bool norm_bias = true;
+  // Norms before the blocks and behind the last, none before the first
+  // attention (Warner et al. 2024, ModernBERT).
+  bool pre_norms = false;
+  AttentionSpec attention = {.bias = true, .output_bias = true};
+  FeedForwardSpec feed_forward = {.gated = false, .bias = true};
   // A bias of scores by distance, in buckets (Raffel et al. 2020). 0: none.
   int64_t distance_buckets = 0;
   int64_t farthest = 128;  // distances from here on share a bucket
-  bool pooler = false;     // tanh of a projection of the first row
+  DisentangledSpec disentangled;
+  bool pooler = false;  // tanh of a projection of the first row
+  // Classification reads the mean of all rows, not the first.
+  bool mean_rows = false;
+  int64_t outputs = 0;  // numbers that the head gives for a row; 0: no head
 
   int64_t context() const { return positions - position_offset; }
 };

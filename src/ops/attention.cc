@@ -99,10 +99,15 @@ class AttentionWork {
 
   // One behind the last position that it sees.
   int64_t Last(const AttentionSlice& slice, int64_t position) const {
-    return shape_.causal ? position + 1 : slice.first_position + slice.rows;
+    if (shape_.causal) return position + 1;
+    const int64_t end = slice.first_position + slice.rows;
+    return shape_.window > 0 ? std::min(end, position + shape_.window) : end;
   }
   // What is added to the scores of a head's row, by position.
-  const float* Bias(int64_t head, int64_t position) const {
+  const float* Bias(int64_t row, int64_t head, int64_t position) const {
+    if (shape_.row_bias != nullptr) {
+      return shape_.row_bias + (row * shape_.heads + head) * shape_.reach;
+    }
     if (shape_.distance_bias == nullptr) return nullptr;
     return shape_.distance_bias + head * (2 * shape_.reach - 1) + shape_.reach -
            1 - position;
@@ -122,13 +127,13 @@ class AttentionWork {
     int count = 0;
     for (int64_t r = 0; r < unit.rows; ++r) {
       const int64_t position = slice.first_position + unit.first + r;
+      const int64_t row = slice.first_row + unit.first + r;
       for (int64_t h = 0; h < group_; ++h) {
         const int64_t own = unit.kv_head * group_ + h;
-        const int64_t head =
-            (slice.first_row + unit.first + r) * shape_.heads + own;
+        const int64_t head = row * shape_.heads + own;
         tile[count++] = {queries_ + head * padded_, First(position),
                          Last(slice, position), results_ + head * padded_,
-                         Bias(own, position)};
+                         Bias(row, own, position)};
       }
     }
     return {shape_.type, padded_,         tile,          count, keys,

@@ -1,4 +1,4 @@
-// Causal grouped-query attention over a paged cache, for the packed rows of
+// Grouped-query attention over a paged cache, for the packed rows of
 // one or several sequences.
 #ifndef MALMOI_OPS_ATTENTION_H_
 #define MALMOI_OPS_ATTENTION_H_
@@ -17,14 +17,17 @@ struct AttentionShape {
   int64_t heads = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
-  int64_t window = 0;  // last positions that a row sees, its own included;
-                       // 0: all
+  int64_t window = 0;  // last positions that a row sees, its own included,
+                       // or, not causal, so many each way; 0: all
   float softcap = 0;   // scores become cap·tanh(score/cap); 0: they stay
   bool causal = true;  // rows see only what is before them, and themselves
   // Added to the scores of head h at distance d = position - row's position:
   // [heads][2·reach - 1], d = 0 in the middle. Null: none.
   const float* distance_bias = nullptr;
   int64_t reach = 0;
+  // Added to the scores of each row by position, [rows][heads][reach]. Null:
+  // none. Not both.
+  const float* row_bias = nullptr;
   int64_t padded() const { return kernels::PaddedHeadDim(type, head_dim); }
 };
 

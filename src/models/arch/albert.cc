@@ -32,8 +32,25 @@ constexpr TensorName kOwn[] = {
 };
 constexpr auto kTensors = JoinNames(kEncoderEmbeddingNames, kOwn);
 
+constexpr TensorName kPooled[] = {
+    {Role::kHeadDense, "", "pooler.weight"},
+    {Role::kHeadOutput, "", "classifier.weight"},
+};
+constexpr TensorName kWords[] = {
+    {Role::kHeadDense, "", "predictions.dense.weight"},
+    {Role::kHeadNorm, "", "predictions.LayerNorm.weight"},
+    {Role::kHeadBias, "", "predictions.bias"},
+};
+constexpr HeadForm kHeads[] = {
+    {Task::kClassify, Activation::kTanh, kPooled},
+    {Task::kTag, {}, kClassifierNames},
+    {Task::kFill, {}, kWords},
+    {Task::kAnswer, {}, kSpanNames},
+};
+
 }  // namespace
 
+const std::span<const HeadForm> kAlbertHeads = kHeads;
 const std::span<const TensorName> kAlbertTensors = kTensors;
 
 EncoderSpec DescribeAlbert(const Checkpoint& checkpoint) {

@@ -40,15 +40,28 @@ Spec DescribeStarCoder2(const Checkpoint& checkpoint);
 
 EncoderSpec DescribeAlbert(const Checkpoint& checkpoint);
 EncoderSpec DescribeBert(const Checkpoint& checkpoint);
+EncoderSpec DescribeDeberta(const Checkpoint& checkpoint);
 EncoderSpec DescribeDistilBert(const Checkpoint& checkpoint);
+EncoderSpec DescribeModernBert(const Checkpoint& checkpoint);
 EncoderSpec DescribeMpnet(const Checkpoint& checkpoint);
+EncoderSpec DescribeNomicBert(const Checkpoint& checkpoint);
 EncoderSpec DescribeRoberta(const Checkpoint& checkpoint);
 
 extern const std::span<const TensorName> kAlbertTensors;
 extern const std::span<const TensorName> kBertTensors;
 extern const std::span<const TensorName> kDistilBertTensors;
 extern const std::span<const TensorName> kMpnetTensors;
-// Heads, and buffers.
+extern const std::span<const TensorName> kDebertaTensors;
+extern const std::span<const TensorName> kModernBertTensors;
+extern const std::span<const TensorName> kNomicBertTensors;
+extern const std::span<const HeadForm> kAlbertHeads;
+extern const std::span<const HeadForm> kBertHeads;
+extern const std::span<const HeadForm> kDebertaHeads;
+extern const std::span<const HeadForm> kDistilBertHeads;
+extern const std::span<const HeadForm> kElectraHeads;
+extern const std::span<const HeadForm> kModernBertHeads;
+extern const std::span<const HeadForm> kRobertaHeads;
+// Heads that nobody asked for, and buffers.
 extern const std::span<const std::string_view> kEncoderIgnored;
 
 // Of those that are not called as Llama's.

@@ -30,9 +30,43 @@ constexpr TensorName kOwn[] = {
 };
 constexpr auto kTensors = JoinNames(kEncoderEmbeddingNames, kOwn);
 
+constexpr TensorName kPooled[] = {
+    {Role::kHeadDense, "", "pooler.dense.weight"},
+    {Role::kHeadOutput, "", "classifier.weight"},
+};
+constexpr TensorName kWords[] = {
+    {Role::kHeadDense, "", "cls.predictions.transform.dense.weight"},
+    {Role::kHeadNorm, "", "cls.predictions.transform.LayerNorm.weight"},
+    {Role::kHeadBias, "", "cls.predictions.bias"},
+};
+constexpr HeadForm kHeads[] = {
+    {Task::kClassify, Activation::kTanh, kPooled},
+    {Task::kTag, {}, kClassifierNames},
+    {Task::kFill, {}, kWords},
+    {Task::kAnswer, {}, kSpanNames},
+};
+
+constexpr TensorName kElectraPooled[] = {
+    {Role::kHeadDense, "", "classifier.dense.weight"},
+    {Role::kHeadOutput, "", "classifier.out_proj.weight"},
+};
+constexpr TensorName kElectraWords[] = {
+    {Role::kHeadDense, "", "generator_predictions.dense.weight"},
+    {Role::kHeadNorm, "", "generator_predictions.LayerNorm.weight"},
+    {Role::kHeadBias, "", "generator_lm_head.bias"},
+};
+constexpr HeadForm kElectra[] = {
+    {Task::kClassify, Activation::kGelu, kElectraPooled},
+    {Task::kTag, {}, kClassifierNames},
+    {Task::kFill, Activation::kGelu, kElectraWords},
+    {Task::kAnswer, {}, kSpanNames},
+};
+
 }  // namespace
 
 const std::span<const TensorName> kBertTensors = kTensors;
+const std::span<const HeadForm> kBertHeads = kHeads;
+const std::span<const HeadForm> kElectraHeads = kElectra;
 
 EncoderSpec DescribeBert(const Checkpoint& checkpoint) {
   return ReadEncoder(Config(checkpoint));

@@ -106,7 +106,12 @@ constexpr std::string_view kHeads[] = {"*.position_ids",
                                        "predictions.",
                                        "generator_predictions.",
                                        "generator_lm_head.",
-                                       "discriminator_predictions."};
+                                       "discriminator_predictions.",
+                                       "lm_predictions.",
+                                       "mask_predictions.",
+                                       "head.",
+                                       "decoder.",
+                                       "pooler."};
 
 }  // namespace
 
@@ -189,27 +194,33 @@ Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
 
 EncoderSpec ReadEncoder(const Config& config) {
   EncoderSpec spec;
-  spec.layers = config.Count("block_count", "num_hidden_layers|n_layers");
+  spec.layers =
+      config.Count("block_count", "num_hidden_layers|n_layers|n_layer");
   CheckSize(config, "layers", spec.layers, 10'000);
   spec.groups = spec.layers;
-  spec.width = config.Count("embedding_length", "hidden_size|dim");
+  spec.width = config.Count("embedding_length", "hidden_size|dim|n_embd");
   spec.embedding_width = config.Count("", "embedding_size", spec.width);
-  spec.heads =
-      config.Count("attention.head_count", "num_attention_heads|n_heads");
-  spec.head_dim = spec.width / spec.heads;
-  spec.hidden =
-      config.Count("feed_forward_length", "intermediate_size|hidden_dim");
-  spec.positions = config.Count("context_length", "max_position_embeddings");
+  AttentionSpec& attention = spec.attention;
+  attention.heads = config.Count("attention.head_count",
+                                 "num_attention_heads|n_heads|n_head");
+  attention.kv_heads = attention.heads;
+  attention.head_dim = spec.width / attention.heads;
+  attention.scale = 1.0 / std::sqrt(static_cast<double>(attention.head_dim));
+  spec.feed_forward.hidden = config.Count(
+      "feed_forward_length", "intermediate_size|hidden_dim|n_inner");
+  spec.positions =
+      config.Count("context_length", "max_position_embeddings|n_positions");
   spec.types =
       config.CountOrZero("tokenizer.ggml.token_type_count", "type_vocab_size");
-  spec.activation = ReadActivation(config, Activation::kGelu);
+  spec.feed_forward.activation = ReadActivation(config, Activation::kGelu);
   spec.norm_epsilon =
-      config.Number("attention.layer_norm_epsilon", "layer_norm_eps", 1e-12);
+      config.Number("attention.layer_norm_epsilon",
+                    "layer_norm_eps|layer_norm_epsilon|norm_eps", 1e-12);
   const std::string kind =
       config.Text("", "position_embedding_type", "absolute");
   if (kind != "absolute") config.Refuse("position_embedding_type", kind);
-  if (spec.width % spec.heads != 0) {
-    config.Refuse("number of attention heads", std::to_string(spec.heads));
+  if (spec.width % attention.heads != 0) {
+    config.Refuse("number of attention heads", std::to_string(attention.heads));
   }
   return spec;
 }

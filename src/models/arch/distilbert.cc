@@ -26,8 +26,25 @@ constexpr TensorName kOwn[] = {
 };
 constexpr auto kTensors = JoinNames(kEncoderEmbeddingNames, kOwn);
 
+constexpr TensorName kPooled[] = {
+    {Role::kHeadDense, "", "pre_classifier.weight"},
+    {Role::kHeadOutput, "", "classifier.weight"},
+};
+constexpr TensorName kWords[] = {
+    {Role::kHeadDense, "", "vocab_transform.weight"},
+    {Role::kHeadNorm, "", "vocab_layer_norm.weight"},
+    {Role::kHeadBias, "", "vocab_projector.bias"},
+};
+constexpr HeadForm kHeads[] = {
+    {Task::kClassify, Activation::kRelu, kPooled},
+    {Task::kTag, {}, kClassifierNames},
+    {Task::kFill, {}, kWords},
+    {Task::kAnswer, {}, kSpanNames},
+};
+
 }  // namespace
 
+const std::span<const HeadForm> kDistilBertHeads = kHeads;
 const std::span<const TensorName> kDistilBertTensors = kTensors;
 
 EncoderSpec DescribeDistilBert(const Checkpoint& checkpoint) {

@@ -61,6 +61,14 @@ inline constexpr TensorName kGatedNames[] = {
      "model.layers.{}.mlp.down_proj.weight"},
 };
 
+// What an encoder's head ends with, by its task.
+inline constexpr TensorName kClassifierNames[] = {
+    {Role::kHeadOutput, "", "classifier.weight"},
+};
+inline constexpr TensorName kSpanNames[] = {
+    {Role::kHeadOutput, "", "qa_outputs.weight"},
+};
+
 // What all encoders have before their first layer.
 inline constexpr TensorName kEncoderEmbeddingNames[] = {
     {Role::kEmbedding, "token_embd.weight",

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "kernels/kernels.h"
+#include "ops/rows.h"
 
 namespace malmoi::models {
 
@@ -56,9 +57,39 @@ void AddBias(const std::vector<float>& bias, const ops::Tile& tile,
   }
 }
 
-namespace {
+void Project(Exec& exec, const Activations& x, const Linear& weights,
+             float* to) {
+  auto keep = [&](const ops::Tile& tile) {
+    AddBias(weights.bias, tile, tile.values);
+    ops::StoreTile(tile, weights.rows, to);
+  };
+  const ops::Product product[] = {{&weights, nullptr, 1, keep}};
+  ops::Matmul(exec, x, product);
+}
 
-// values = activation(values)·ups; without `ups`, activation(values).
+void ProjectRows(Exec& exec, const float* x, int64_t rows,
+                 const Linear& weights, float* to) {
+  Arena::Scope scope(exec.arena);
+  const Activations input = ops::NewActivations(
+      exec.arena, rows, weights.columns, FormsFor(exec, {&weights}));
+  ops::PutRows(exec, x, input);
+  Project(exec, input, weights, to);
+}
+
+std::vector<float> Frequencies(const RopeSpec& rope,
+                               const std::vector<float>& divisors,
+                               double theta) {
+  std::vector<float> frequencies;
+  for (int64_t i = 0; i < rope.dim / 2; ++i) {
+    const float exponent =
+        static_cast<float>(2 * i) / static_cast<float>(rope.dim);
+    float frequency = 1.0f / std::pow(static_cast<float>(theta), exponent);
+    if (!divisors.empty()) frequency /= divisors[static_cast<size_t>(i)];
+    frequencies.push_back(frequency / static_cast<float>(rope.linear_factor));
+  }
+  return frequencies;
+}
+
 void Activate(Activation activation, float* values, const float* ups,
               int64_t count) {
   constexpr int64_t kPart = 256;
@@ -82,14 +113,15 @@ void Activate(Activation activation, float* values, const float* ups,
       case Activation::kReluSquared:
         values[k] = x > 0 ? x * x : 0.0f;
         break;
+      case Activation::kTanh:
+        values[k] = std::tanh(x);
+        break;
       default:
         values[k] = std::max(x, 0.0f);
     }
     if (ups != nullptr) values[k] *= ups[k];
   }
 }
-
-}  // namespace
 
 Activations Hidden(Exec& exec, const Activations& x, Activation activation,
                    const Linear& first, const Linear* beside,

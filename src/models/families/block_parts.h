@@ -49,6 +49,22 @@ void ForHeads(const ops::Tile& tile, const Linear& from, int64_t head_dim,
   }
 }
 
+// weights·x + bias, [x.rows][weights.rows].
+void Project(Exec& exec, const ops::Activations& x, const Linear& weights,
+             float* to);
+// The same of f32 rows, [rows][weights.columns].
+void ProjectRows(Exec& exec, const float* x, int64_t rows,
+                 const Linear& weights, float* to);
+
+// values = activation(values)·ups; without `ups`, activation(values).
+void Activate(Activation activation, float* values, const float* ups,
+              int64_t count);
+
+// Radians per position of each of dim/2 frequencies.
+std::vector<float> Frequencies(const RopeSpec& rope,
+                               const std::vector<float>& divisors,
+                               double theta);
+
 // The inside of a feed-forward, as `reader` reads it, in exec.arena:
 // activation(first(x))·beside(x), or without the factor where `beside` is null.
 ops::Activations Hidden(Exec& exec, const ops::Activations& x,

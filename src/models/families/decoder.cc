@@ -34,20 +34,6 @@ void FinishLogits(const Spec& spec, float* logits, int64_t count) {
   }
 }
 
-std::vector<float> Frequencies(const RopeSpec& rope,
-                               const std::vector<float>& divisors,
-                               double theta) {
-  std::vector<float> frequencies;
-  for (int64_t i = 0; i < rope.dim / 2; ++i) {
-    const float exponent =
-        static_cast<float>(2 * i) / static_cast<float>(rope.dim);
-    float frequency = 1.0f / std::pow(static_cast<float>(theta), exponent);
-    if (!divisors.empty()) frequency /= divisors[static_cast<size_t>(i)];
-    frequencies.push_back(frequency / static_cast<float>(rope.linear_factor));
-  }
-  return frequencies;
-}
-
 }  // namespace
 
 DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,

@@ -1,9 +1,5 @@
-// The encoder family: attention in both directions, a LayerNorm behind each sum
-// (Devlin et al. 2019, "BERT").
-#include "models/encoder.h"
-
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 #include <string>
 
 #include "base/error.h"
@@ -11,96 +7,62 @@
 #include "kernels/kernels.h"
 #include "kernels/unpack.h"
 #include "models/families/block_parts.h"
-#include "models/families/weight_reader.h"
-#include "models/registry.h"
-#include "ops/attention.h"
-#include "ops/rows.h"
+#include "models/families/encoder_family.h"
 
 namespace malmoi::models {
 
 namespace {
 
-using ops::Activations;
 constexpr KvType kType = KvType::kF32;
 
-struct EncoderLayer {
-  Linear query, key, value;
-  Linear attention_output;
-  Norm attention_norm;
-  Linear up, down;
-  Norm feed_forward_norm;
-};
+std::vector<int64_t> Range(int64_t first, int64_t count) {
+  std::vector<int64_t> rows(static_cast<size_t>(count));
+  std::iota(rows.begin(), rows.end(), first);
+  return rows;
+}
 
-class EncoderFamily : public Encoder {
- public:
-  EncoderFamily(const Checkpoint& checkpoint, Precision precision,
-                ThreadPool& pool, PackedCache* cache);
-
-  const EncoderSpec& spec() const override { return spec_; }
-  int64_t parameters() const override { return parameters_; }
-  std::span<const float> Forward(
-      Exec& exec, std::span<const EncoderInput> inputs) const override;
-  std::vector<float> Pool(Exec& exec,
-                          std::span<const float> first_row) const override;
-
- private:
-  struct Batch {
-    std::span<const EncoderInput> inputs;
-    int64_t rows = 0;
-    float* stream = nullptr;                // [rows][width]
-    std::vector<int64_t> positions, texts;  // of each row
-    // Pages of keys and values of each text, used by one layer after another.
-    std::vector<std::vector<std::byte*>> keys, values;
-    const float* distance_bias = nullptr;
-    int64_t reach = 0;
-  };
-
-  void ReadTables(WeightReader& reader, const Checkpoint& checkpoint);
-  void ReadLayer(WeightReader& reader, int64_t i, EncoderLayer& layer);
-  Batch Prepare(Exec& exec, std::span<const EncoderInput> inputs) const;
-  void Embed(Exec& exec, Batch& batch) const;
-  void BiasByDistance(Exec& exec, Batch& batch) const;
-  void Attend(Exec& exec, Batch& batch, const EncoderLayer& layer) const;
-  void FeedForward(Exec& exec, Batch& batch, const EncoderLayer& layer) const;
-  // stream = norm(stream + x·weights).
-  void AddProduct(Exec& exec, Batch& batch, const Activations& x,
-                  const Linear& weights, const Norm& norm) const;
-  Activations Input(
-      Exec& exec, const Batch& batch,
-      std::initializer_list<const ops::PackedMatrix*> readers) const;
-
-  EncoderSpec spec_;
-  Tensor embedding_;                      // [vocab_size, embedding_width]
-  std::vector<float> positions_, types_;  // [rows][embedding_width]
-  Norm embedding_norm_;
-  Linear projection_;                  // [width, embedding_width]
-  std::vector<float> distance_table_;  // [buckets][heads]
-  std::vector<EncoderLayer> layers_;   // of each group
-  Linear pooler_;
-  int64_t parameters_ = 0;
-};
+}  // namespace
 
 EncoderFamily::EncoderFamily(const Checkpoint& checkpoint, Precision precision,
-                             ThreadPool& pool, PackedCache* cache) {
-  const Architecture& architecture =
+                             ThreadPool& pool, PackedCache* cache,
+                             std::optional<Task> task) {
+  Architecture architecture =
       FindEncoder(checkpoint.Architecture(), checkpoint.path.string());
+  const HeadForm* form =
+      task ? &EncoderHead::Choose(checkpoint, architecture, *task) : nullptr;
+  std::vector<TensorName> names(architecture.tensors.begin(),
+                                architecture.tensors.end());
+  if (form != nullptr) {
+    names.insert(names.end(), form->tensors.begin(), form->tensors.end());
+  }
+  architecture.tensors = names;
   spec_ = architecture.describe_encoder(checkpoint);
   spec_.architecture = architecture.name;
   const bool exact = precision == Precision::kExact;
-  if (spec_.groups > spec_.layers || spec_.head_dim > kernels::kMaxHeadDim) {
+  if (spec_.groups > spec_.layers ||
+      spec_.attention.head_dim > kernels::kMaxHeadDim) {
     throw Error(ErrorCode::kCorrupt,
                 {.where = checkpoint.path.string(), .what = "senseless sizes"});
   }
   WeightReader reader(checkpoint, architecture,
-                      {.exact = exact, .norm_bias = true});
+                      {.exact = exact, .norm_bias = spec_.norm_bias});
   ReadTables(reader, checkpoint);
   const int64_t present = static_cast<int64_t>(checkpoint.tensors().size());
   layers_.resize(static_cast<size_t>(std::min(spec_.groups, present + 1)));
   for (size_t i = 0; i < layers_.size(); ++i) {
     ReadLayer(reader, static_cast<int64_t>(i), layers_[i]);
   }
+  if (form != nullptr) {
+    head_.Read(reader, checkpoint, *form, embedding_, spec_);
+  }
   reader.finder().Finish();
   reader.Pack(pool, exact ? nullptr : cache);
+  const RopeSpec& rope = spec_.attention.rope;
+  const RopeSpec& sliding = spec_.attention.sliding_rope;
+  frequencies_ = Frequencies(rope, rope.frequency_divisors, rope.theta);
+  sliding_frequencies_ =
+      Frequencies(sliding, sliding.frequency_divisors, sliding.theta);
+  if (spec_.disentangled.span > 0) ProjectDistances(pool);
   for (const auto& [name, tensor] : checkpoint.tensors()) {
     parameters_ += tensor.elements();
   }
@@ -119,7 +81,9 @@ void EncoderFamily::ReadTables(WeightReader& reader,
           finder.Find(Role::kEmbedding, 0, {spec_.vocab_size, width})) {
     embedding_ = *tensor;
   }
-  positions_ = reader.Table(Role::kPositions, spec_.positions, width);
+  if (spec_.learned_positions) {
+    positions_ = reader.Table(Role::kPositions, spec_.positions, width);
+  }
   if (spec_.types > 0)
     types_ = reader.Table(Role::kTokenTypes, spec_.types, width);
   reader.ReadNorm(Role::kEmbeddingNorm, 0, width, embedding_norm_);
@@ -129,8 +93,18 @@ void EncoderFamily::ReadTables(WeightReader& reader,
                   projection_);
   }
   if (spec_.distance_buckets > 0) {
-    distance_table_ =
-        reader.Table(Role::kDistanceBias, spec_.distance_buckets, spec_.heads);
+    distance_table_ = reader.Table(Role::kDistanceBias, spec_.distance_buckets,
+                                   spec_.attention.heads);
+  }
+  if (spec_.disentangled.span > 0) {
+    distances_ = reader.Table(Role::kDistances, 2 * spec_.disentangled.span,
+                              spec_.width);
+    if (spec_.disentangled.norm) {
+      reader.ReadNorm(Role::kDistanceNorm, 0, spec_.width, distance_norm_);
+    }
+  }
+  if (spec_.pre_norms) {
+    reader.ReadNorm(Role::kOutputNorm, 0, spec_.width, output_norm_);
   }
   // Some checkpoints were saved without it.
   spec_.pooler = checkpoint.tensors().contains(finder.Name(Role::kPooler, 0));
@@ -141,17 +115,32 @@ void EncoderFamily::ReadTables(WeightReader& reader,
 
 void EncoderFamily::ReadLayer(WeightReader& reader, int64_t i,
                               EncoderLayer& layer) {
-  const int64_t width = spec_.width, hidden = spec_.hidden;
-  reader.Matrix(Role::kQuery, i, width, width, true, layer.query);
-  reader.Matrix(Role::kKey, i, width, width, true, layer.key);
-  reader.Matrix(Role::kValue, i, width, width, true, layer.value);
-  reader.Matrix(Role::kAttentionOutput, i, width, width, true,
+  const int64_t width = spec_.width, hidden = spec_.feed_forward.hidden;
+  const AttentionSpec& attention = spec_.attention;
+  const FeedForwardSpec& feed_forward = spec_.feed_forward;
+  const bool first = spec_.pre_norms && i == 0;
+  if (!first) {
+    reader.ReadNorm(
+        spec_.pre_norms ? Role::kAttentionNorm : Role::kPostAttentionNorm, i,
+        width, layer.attention_norm);
+  }
+  reader.Matrices(Role::kQueryKeyValue, i, width, attention.bias,
+                  {{Role::kQuery, Range(0, width), &layer.query},
+                   {Role::kKey, Range(width, width), &layer.key},
+                   {Role::kValue, Range(2 * width, width), &layer.value}});
+  reader.Matrix(Role::kAttentionOutput, i, width, width, attention.output_bias,
                 layer.attention_output);
-  reader.ReadNorm(Role::kPostAttentionNorm, i, width, layer.attention_norm);
-  reader.Matrix(Role::kUp, i, hidden, width, true, layer.up);
-  reader.Matrix(Role::kDown, i, width, hidden, true, layer.down);
-  reader.ReadNorm(Role::kPostFeedForwardNorm, i, width,
-                  layer.feed_forward_norm);
+  reader.ReadNorm(
+      spec_.pre_norms ? Role::kFeedForwardNorm : Role::kPostFeedForwardNorm, i,
+      width, layer.feed_forward_norm);
+  if (feed_forward.gated) {
+    reader.Matrices(Role::kGateUp, i, width, feed_forward.bias,
+                    {{Role::kGate, Range(0, hidden), &layer.gate},
+                     {Role::kUp, Range(hidden, hidden), &layer.up}});
+  } else {
+    reader.Matrix(Role::kUp, i, hidden, width, feed_forward.bias, layer.up);
+  }
+  reader.Matrix(Role::kDown, i, width, hidden, feed_forward.bias, layer.down);
 }
 
 EncoderFamily::Batch EncoderFamily::Prepare(
@@ -178,9 +167,11 @@ EncoderFamily::Batch EncoderFamily::Prepare(
   exec.arena.Reset();
   batch.stream =
       exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
-  const size_t page = static_cast<size_t>(spec_.heads) *
-                      kernels::KvPageBytes(
-                          kType, kernels::PaddedHeadDim(kType, spec_.head_dim));
+  const AttentionSpec& attention = spec_.attention;
+  const size_t page =
+      static_cast<size_t>(attention.heads) *
+      kernels::KvPageBytes(kType,
+                           kernels::PaddedHeadDim(kType, attention.head_dim));
   const auto pages = [&](size_t tokens) {
     std::vector<std::byte*> result;
     for (size_t at = 0; at < tokens; at += kPagePositions) {
@@ -196,38 +187,21 @@ EncoderFamily::Batch EncoderFamily::Prepare(
     batch.values.push_back(pages(input.tokens.size()));
   }
   if (spec_.distance_buckets > 0) BiasByDistance(exec, batch);
-  return batch;
-}
-
-// Raffel et al. 2020, section 2.1: small distances have a bucket each, larger
-// ones share those of a logarithmic scale; half of the buckets each way.
-int64_t Bucket(int64_t distance, int64_t buckets, int64_t farthest) {
-  const int64_t half = buckets / 2, exact = half / 2;
-  const int64_t n = std::abs(distance);
-  int64_t bucket = n;
-  if (n >= exact) {
-    const float scaled =
-        std::log(static_cast<float>(n) / static_cast<float>(exact)) /
-        static_cast<float>(std::log(static_cast<double>(farthest) /
-                                    static_cast<double>(exact))) *
-        static_cast<float>(half - exact);
-    bucket = std::min(exact + static_cast<int64_t>(scaled), half - 1);
-  }
-  return distance > 0 ? half + bucket : bucket;
-}
-
-void EncoderFamily::BiasByDistance(Exec& exec, Batch& batch) const {
-  const int64_t stride = 2 * batch.reach - 1;
-  float* bias =
-      exec.arena.New<float>(static_cast<size_t>(spec_.heads * stride));
-  for (int64_t d = 1 - batch.reach; d < batch.reach; ++d) {
-    const int64_t bucket = Bucket(d, spec_.distance_buckets, spec_.farthest);
-    for (int64_t h = 0; h < spec_.heads; ++h) {
-      bias[h * stride + d + batch.reach - 1] =
-          distance_table_[static_cast<size_t>(bucket * spec_.heads + h)];
+  const auto turn = [&](const RopeSpec& rope,
+                        const std::vector<float>& frequencies) {
+    const std::vector<const float*> each(batch.positions.size(),
+                                         frequencies.data());
+    return ops::MakeRotation(exec, batch.positions, each, rope.dim / 2,
+                             rope.magnitude);
+  };
+  if (attention.rope.dim > 0) {
+    batch.rotation = turn(attention.rope, frequencies_);
+    if (!attention.sliding.empty()) {
+      batch.sliding_rotation =
+          turn(attention.sliding_rope, sliding_frequencies_);
     }
   }
-  batch.distance_bias = bias;
+  return batch;
 }
 
 void EncoderFamily::Embed(Exec& exec, Batch& batch) const {
@@ -255,6 +229,7 @@ void EncoderFamily::Embed(Exec& exec, Batch& batch) const {
                 std::clamp<int64_t>(type, 0, spec_.types - 1) * width,
             width);
       }
+      if (!spec_.learned_positions) continue;
       const int64_t position = batch.positions[static_cast<size_t>(row)];
       kernels::Kernels().add(
           to, positions_.data() + (position + spec_.position_offset) * width,
@@ -264,123 +239,9 @@ void EncoderFamily::Embed(Exec& exec, Batch& batch) const {
   ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows,
                    embedding_norm_.weight, embedding_norm_.bias,
                    spec_.norm_epsilon, nullptr, sum);
-  if (!projects) return;
-  const Activations input = ops::NewActivations(exec.arena, batch.rows, width,
-                                                FormsFor(exec, {&projection_}));
-  ops::PutRows(exec, sum, input);
-  auto keep = [&](const ops::Tile& tile) {
-    AddBias(projection_.bias, tile, tile.values);
-    ops::StoreTile(tile, spec_.width, batch.stream);
-  };
-  const ops::Product product[] = {{&projection_, nullptr, 1, keep}};
-  ops::Matmul(exec, input, product);
-}
-
-Activations EncoderFamily::Input(
-    Exec& exec, const Batch& batch,
-    std::initializer_list<const ops::PackedMatrix*> readers) const {
-  const Activations input = ops::NewActivations(
-      exec.arena, batch.rows, spec_.width, FormsFor(exec, readers));
-  ops::PutRows(exec, batch.stream, input);
-  return input;
-}
-
-void EncoderFamily::Attend(Exec& exec, Batch& batch,
-                           const EncoderLayer& layer) const {
-  Arena::Scope scope(exec.arena);
-  const int64_t dim = spec_.head_dim;
-  const int64_t padded = kernels::PaddedHeadDim(kType, dim);
-  const size_t head_bytes = kernels::KvPageBytes(kType, padded);
-  const Activations input =
-      Input(exec, batch, {&layer.query, &layer.key, &layer.value});
-  float* queries = exec.arena.New<float>(
-      static_cast<size_t>(batch.rows * spec_.heads * padded));
-  const float scale = static_cast<float>(1.0 / std::sqrt(dim));
-  const auto store = [&](bool key, int64_t row, int64_t head,
-                         const float* values) {
-    const size_t at = static_cast<size_t>(row);
-    const size_t text = static_cast<size_t>(batch.texts[at]);
-    const int64_t position = batch.positions[at];
-    std::byte* page =
-        (key ? batch.keys : batch.values)[text][static_cast<size_t>(
-            position / kPagePositions)];
-    kernels::Kernels().store_kv(kType, key, values, dim,
-                                page + static_cast<size_t>(head) * head_bytes,
-                                position % kPagePositions);
-  };
-  auto put_query = [&](const ops::Tile& tile) {
-    ForHeads(tile, layer.query, dim, [&](int64_t row, int64_t head, float* x) {
-      float* to = queries + (row * spec_.heads + head) * padded;
-      for (int64_t d = 0; d < dim; ++d) to[d] = x[d] * scale;
-      std::fill(to + dim, to + padded, 0.0f);
-    });
-  };
-  auto put_key = [&](const ops::Tile& tile) {
-    ForHeads(tile, layer.key, dim, [&](int64_t row, int64_t head, float* x) {
-      store(true, row, head, x);
-    });
-  };
-  auto put_value = [&](const ops::Tile& tile) {
-    ForHeads(tile, layer.value, dim, [&](int64_t row, int64_t head, float* x) {
-      store(false, row, head, x);
-    });
-  };
-  const ops::Product products[] = {{&layer.query, nullptr, dim, put_query},
-                                   {&layer.key, nullptr, dim, put_key},
-                                   {&layer.value, nullptr, dim, put_value}};
-  ops::Matmul(exec, input, products);
-
-  std::vector<ops::AttentionSlice> slices;
-  int64_t row = 0;
-  for (size_t text = 0; text < batch.inputs.size(); ++text) {
-    const auto count = static_cast<int64_t>(batch.inputs[text].tokens.size());
-    if (count == 0) continue;
-    slices.push_back({.first_row = row,
-                      .rows = count,
-                      .first_position = 0,
-                      .keys = batch.keys[text].data(),
-                      .values = batch.values[text].data(),
-                      .pages = static_cast<int64_t>(batch.keys[text].size())});
-    row += count;
+  if (projects) {
+    ProjectRows(exec, sum, batch.rows, projection_, batch.stream);
   }
-  const Activations attended =
-      ops::NewActivations(exec.arena, batch.rows, spec_.width,
-                          FormsFor(exec, {&layer.attention_output}));
-  ops::AttentionShape shape;
-  shape.type = kType;
-  shape.heads = spec_.heads;
-  shape.kv_heads = spec_.heads;
-  shape.head_dim = dim;
-  shape.causal = false;
-  shape.distance_bias = batch.distance_bias;
-  shape.reach = batch.reach;
-  ops::Attention(exec, shape, queries, slices, attended);
-  AddProduct(exec, batch, attended, layer.attention_output,
-             layer.attention_norm);
-}
-
-void EncoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
-                               const Linear& weights, const Norm& norm) const {
-  Arena::Scope scope(exec.arena);
-  float* result =
-      exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
-  auto keep = [&](const ops::Tile& tile) {
-    AddBias(weights.bias, tile, tile.values);
-    ops::StoreTile(tile, spec_.width, result);
-  };
-  const ops::Product product[] = {{&weights, nullptr, 1, keep}};
-  ops::Matmul(exec, x, product);
-  ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows, norm.weight,
-                   norm.bias, spec_.norm_epsilon, result, batch.stream);
-}
-
-void EncoderFamily::FeedForward(Exec& exec, Batch& batch,
-                                const EncoderLayer& layer) const {
-  Arena::Scope scope(exec.arena);
-  const Activations input = Input(exec, batch, {&layer.up});
-  const Activations hidden =
-      Hidden(exec, input, spec_.activation, layer.up, nullptr, layer.down);
-  AddProduct(exec, batch, hidden, layer.down, layer.feed_forward_norm);
 }
 
 std::span<const float> EncoderFamily::Forward(
@@ -398,9 +259,14 @@ std::span<const float> EncoderFamily::Forward(
   for (int64_t i = 0; i < spec_.layers; ++i) {
     const EncoderLayer& layer =
         layers_[static_cast<size_t>(i * spec_.groups / spec_.layers)];
-    Attend(exec, batch, layer);
+    Attend(exec, batch, i, layer);
     FeedForward(exec, batch, layer);
     tap(Format("layer.{}.output", i));
+  }
+  if (spec_.pre_norms) {
+    ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows,
+                     output_norm_.weight, output_norm_.bias, spec_.norm_epsilon,
+                     nullptr, batch.stream);
   }
   return {batch.stream, static_cast<size_t>(batch.rows * spec_.width)};
 }
@@ -409,29 +275,23 @@ std::vector<float> EncoderFamily::Pool(Exec& exec,
                                        std::span<const float> first_row) const {
   std::vector<float> pooled;
   if (!spec_.pooler) return pooled;
-  Arena::Scope scope(exec.arena);
-  const Activations input = ops::NewActivations(exec.arena, 1, spec_.width,
-                                                FormsFor(exec, {&pooler_}));
-  ops::PutRows(exec, first_row.data(), input);
   pooled.resize(static_cast<size_t>(spec_.width));
-  auto keep = [&](const ops::Tile& tile) {
-    AddBias(pooler_.bias, tile, tile.values);
-    for (int64_t k = 0; k < tile.rows; ++k) {
-      pooled[static_cast<size_t>(tile.first_row + k)] =
-          std::tanh(tile.values[k]);
-    }
-  };
-  const ops::Product product[] = {{&pooler_, nullptr, 1, keep}};
-  ops::Matmul(exec, input, product);
+  ProjectRows(exec, first_row.data(), 1, pooler_, pooled.data());
+  Activate(Activation::kTanh, pooled.data(), nullptr, spec_.width);
   return pooled;
 }
 
-}  // namespace
+std::vector<float> EncoderFamily::Head(Exec& exec, std::span<const float> rows,
+                                       int64_t count) const {
+  return head_.Apply(exec, rows, count, spec_.norm_epsilon);
+}
 
 std::unique_ptr<Encoder> Encoder::Load(const Checkpoint& checkpoint,
                                        Precision precision, ThreadPool& pool,
-                                       PackedCache* cache) {
-  return std::make_unique<EncoderFamily>(checkpoint, precision, pool, cache);
+                                       PackedCache* cache,
+                                       std::optional<Task> task) {
+  return std::make_unique<EncoderFamily>(checkpoint, precision, pool, cache,
+                                         task);
 }
 
 }  // namespace malmoi::models

@@ -88,6 +88,8 @@ class TokenModel {
   virtual std::optional<std::string> Spelling(int32_t id) const = 0;
   virtual std::optional<int32_t> Id(std::string_view spelling) const = 0;
   virtual std::optional<int32_t> unknown_id() const = 0;
+  // What spellings within a word begin with ("##"); empty: they have no mark.
+  virtual std::string_view continuing_prefix() const { return {}; }
   virtual int32_t size() const = 0;  // ids are below
   virtual std::string Describe() const = 0;
 };

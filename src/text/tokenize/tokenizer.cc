@@ -235,6 +235,9 @@ std::optional<int32_t> Tokenizer::bos_id() const { return parts_->bos; }
 std::optional<int32_t> Tokenizer::eos_id() const { return parts_->eos; }
 std::optional<int32_t> Tokenizer::pad_id() const { return parts_->pad; }
 std::optional<int32_t> Tokenizer::unk_id() const { return parts_->unk; }
+std::string_view Tokenizer::continuing_prefix() const {
+  return parts_->model->continuing_prefix();
+}
 std::vector<int32_t> Tokenizer::end_of_generation_ids() const {
   return parts_->ends;
 }

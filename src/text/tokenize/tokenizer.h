@@ -88,6 +88,8 @@ class Tokenizer {
   std::optional<int32_t> eos_id() const;
   std::optional<int32_t> pad_id() const;
   std::optional<int32_t> unk_id() const;
+  // What spellings within a word begin with ("##"); empty: they have no mark.
+  std::string_view continuing_prefix() const;
   std::vector<int32_t> end_of_generation_ids() const;
   // Encode() puts the beginning-of-text token first.
   bool adds_bos() const;

@@ -50,6 +50,9 @@ class WordPiece : public VocabularyModel {
             std::string_view where);
   void Encode(std::string_view piece, std::vector<ModelToken>& out,
               std::vector<ModelToken>& lost) const override;
+  std::string_view continuing_prefix() const override {
+    return options_.continuing_prefix;
+  }
   std::string Describe() const override;
 
  private:

@@ -1,0 +1,188 @@
+// The two blocks of an encoder's layer: attention in both directions and the
+// feed-forward.
+#include <algorithm>
+
+#include "kernels/kernels.h"
+#include "models/families/block_parts.h"
+#include "models/families/encoder_family.h"
+#include "ops/attention.h"
+
+namespace malmoi::models {
+
+using ops::Activations;
+
+namespace {
+
+constexpr KvType kType = KvType::kF32;
+
+}  // namespace
+
+// Where the epilogues of query, key and value put finished heads.
+class EncoderFamily::HeadStore {
+ public:
+  HeadStore(Exec& exec, const EncoderFamily& family, const Batch& batch,
+            int64_t index)
+      : batch_(batch),
+        attention_(family.spec_.attention),
+        rotation_(attention_.rope.dim == 0   ? nullptr
+                  : attention_.Slides(index) ? &batch.sliding_rotation
+                                             : &batch.rotation),
+        padded_(kernels::PaddedHeadDim(kType, attention_.head_dim)),
+        head_bytes_(kernels::KvPageBytes(kType, padded_)) {
+    const size_t heads = static_cast<size_t>(batch.rows * attention_.heads);
+    queries_ = exec.arena.New<float>(heads * static_cast<size_t>(padded_));
+    if (family.spec_.disentangled.key) {
+      keys_ = exec.arena.New<float>(heads *
+                                    static_cast<size_t>(attention_.head_dim));
+    }
+  }
+
+  void Query(int64_t row, int64_t head, float* values) {
+    Turn(row, values);
+    const int64_t dim = attention_.head_dim;
+    const float scale = static_cast<float>(attention_.scale);
+    float* to = queries_ + (row * attention_.heads + head) * padded_;
+    for (int64_t d = 0; d < dim; ++d) to[d] = values[d] * scale;
+    std::fill(to + dim, to + padded_, 0.0f);
+  }
+  void Key(int64_t row, int64_t head, float* values) {
+    Turn(row, values);
+    Store(true, row, head, values);
+    if (keys_ == nullptr) return;
+    std::copy_n(values, attention_.head_dim,
+                keys_ + (row * attention_.heads + head) * attention_.head_dim);
+  }
+  void Value(int64_t row, int64_t head, const float* values) {
+    Store(false, row, head, values);
+  }
+  const float* queries() const { return queries_; }
+  const float* keys() const { return keys_; }
+
+ private:
+  void Turn(int64_t row, float* values) const {
+    if (rotation_ != nullptr) ops::RotateHalves(values, *rotation_, row);
+  }
+  void Store(bool key, int64_t row, int64_t head, const float* values) {
+    const size_t at = static_cast<size_t>(row);
+    const int64_t position = batch_.positions[at];
+    std::byte* page = (key ? batch_.keys : batch_.values)[static_cast<size_t>(
+        batch_.texts[at])][static_cast<size_t>(position / kPagePositions)];
+    kernels::Kernels().store_kv(kType, key, values, attention_.head_dim,
+                                page + static_cast<size_t>(head) * head_bytes_,
+                                position % kPagePositions);
+  }
+
+  const Batch& batch_;
+  const AttentionSpec& attention_;
+  const ops::Rotation* rotation_;
+  int64_t padded_;
+  size_t head_bytes_;
+  float* queries_ = nullptr;  // [rows][heads][padded], scaled
+  float* keys_ = nullptr;     // [rows][heads][head_dim], where they are needed
+};
+
+Activations EncoderFamily::Input(
+    Exec& exec, const Batch& batch, const Norm& norm,
+    std::initializer_list<const ops::PackedMatrix*> readers) const {
+  const Activations input = ops::NewActivations(
+      exec.arena, batch.rows, spec_.width, FormsFor(exec, readers));
+  if (spec_.pre_norms && !norm.weight.empty()) {
+    ops::NormRows(exec, ops::NormKind::kLayer, batch.stream, norm.weight,
+                  norm.bias, spec_.norm_epsilon, input);
+  } else {
+    ops::PutRows(exec, batch.stream, input);
+  }
+  return input;
+}
+
+void EncoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
+                           const EncoderLayer& layer) const {
+  Arena::Scope scope(exec.arena);
+  const AttentionSpec& attention = spec_.attention;
+  const int64_t dim = attention.head_dim;
+  const Activations input = Input(exec, batch, layer.attention_norm,
+                                  {&layer.query, &layer.key, &layer.value});
+  HeadStore store(exec, *this, batch, index);
+  auto put_query = [&](const ops::Tile& tile) {
+    ForHeads(tile, layer.query, dim, [&](int64_t row, int64_t head, float* x) {
+      store.Query(row, head, x);
+    });
+  };
+  auto put_key = [&](const ops::Tile& tile) {
+    ForHeads(tile, layer.key, dim, [&](int64_t row, int64_t head, float* x) {
+      store.Key(row, head, x);
+    });
+  };
+  auto put_value = [&](const ops::Tile& tile) {
+    ForHeads(tile, layer.value, dim, [&](int64_t row, int64_t head, float* x) {
+      store.Value(row, head, x);
+    });
+  };
+  const ops::Product products[] = {{&layer.query, nullptr, dim, put_query},
+                                   {&layer.key, nullptr, dim, put_key},
+                                   {&layer.value, nullptr, dim, put_value}};
+  ops::Matmul(exec, input, products);
+
+  std::vector<ops::AttentionSlice> slices;
+  int64_t row = 0;
+  for (size_t text = 0; text < batch.inputs.size(); ++text) {
+    const auto count = static_cast<int64_t>(batch.inputs[text].tokens.size());
+    if (count == 0) continue;
+    slices.push_back({.first_row = row,
+                      .rows = count,
+                      .first_position = 0,
+                      .keys = batch.keys[text].data(),
+                      .values = batch.values[text].data(),
+                      .pages = static_cast<int64_t>(batch.keys[text].size())});
+    row += count;
+  }
+  const Activations attended =
+      ops::NewActivations(exec.arena, batch.rows, spec_.width,
+                          FormsFor(exec, {&layer.attention_output}));
+  ops::AttentionShape shape;
+  shape.type = kType;
+  shape.heads = attention.heads;
+  shape.kv_heads = attention.heads;
+  shape.head_dim = dim;
+  shape.window = attention.Slides(index) ? attention.window : 0;
+  shape.causal = false;
+  shape.reach = batch.reach;
+  if (spec_.disentangled.span > 0) {
+    shape.row_bias =
+        BiasByContents(exec, batch, layer, store.queries(), store.keys());
+  } else {
+    shape.distance_bias = batch.distance_bias;
+  }
+  ops::Attention(exec, shape, store.queries(), slices, attended);
+  AddProduct(exec, batch, attended, layer.attention_output,
+             layer.attention_norm);
+}
+
+void EncoderFamily::FeedForward(Exec& exec, Batch& batch,
+                                const EncoderLayer& layer) const {
+  Arena::Scope scope(exec.arena);
+  const bool gated = spec_.feed_forward.gated;
+  const Linear& first = gated ? layer.gate : layer.up;
+  const Activations input =
+      Input(exec, batch, layer.feed_forward_norm, {&first});
+  const Activations hidden =
+      Hidden(exec, input, spec_.feed_forward.activation, first,
+             gated ? &layer.up : nullptr, layer.down);
+  AddProduct(exec, batch, hidden, layer.down, layer.feed_forward_norm);
+}
+
+void EncoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
+                               const Linear& weights, const Norm& norm) const {
+  Arena::Scope scope(exec.arena);
+  const int64_t size = batch.rows * spec_.width;
+  float* result = exec.arena.New<float>(static_cast<size_t>(size));
+  Project(exec, x, weights, result);
+  if (spec_.pre_norms) {
+    kernels::Kernels().add(batch.stream, result, size);
+  } else {
+    ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows, norm.weight,
+                     norm.bias, spec_.norm_epsilon, result, batch.stream);
+  }
+}
+
+}  // namespace malmoi::models
