@@ -34,7 +34,7 @@ const Edges& Drawn() {
       {"generate", {"models", "interfaces", "text"}},
       {"net", {"base"}},
       {"hub", {"net"}},
-      {"cli", {"generate", "hub", "represent"}},
+      {"cli", {"generate", "hub", "represent", "apps"}},
       {"api", {"generate", "hub"}},
       {"represent", {"models", "text"}},
       // Drawn in the design, still empty.

@@ -96,6 +96,48 @@ constexpr OptionSpec kEmbed[] = {
      "모델이 읽는 길이보다 긴 글을 자르고 그렇다고 알립니다"},
 };
 
+constexpr OptionSpec kHeadModel = {"--model", "-m", "MODEL",
+                                   "A Hugging Face folder with such a head",
+                                   "그런 헤드가 있는 Hugging Face 폴더"};
+constexpr OptionSpec kTruncate = {
+    "--truncate", "", "",
+    "Cut texts that are longer than the model reads, and say so",
+    "모델이 읽는 길이보다 긴 글을 자르고 그렇다고 알립니다"};
+constexpr OptionSpec kClassify[] = {
+    kHeadModel,
+    {"--top", "", "N", "Labels to print of each text (default: all)",
+     "글마다 보여 줄 레이블 수 (기본값: 모두)"},
+    kTruncate,
+};
+constexpr OptionSpec kTag[] = {
+    kHeadModel,
+    {"--join", "", "HOW",
+     "none, simple (tokens of one label, the default), or words first by their "
+     "first token, their average or max",
+     "none, simple(같은 레이블의 토큰, 기본값), 또는 낱말을 먼저 first, "
+     "average, "
+     "max로"},
+    kTruncate,
+};
+constexpr OptionSpec kFill[] = {
+    kHeadModel,
+    {"--top", "", "N", "Words to print for each mask (default 5)",
+     "마스크마다 보여 줄 낱말 수 (기본값 5)"},
+};
+constexpr OptionSpec kAnswer[] = {
+    kHeadModel,
+    {"--top", "", "N", "Passages to print (default 1)",
+     "보여 줄 구절 수 (기본값 1)"},
+    {"--max-answer", "", "N", "Most tokens of a passage (default 15)",
+     "구절의 최대 토큰 수 (기본값 15)"},
+};
+constexpr OptionSpec kRerank[] = {
+    kHeadModel,
+    {"--top", "", "N", "Texts to print (default: all)",
+     "보여 줄 글의 수 (기본값: 모두)"},
+    kTruncate,
+};
+
 constexpr OptionSpec kBench[] = {
     {"--prompt", "", "N", "Tokens of the prompt (default 512)",
      "프롬프트의 토큰 수 (기본값 512)"},
@@ -214,6 +256,58 @@ constexpr VerbSpec kVerbs[] = {
      {},
      "malmoi similar \"a cat sleeps\" \"a kitten naps\" \"stocks fell\"",
      SimilarVerb},
+    {"classify",
+     "[TEXT...]",
+     0,
+     -1,
+     "Label texts with a model that was trained for it",
+     "그렇게 훈련된 모델로 글에 레이블을 붙입니다",
+     kClassify,
+     {},
+     "malmoi classify -m ./sentiment \"What a film!\"\n"
+     "cat reviews.txt | malmoi classify -m ./sentiment --json --top 1",
+     ClassifyVerb},
+    {"tag",
+     "[TEXT...]",
+     0,
+     -1,
+     "Find names and other entities in texts",
+     "글에서 이름 같은 개체를 찾습니다",
+     kTag,
+     {},
+     "malmoi tag -m ./ner \"Ada Lovelace lived in London.\"\n"
+     "cat lines.txt | malmoi tag -m ./ner --join first --json",
+     TagVerb},
+    {"fill",
+     "[TEXT...]",
+     0,
+     -1,
+     "Guess the word behind [MASK]",
+     "[MASK] 자리의 낱말을 짐작합니다",
+     kFill,
+     {},
+     "malmoi fill -m ./bert \"Seoul is the [MASK] of Korea.\"",
+     FillVerb},
+    {"answer",
+     "QUESTION [TEXT]",
+     1,
+     2,
+     "Find the passage of a text that answers a question",
+     "글에서 질문에 답하는 구절을 찾습니다",
+     kAnswer,
+     {},
+     "malmoi answer -m ./squad \"Who wrote it?\" < page.txt",
+     AnswerVerb},
+    {"rerank",
+     "QUERY [TEXT...]",
+     1,
+     -1,
+     "Sort texts by how well they answer a query",
+     "글을 질의에 잘 답하는 순서로 놓습니다",
+     kRerank,
+     {},
+     "malmoi rerank -m ./cross-encoder \"capital of Korea\" < passages.txt",
+     RerankVerb},
     {"pull",
      "MODEL",
      1,
