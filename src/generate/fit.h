@@ -68,7 +68,7 @@ PredictedSpeed PredictSpeed(const models::DecoderPlan& plan,
 
 struct PredictedMemory {
   size_t weights = 0;  // bytes of the panels
-  size_t kv = 0;       // keys and values of the whole context
+  size_t kv = 0;       // keys and values of the whole context, states
   size_t scratch = 0;  // activations of a piece of a prompt; an estimate
   size_t total() const { return weights + kv + scratch; }
 };

@@ -92,6 +92,12 @@ double Config::NumberOrZero(std::string_view gguf, std::string_view hf) const {
   return Number(gguf, hf);
 }
 
+bool Config::Unbounded(std::string_view hf) const {
+  static const Json bounds = {0.0, {{"__float__", "Infinity"}}};
+  const Json* json = Find(hf);
+  return json == nullptr || *json == bounds;
+}
+
 std::vector<int64_t> Config::Flags(std::string_view hf) const {
   const Json* json = Find(hf);
   std::vector<int64_t> values;

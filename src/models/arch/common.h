@@ -43,6 +43,17 @@ bool HasBias(const Config& config, std::string_view gguf_tensor,
              std::string_view hf, bool fallback = false);
 void ReadLlamaBiases(const Config& config, Spec& spec);
 
+// Refuses a number that lists are made of before tensors are looked at.
+void CheckSize(const Config& config, std::string_view what, int64_t value,
+               int64_t most);
+
+// Layers, width, context, norms, the state space.
+Spec ReadStateSpaceCommon(const Config& config);
+// Its heads, by config.json's names, and the norm behind their gate.
+void ReadStateHeads(const Config& config, std::string_view heads,
+                    std::string_view head_dim, std::string_view groups,
+                    Spec& spec);
+
 Activation ReadActivation(const Config& config, Activation fallback);
 
 // Count and size of the experts.
