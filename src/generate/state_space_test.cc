@@ -200,7 +200,8 @@ TEST_P(StateSpaceGenerationTest, FitCountsTheState) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, StateSpaceGenerationTest,
-                         ::testing::Values("mamba", "mamba2-groups"),
+                         ::testing::Values("granite-hybrid", "mamba",
+                                           "mamba2-groups"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::erase(name, '-');

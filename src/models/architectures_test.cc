@@ -90,8 +90,8 @@ class ArchitectureTest : public ::testing::TestWithParam<Case> {
     }
     // Of some prompts only the last position's are kept.
     const std::vector<float> wanted = expected.Floats(prefix + "logits");
-    const double difference = Difference(
-        logits.last(std::min(logits.size(), wanted.size())), wanted);
+    const double difference =
+        Difference(logits.last(std::min(logits.size(), wanted.size())), wanted);
     worst_ = std::max(worst_, difference);
     EXPECT_LT(difference, kTolerance);
     if (capacity == 0 || !expected.Has(prefix + "greedy")) return;
@@ -197,6 +197,8 @@ const Case kCases[] = {
     {"zoo/granitemoe", "", 72},
     {"zoo_state_space/falcon-mamba", "", 80},
     {"zoo_state_space/falcon-mamba-bias", "", 80},
+    {"zoo_state_space/granite-hybrid", "", 80},
+    {"zoo_state_space/granite-hybrid-attention", "", 80},
     {"zoo_state_space/mamba", "", 80},
     {"zoo_state_space/mamba2", "", 80},
     {"zoo_state_space/mamba2-groups", "", 80},

@@ -56,7 +56,8 @@ INSTANTIATE_TEST_SUITE_P(
                       "architectures/phi3-longrope", "architectures/gemma3",
                       "zoo/gpt2", "zoo/mixtral", "zoo/olmoe", "zoo/qwen2_moe",
                       "zoo/qwen2_moe-mixed", "zoo/qwen3_moe", "zoo/granitemoe",
-                      "zoo_state_space/falcon-mamba", "zoo_state_space/mamba",
+                      "zoo_state_space/falcon-mamba",
+                      "zoo_state_space/granite-hybrid", "zoo_state_space/mamba",
                       "zoo_state_space/mamba2"));
 
 }  // namespace

@@ -216,7 +216,7 @@ TEST_P(StateSpaceTest, SavedSequencesGoOn) {
 INSTANTIATE_TEST_SUITE_P(
     All, StateSpaceTest,
     ::testing::Combine(::testing::Values("mamba", "falcon-mamba-bias",
-                                         "mamba2-groups"),
+                                         "granite-hybrid", "mamba2-groups"),
                        ::testing::ValuesIn(kernels::AllKernels().begin(),
                                            kernels::AllKernels().end())),
     [](const auto& info) {

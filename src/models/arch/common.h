@@ -49,10 +49,14 @@ void CheckSize(const Config& config, std::string_view what, int64_t value,
 
 // Layers, width, context, norms, the state space.
 Spec ReadStateSpaceCommon(const Config& config);
-// Its heads, by config.json's names, and the norm behind their gate.
-void ReadStateHeads(const Config& config, std::string_view heads,
-                    std::string_view head_dim, std::string_view groups,
-                    Spec& spec);
+// What config.json calls the sizes of a state space.
+struct StateKeys {
+  std::string_view inner, expand, states, taps;
+  std::string_view heads, head_dim, groups;
+};
+void ReadState(const Config& config, const StateKeys& keys, Spec& spec);
+// Its heads, and the norm behind their gate.
+void ReadStateHeads(const Config& config, const StateKeys& keys, Spec& spec);
 
 Activation ReadActivation(const Config& config, Activation fallback);
 

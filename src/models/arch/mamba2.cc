@@ -34,7 +34,10 @@ const std::span<const TensorName> kMamba2Tensors = kNames;
 Spec DescribeMamba2(const Checkpoint& checkpoint) {
   const Config config(checkpoint);
   Spec spec = ReadStateSpaceCommon(config);
-  ReadStateHeads(config, "num_heads", "head_dim", "n_groups", spec);
+  ReadStateHeads(
+      config,
+      {.heads = "num_heads", .head_dim = "head_dim", .groups = "n_groups"},
+      spec);
   return spec;
 }
 

@@ -5,23 +5,17 @@
 
 namespace malmoi::models {
 
-namespace {
-
-void ReadState(const Config& config, std::string_view inner,
-               std::string_view expand, std::string_view states,
-               std::string_view taps, Spec& spec) {
+void ReadState(const Config& config, const StateKeys& keys, Spec& spec) {
   StateSpaceSpec& state = spec.state_space;
-  state.inner = config.Count("ssm.inner_size", inner,
-                             config.Count("", expand, 2) * spec.width);
-  state.states = config.Count("ssm.state_size", states);
-  state.taps = config.Count("ssm.conv_kernel", taps);
+  state.inner = config.Count("ssm.inner_size", keys.inner,
+                             config.Count("", keys.expand, 2) * spec.width);
+  state.states = config.Count("ssm.state_size", keys.states);
+  state.taps = config.Count("ssm.conv_kernel", keys.taps);
   CheckSize(config, "channels of a state space", state.inner, 1 << 22);
   CheckSize(config, "size of a state", state.states, 1 << 12);
   CheckSize(config, "size of a convolution", state.taps, 64);
   state.log_rates = config.gguf() == nullptr;
 }
-
-}  // namespace
 
 Spec ReadStateSpaceCommon(const Config& config) {
   // What converters to GGUF write: the state knows no positions.
@@ -38,7 +32,11 @@ Spec ReadStateSpaceCommon(const Config& config) {
   if (ReadActivation(config, Activation::kSilu) != Activation::kSilu) {
     config.Refuse("activation", config.Text("", "hidden_act", ""));
   }
-  ReadState(config, "intermediate_size", "expand", "state_size", "conv_kernel",
+  ReadState(config,
+            {.inner = "intermediate_size",
+             .expand = "expand",
+             .states = "state_size",
+             .taps = "conv_kernel"},
             spec);
   spec.state_space.bias = HasBias(config, "blk.0.ssm_in.bias", "use_bias");
   spec.state_space.filter_bias =
@@ -46,15 +44,14 @@ Spec ReadStateSpaceCommon(const Config& config) {
   return spec;
 }
 
-void ReadStateHeads(const Config& config, std::string_view heads,
-                    std::string_view head_dim, std::string_view groups,
-                    Spec& spec) {
+void ReadStateHeads(const Config& config, const StateKeys& keys, Spec& spec) {
   StateSpaceSpec& state = spec.state_space;
-  state.heads = config.Count("ssm.time_step_rank", heads);
-  state.groups = config.Count("ssm.group_count", groups);
+  state.heads = config.Count("ssm.time_step_rank", keys.heads);
+  state.groups = config.Count("ssm.group_count", keys.groups);
   CheckSize(config, "heads of a state space", state.heads, 1 << 16);
   CheckSize(config, "groups of a state space", state.groups, 1 << 16);
-  const int64_t dim = config.Count("", head_dim, state.inner / state.heads);
+  const int64_t dim =
+      config.Count("", keys.head_dim, state.inner / state.heads);
   if (dim * state.heads != state.inner || state.heads % state.groups != 0) {
     config.Refuse("heads of a state space",
                   std::to_string(state.heads) + " of " + std::to_string(dim) +
