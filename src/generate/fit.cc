@@ -215,7 +215,7 @@ PredictedTime PredictDecode(const DecoderPlan& plan, const ops::Roofs& roofs,
 }
 
 double KvReadBytes(const DecoderPlan& plan, int64_t past) {
-  double bytes = 0;
+  double bytes = static_cast<double>(plan.kv.state_bytes());
   ForLayers(plan.spec, [&](int64_t layers, int64_t window) {
     bytes +=
         static_cast<double>(layers) * KvBytesOfLayer(plan, past, 0, window);

@@ -55,8 +55,8 @@ PredictedTime PredictDecode(const models::DecoderPlan& plan,
                             const ops::Roofs& roofs, int64_t tokens,
                             int64_t past, int64_t sequences);
 
-// Bytes of keys and values that a row with `past` positions before it reads,
-// in all layers.
+// Bytes of keys and values, and of states, that a row with `past` positions
+// before it reads, in all layers.
 double KvReadBytes(const models::DecoderPlan& plan, int64_t past);
 
 struct PredictedSpeed {

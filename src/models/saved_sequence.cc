@@ -66,7 +66,10 @@ class Reader {
 // Bytes of a page, by checked arithmetic.
 uint64_t PageBytes(const KvShape& shape, std::string_view where) {
   constexpr int64_t kMost = int64_t{1} << 20;
-  if (shape.layers == 0 && shape.state_layers > 0) return 0;
+  if (shape.layers == 0 && shape.kv_heads == 0 && shape.head_dim == 0 &&
+      shape.state_layers > 0) {
+    return 0;
+  }
   if (shape.head_dim <= 0 || shape.head_dim > kMost) {
     Corrupt(where, "absurd sizes of a session");
   }

@@ -1,15 +1,18 @@
 // State spaces: the same bits however a prompt is fed and on every target, the
 // states that the reference has, and what a state cannot do.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
-#include <cstring>
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/random.h"
+#include "formats/testing/gguf_writer.h"
 #include "kernels/kernels.h"
 #include "models/decoder.h"
 #include "models/saved_sequence.h"
@@ -211,6 +214,140 @@ TEST_P(StateSpaceTest, SavedSequencesGoOn) {
     EXPECT_EQ(feeder.Feed(*other, Tokens(5, 8)),
               feeder.Feed(*sequence, Tokens(5, 8)));
   }
+}
+
+// One layer of more channels than one part of a scan has, written out in
+// double from the formulas of the paper.
+class ManyChannels {
+ public:
+  static constexpr size_t kWidth = 16, kInner = 200, kStates = 3, kTaps = 3,
+                          kRank = 2, kVocab = 300;
+
+  ManyChannels() {
+    writer_.String("general.architecture", "mamba");
+    const auto key = [&](const std::string& name, size_t value) {
+      writer_.U32("mamba." + name, static_cast<uint32_t>(value));
+    };
+    key("block_count", 1);
+    key("embedding_length", kWidth);
+    key("ssm.inner_size", kInner);
+    key("ssm.state_size", kStates);
+    key("ssm.conv_kernel", kTaps);
+    key("ssm.time_step_rank", kRank);
+    writer_.F32("mamba.attention.layer_norm_rms_epsilon", 1e-5f);
+    embedding_ = Add("token_embd.weight", {kVocab, kWidth});
+    end_norm_ = Add("output_norm.weight", {kWidth});
+    norm_ = Add("blk.0.attn_norm.weight", {kWidth});
+    in_ = Add("blk.0.ssm_in.weight", {2 * kInner, kWidth});
+    filters_ = Add("blk.0.ssm_conv1d.weight", {kInner, kTaps});
+    filter_bias_ = Add("blk.0.ssm_conv1d.bias", {kInner});
+    parts_ = Add("blk.0.ssm_x.weight", {kRank + 2 * kStates, kInner});
+    step_ = Add("blk.0.ssm_dt.weight", {kInner, kRank});
+    step_bias_ = Add("blk.0.ssm_dt.bias", {kInner});
+    rates_ = Add("blk.0.ssm_a", {kInner, kStates}, -1);
+    skips_ = Add("blk.0.ssm_d", {kInner});
+    out_ = Add("blk.0.ssm_out.weight", {kWidth, kInner});
+  }
+
+  Checkpoint Open() {
+    const fs::path path = fs::temp_directory_path() /
+                          ("malmoi_state_" + std::to_string(getpid()));
+    WriteFileAtomically(path, writer_.Finish());
+    Checkpoint checkpoint = Checkpoint::Open(path);
+    fs::remove(path);
+    return checkpoint;
+  }
+
+  // Logits behind the last token.
+  std::vector<double> Logits(std::span<const int32_t> tokens) const {
+    std::vector<Row> inputs(kTaps - 1, Row(kInner));
+    std::vector<Row> state(kInner, Row(kStates));
+    Row stream;
+    for (const int32_t token : tokens) {
+      const size_t from = static_cast<size_t>(token) * kWidth;
+      stream.assign(embedding_.begin() + static_cast<ptrdiff_t>(from),
+                    embedding_.begin() + static_cast<ptrdiff_t>(from + kWidth));
+      const Row projected = Times(in_, Norm(stream, norm_));
+      inputs.emplace_back(projected.begin(), projected.begin() + kInner);
+      Row u(kInner), y(kInner);
+      for (size_t c = 0; c < kInner; ++c) {
+        u[c] = filter_bias_[c];
+        for (size_t k = 0; k < kTaps; ++k) {
+          u[c] +=
+              filters_[c * kTaps + k] * inputs[inputs.size() - kTaps + k][c];
+        }
+        u[c] /= 1 + std::exp(-u[c]);
+      }
+      const Row parts = Times(parts_, u);
+      const Row step = Times(step_, {parts.begin(), parts.begin() + kRank});
+      for (size_t c = 0; c < kInner; ++c) {
+        const double delta = std::log1p(std::exp(step[c] + step_bias_[c]));
+        y[c] = skips_[c] * u[c];
+        for (size_t n = 0; n < kStates; ++n) {
+          state[c][n] =
+              std::exp(delta * rates_[c * kStates + n]) * state[c][n] +
+              delta * parts[kRank + n] * u[c];
+          y[c] += state[c][n] * parts[kRank + kStates + n];
+        }
+        const double gate = projected[kInner + c];
+        y[c] *= gate / (1 + std::exp(-gate));
+      }
+      const Row out = Times(out_, y);
+      for (size_t k = 0; k < kWidth; ++k) stream[k] += out[k];
+    }
+    return Times(embedding_, Norm(stream, end_norm_));
+  }
+
+ private:
+  using Row = std::vector<double>;
+
+  // Uniform in ±1/2, or all of the sign given.
+  Row Add(const std::string& name, const Shape& shape, int sign = 0) {
+    size_t count = 1;
+    for (const int64_t size : shape) count *= static_cast<size_t>(size);
+    std::vector<float> values(count);
+    for (float& value : values) {
+      value = static_cast<float>(random_.Below(1000)) / 1000.0f - 0.5f;
+      if (sign != 0) value = std::copysign(value, static_cast<float>(sign));
+    }
+    writer_.F32Tensor(name, shape, values);
+    return {values.begin(), values.end()};
+  }
+  static Row Times(const Row& matrix, const Row& x) {
+    Row out(matrix.size() / x.size());
+    for (size_t r = 0; r < out.size(); ++r) {
+      for (size_t k = 0; k < x.size(); ++k) {
+        out[r] += matrix[r * x.size() + k] * x[k];
+      }
+    }
+    return out;
+  }
+  static Row Norm(const Row& x, const Row& weight) {
+    double squares = 0;
+    for (const double value : x) squares += value * value;
+    const double scale =
+        1 / std::sqrt(squares / static_cast<double>(x.size()) + 1e-5);
+    Row out(x.size());
+    for (size_t k = 0; k < x.size(); ++k) out[k] = x[k] * scale * weight[k];
+    return out;
+  }
+
+  Random random_{9};
+  formats::GgufWriter writer_;
+  Row embedding_, end_norm_, norm_, in_, filters_, filter_bias_, parts_, step_,
+      step_bias_, rates_, skips_, out_;
+};
+
+TEST(StateSpace, ManyChannelsEqualTheFormulasInDouble) {
+  ManyChannels model;
+  ThreadPool pool(2);
+  const auto decoder = Decoder::Load(model.Open(), Precision::kExact, pool);
+  const auto tokens = Tokens(9, 11);
+  const auto sequence = decoder->NewSequence(64);
+  const auto logits = Feeder(*decoder, 2).Feed(*sequence, tokens);
+  const auto expected = model.Logits(tokens);
+  std::vector<float> want(expected.begin(), expected.end());
+  EXPECT_LT(Difference(std::span(logits).last(want.size()), want), 1e-5);
 }
 
 INSTANTIATE_TEST_SUITE_P(

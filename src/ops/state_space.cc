@@ -49,7 +49,7 @@ void Convolve(Exec& exec, std::span<const StateSlice> slices,
 
 void ScanChannels(Exec& exec, std::span<const StateSlice> slices,
                   const kernels::Scan& all) {
-  ForChannels(exec, slices, all.channels, 128,
+  ForChannels(exec, slices, all.channels, kScanPart,
               [&](const StateSlice& slice, int64_t first, int64_t count) {
                 kernels::Scan part = all;
                 part.rows = slice.rows;
@@ -58,9 +58,10 @@ void ScanChannels(Exec& exec, std::span<const StateSlice> slices,
                 part.in += slice.first_row * all.in_stride;
                 part.out += slice.first_row * all.in_stride;
                 part.steps += slice.first_row * all.step_stride + first;
-                part.rates += first;
+                part.rates += first * all.states;
                 part.skips += first;
-                part.state = slice.state + first;
+                part.state = slice.state + first * all.states;
+                part.state_stride = count;
                 part.y += slice.first_row * all.y_stride + first;
                 kernels::Kernels().scan_channels(part);
               });

@@ -22,7 +22,10 @@ struct StateSlice {
 // and channel 0 of everything; its rows, window and state are not looked at.
 void Convolve(Exec& exec, std::span<const StateSlice> slices,
               const kernels::Convolution& all);
-// state: [states][channels].
+// state and rates: parts of kScanPart channels, the last perhaps smaller, each
+// [states][its channels], so that a part lies together: rows as far apart as
+// all channels would share few lines of a cache.
+inline constexpr int64_t kScanPart = 128;
 void ScanChannels(Exec& exec, std::span<const StateSlice> slices,
                   const kernels::Scan& all);
 // `channels` are those of a head, all heads lie beside one another, and in and

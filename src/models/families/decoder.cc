@@ -332,11 +332,12 @@ std::span<const float> DecoderFamily::Forward(
     Block(exec, batch, i);
     if (exec.tap) Tapped(exec, batch, Format("layer.{}.output", i));
   }
+  const auto logits = Logits(exec, batch);
   for (const SequenceInput& input : inputs) {
     input.sequence->SetLength(input.sequence->length() +
                               static_cast<int64_t>(input.tokens.size()));
   }
-  return Logits(exec, batch);
+  return logits;
 }
 
 std::unique_ptr<Decoder> Decoder::Load(const Checkpoint& checkpoint,

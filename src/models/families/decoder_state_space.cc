@@ -153,7 +153,6 @@ void DecoderFamily::ScanChannels(Exec& exec, const Batch& batch, int64_t index,
                      .step_stride = inner,
                      .rates = layer.rates.data(),
                      .skips = layer.skips.data(),
-                     .state_stride = inner,
                      .y = out,
                      .y_stride = inner});
 }

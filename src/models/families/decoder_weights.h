@@ -36,7 +36,7 @@ struct StateSpaceLayer {
   // step, in and out, [step_rank + 2·states, inner], and the step [inner,
   // step_rank]. Of heads only the bias, [heads].
   Linear parts, step;
-  std::vector<float> rates;  // [states][inner], or [heads]
+  std::vector<float> rates;  // as ops::ScanChannels() reads them, or [heads]
   std::vector<float> skips;  // [inner], or [heads]
   Norm norm;                 // [inner], of what was gated
   Linear out;                // [width, inner]

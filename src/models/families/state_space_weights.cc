@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/families/decoder_weights.h"
+#include "ops/state_space.h"
 
 namespace malmoi::models {
 
@@ -17,13 +18,18 @@ std::vector<float> Values(WeightReader& reader, Role role, int64_t index,
   return tensor != nullptr ? Floats(*tensor) : std::vector<float>();
 }
 
-// [rows][columns] as [columns][rows].
-std::vector<float> Transpose(const std::vector<float>& from, int64_t columns) {
-  const size_t width = static_cast<size_t>(columns);
-  const size_t rows = from.size() / width;
-  std::vector<float> to(from.size());
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < width; ++c) to[c * rows + r] = from[r * width + c];
+// [rows][columns] as parts of at most `part` rows, each [columns][its rows].
+std::vector<float> Transpose(const std::vector<float>& from, int64_t columns,
+                             int64_t part) {
+  const int64_t rows = std::ssize(from) / columns;
+  std::vector<float> to;
+  to.reserve(from.size());
+  for (int64_t first = 0; first < rows; first += part) {
+    for (int64_t c = 0; c < columns; ++c) {
+      for (int64_t r = first; r < std::min(rows, first + part); ++r) {
+        to.push_back(from[static_cast<size_t>(r * columns + c)]);
+      }
+    }
   }
   return to;
 }
@@ -42,7 +48,7 @@ void ReadStateSpace(WeightReader& reader, bool gguf, const Spec& spec,
   layer.filters = Transpose(
       values(Role::kStateFilters, gguf ? Shape{convolved, state.taps}
                                        : Shape{convolved, 1, state.taps}),
-      state.taps);
+      state.taps, convolved);
   if (state.filter_bias) {
     const Tensor* bias =
         reader.finder().FindBias(Role::kStateFilters, index, {convolved});
@@ -61,8 +67,9 @@ void ReadStateSpace(WeightReader& reader, bool gguf, const Spec& spec,
                   state.inner, false, layer.parts);
     reader.Matrix(Role::kStateStep, index, state.inner, state.step_rank, true,
                   layer.step);
-    layer.rates = Transpose(
-        values(Role::kStateRates, {state.inner, state.states}), state.states);
+    layer.rates =
+        Transpose(values(Role::kStateRates, {state.inner, state.states}),
+                  state.states, ops::kScanPart);
     layer.skips = values(Role::kStateSkips, {state.inner});
   }
   if (state.log_rates) {

@@ -1,6 +1,5 @@
 #include "models/families/weight_reader.h"
 
-#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
