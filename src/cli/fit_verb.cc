@@ -180,6 +180,10 @@ void PrintReport(const generate::ModelInfo& info, const ops::Machine& machine,
                  int threads, const generate::FitReport& report) {
   const generate::FitOption& source = report.options[0];
   const generate::PredictedMemory& memory = source.memory;
+  const models::KvShape& shape = report.plan.kv;
+  const char* held = shape.rewinds()     ? "keys and values"
+                     : shape.layers == 0 ? "states"
+                                         : "keys, values and states";
   Row("name",
       Format("{}, {}, {}", info.name, info.architecture, info.quantization));
   Row("machine", Format("{}, {} {}, {}", machine.cpu, threads,
@@ -188,7 +192,7 @@ void PrintReport(const generate::ModelInfo& info, const ops::Machine& machine,
                        FormatBytes(report.available_bytes), Translate("free"),
                        Verdict(source.fits)));
   Row("", Format("{} {}, {} {} ({} {}), {} {}", Translate("weights"),
-                 FormatBytes(memory.weights), Translate("keys and values"),
+                 FormatBytes(memory.weights), Translate(held),
                  FormatBytes(memory.kv), report.context, Translate("tokens"),
                  Translate("scratch"), FormatBytes(memory.scratch)));
   Row("speed",

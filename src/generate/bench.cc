@@ -54,10 +54,10 @@ class Bench {
       tokens_.push_back(static_cast<int32_t>(
           random.Below(static_cast<uint32_t>(decoder_.spec().vocab_size))));
     }
-    // The past is filled once; each run forgets what it has added.
+    // The past is filled once; each run goes on with a copy.
     for (int64_t i = 0; i < options.sequences; ++i) {
-      sequences_.push_back(decoder_.NewSequence(context, options.kv_type));
-      Feed(*sequences_.back(), past_);
+      pasts_.push_back(decoder_.NewSequence(context, options.kv_type));
+      Feed(*pasts_.back(), past_);
     }
   }
 
@@ -69,9 +69,10 @@ class Bench {
 
   double DecodeSeconds() {
     std::vector<SequenceInput> inputs;
-    for (const auto& sequence : sequences_) {
-      sequence->Truncate(past_);
-      inputs.push_back({sequence.get(), {}, LogitsFor::kLast});
+    std::vector<std::unique_ptr<models::Sequence>> sequences;
+    for (const auto& past : pasts_) {
+      sequences.push_back(past->Fork());
+      inputs.push_back({sequences.back().get(), {}, LogitsFor::kLast});
     }
     return Seconds([&] {
       for (int64_t i = 0; i < options_.decode_tokens; ++i) {
@@ -103,7 +104,7 @@ class Bench {
   Arena arena_;
   Exec exec_;
   std::vector<int32_t> tokens_;
-  std::vector<std::unique_ptr<models::Sequence>> sequences_;
+  std::vector<std::unique_ptr<models::Sequence>> pasts_;
 };
 
 std::string DecodeName(const BenchOptions& options) {

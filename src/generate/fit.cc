@@ -95,13 +95,15 @@ template <typename F>
 void ForLayers(const models::Spec& spec, F&& use) {
   int64_t sliding = 0;
   for (const bool slides : spec.attention.sliding) sliding += slides ? 1 : 0;
-  if (sliding < spec.layers) use(spec.layers - sliding, int64_t{0});
+  const int64_t all = spec.AttentionLayers() - sliding;
+  if (all > 0) use(all, int64_t{0});
   if (sliding > 0) use(sliding, spec.attention.window);
 }
 
 // Of one layer. Each position is read once for all rows that see it.
 double KvBytesOfLayer(const DecoderPlan& plan, int64_t past, int64_t rows,
                       int64_t window) {
+  if (plan.kv.layers == 0) return 0;
   int64_t read = past + rows;
   if (window > 0) read = std::min(read, window + rows);
   return static_cast<double>(plan.kv.page_bytes()) /
@@ -135,6 +137,14 @@ double ElementsOfLayer(const models::Spec& spec) {
                              3 * spec.feed_forward.hidden);
 }
 
+// The same of a state space. The exponential of a channel's state costs as much
+// as any element, the state of a head but two multiplications and additions.
+double ElementsOfState(const models::StateSpaceSpec& state) {
+  const double states = static_cast<double>(state.inner * state.states);
+  return static_cast<double>(2 * state.projected() + 2 * state.inner) +
+         (state.heads > 0 ? states * 4 / kCalibration.element_ops : states);
+}
+
 constexpr int64_t kPiece = 512;
 
 }  // namespace
@@ -164,11 +174,23 @@ PredictedTime PredictForward(const DecoderPlan& plan, const ops::Roofs& roofs,
     if (used > 0) AddMatrix(matrix, roofs, used, time);
   }
   time.attention = AttentionSeconds(plan, roofs, shape);
-  time.elements = static_cast<double>(rows * spec.layers) *
-                  ElementsOfLayer(spec) * kCalibration.element_ops /
-                  roofs.f32_ops_per_s;
+  // A state is read and written.
+  time.memory += 2.0 * static_cast<double>(shape.sequences) *
+                 static_cast<double>(plan.kv.state_bytes()) /
+                 (roofs.read_bytes_per_s * kCalibration.memory);
+  const double elements =
+      static_cast<double>(spec.layers) * ElementsOfLayer(spec) +
+      static_cast<double>(plan.kv.state_layers) *
+          ElementsOfState(spec.state_space);
+  time.elements = static_cast<double>(rows) * elements *
+                  kCalibration.element_ops / roofs.f32_ops_per_s;
   // Norm, projections, attention, output; norm, gate and up, down.
-  const int64_t regions = spec.layers * (spec.post_norms ? 7 : 5) + 1;
+  // Of a state space projection, convolution, two more where channels have
+  // steps, scan and output.
+  const int64_t regions =
+      spec.HasFeedForward()
+          ? spec.layers * (spec.post_norms ? 7 : 5) + 1
+          : spec.layers * (spec.state_space.heads > 0 ? 4 : 6) + 1;
   time.regions = static_cast<double>(regions) * kCalibration.region_s;
   return time;
 }
@@ -193,7 +215,7 @@ PredictedTime PredictDecode(const DecoderPlan& plan, const ops::Roofs& roofs,
 }
 
 double KvReadBytes(const DecoderPlan& plan, int64_t past) {
-  double bytes = 0;
+  double bytes = static_cast<double>(plan.kv.state_bytes());
   ForLayers(plan.spec, [&](int64_t layers, int64_t window) {
     bytes +=
         static_cast<double>(layers) * KvBytesOfLayer(plan, past, 0, window);
@@ -209,14 +231,25 @@ PredictedSpeed PredictSpeed(const DecoderPlan& plan, const ops::Roofs& roofs) {
               PredictDecode(plan, roofs, kDecode, kPrompt, 1).seconds()};
 }
 
+namespace {
+
+// Values of a row in the midst of a state space: what is projected, convolved,
+// its parts, the steps, what is scanned and gated.
+int64_t StateRow(const models::StateSpaceSpec& state) {
+  const int64_t steps =
+      state.heads > 0 ? 2 * state.heads
+                      : 2 * (state.step_rank + state.states + state.inner);
+  return state.projected() + state.convolved() + steps + 2 * state.inner;
+}
+
+}  // namespace
+
 PredictedMemory PredictMemory(const DecoderPlan& plan, int64_t context) {
   const models::Spec& spec = plan.spec;
   const models::AttentionSpec& attention = spec.attention;
   PredictedMemory memory;
   memory.weights = plan.packed_bytes();
-  const int64_t pages =
-      (context + models::kPagePositions - 1) / models::kPagePositions;
-  memory.kv = static_cast<size_t>(pages) * plan.kv.page_bytes();
+  memory.kv = plan.kv.bytes(context);
   // The stream and its norms, queries, and what attention or the gate gives,
   // in f32 where float weights read it and in bytes with scales where not;
   // then the logits and the row of the last norm.
@@ -229,7 +262,8 @@ PredictedMemory PredictMemory(const DecoderPlan& plan, int64_t context) {
   const int64_t widest = std::max(2 * query, spec.feed_forward.hidden);
   const int64_t each = floats ? 4 : 2;
   memory.scratch = static_cast<size_t>(
-      piece * (4 * spec.width + each * (spec.width + widest) + 4 * query) +
+      piece * (4 * spec.width + each * (spec.width + widest) + 4 * query +
+               4 * StateRow(spec.state_space)) +
       4 * (spec.vocab_size + spec.width));
   return memory;
 }

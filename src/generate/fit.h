@@ -55,8 +55,8 @@ PredictedTime PredictDecode(const models::DecoderPlan& plan,
                             const ops::Roofs& roofs, int64_t tokens,
                             int64_t past, int64_t sequences);
 
-// Bytes of keys and values that a row with `past` positions before it reads,
-// in all layers.
+// Bytes of keys and values, and of states, that a row with `past` positions
+// before it reads, in all layers.
 double KvReadBytes(const models::DecoderPlan& plan, int64_t past);
 
 struct PredictedSpeed {
@@ -68,7 +68,7 @@ PredictedSpeed PredictSpeed(const models::DecoderPlan& plan,
 
 struct PredictedMemory {
   size_t weights = 0;  // bytes of the panels
-  size_t kv = 0;       // keys and values of the whole context
+  size_t kv = 0;       // keys and values of the whole context, states
   size_t scratch = 0;  // activations of a piece of a prompt; an estimate
   size_t total() const { return weights + kv + scratch; }
 };

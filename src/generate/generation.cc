@@ -65,7 +65,8 @@ Generation::Generation(const LanguageModel& model,
                        int64_t context)
     : model_(model),
       options_(options),
-      lookup_(lookup),
+      // A wrong guess could not be taken back.
+      lookup_(model.decoder().rewinds() ? lookup : Lookup::kOff),
       context_(context),
       vocab_(static_cast<size_t>(model.decoder().spec().vocab_size)),
       prompt_(Fit(prompt, options, context)),
@@ -74,7 +75,7 @@ Generation::Generation(const LanguageModel& model,
       decoder_(model.shared_tokenizer(), !options.ignore_end,
                !model.tokenizer().IsSpecial(prompt.back())),
       history_(prompt_.begin(), prompt_.end()),
-      policy_(lookup),
+      policy_(lookup_),
       created_(Now()) {
   completion_.usage.prompt_tokens = static_cast<int64_t>(prompt.size());
   if (Guessing()) {

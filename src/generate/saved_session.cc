@@ -64,6 +64,8 @@ void CheckSaved(const models::SavedSequence& saved, const SessionState& state,
       saved.shape.kv_heads != shape.kv_heads ||
       saved.shape.head_dim != shape.head_dim ||
       saved.shape.type != shape.type ||
+      saved.shape.state_layers != shape.state_layers ||
+      saved.shape.state_size != shape.state_size ||
       std::any_of(saved.tokens.begin(), saved.tokens.end(),
                   [&](int32_t id) { return id < 0 || id >= vocab; })) {
     throw Error(ErrorCode::kCorrupt,
@@ -74,6 +76,7 @@ void CheckSaved(const models::SavedSequence& saved, const SessionState& state,
 }  // namespace
 
 void Session::Save(const fs::path& path) const {
+  state_->past.sequence->RequireWhole();
   WriteFileAtomically(
       path, models::SaveSequence(*state_->past.sequence, state_->past.tokens,
                                  ModelMark(*state_), kernels::Kernels().name));
@@ -84,10 +87,13 @@ int64_t Session::Load(const fs::path& path) {
   const auto file = MappedFile::Open(path);
   const auto saved = models::ParseSequence(file->bytes(), path.string());
   CheckSaved(saved, state, path.string());
-  const int64_t length =
+  int64_t length =
       std::min(static_cast<int64_t>(saved.tokens.size()), state.context);
+  if (!saved.shape.rewinds() && length < std::ssize(saved.tokens)) length = 0;
   state.past.Truncate(0);
-  models::RestoreSequence(saved, length, *state.past.sequence);
+  if (length > 0) {
+    models::RestoreSequence(saved, length, *state.past.sequence);
+  }
   state.past.tokens.assign(saved.tokens.begin(), saved.tokens.begin() + length);
   return length;
 }

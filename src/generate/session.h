@@ -42,7 +42,8 @@ struct GenerateOptions {
   // prompt and ends the answer with kLength.
   int64_t sliding_window = 0;
   // Guesses from the text so far, several checked in one forward. The answer
-  // is the same, it only comes sooner; none while a tap observes.
+  // is the same, it only comes sooner; none while a tap observes, or where a
+  // sequence cannot forget them (Decoder::rewinds()).
   Lookup lookup = Lookup::kAutomatic;
   std::function<bool()> cancelled;  // asked once per token
   std::function<void(const Step&)> on_step;
@@ -97,10 +98,11 @@ class Session {
   // the next call. Some hundred tokens at a time bound the memory.
   std::span<const float> ScoreNext(std::span<const int32_t> tokens);
   // Writes tokens and computed pages to a file, or goes on with those of one
-  // (as many as the context holds; their number). The next prompt reuses what
-  // it has in common with them. Load throws kInvalidArgument for a file of
-  // another model, kUnsupported for one of other kernels, whose bits may
-  // differ, kCorrupt for one that is no session or damaged.
+  // (as many as the context holds; their number; with a state all or none). The
+  // next prompt reuses what it has in common with them. Load throws
+  // kInvalidArgument for a file of another model, kUnsupported for one of other
+  // kernels, whose bits may differ, kCorrupt for one that is no session or
+  // damaged.
   void Save(const std::filesystem::path& path) const;
   int64_t Load(const std::filesystem::path& path);
 

@@ -29,10 +29,13 @@ struct TokenSequence {
 
   int64_t length() const { return static_cast<int64_t>(tokens.size()); }
 
-  // How many tokens of `prompt` are held at the beginning; not the last of
-  // it, which must be fed again for its logits.
+  // How many tokens of `prompt` are held at the beginning, as far as all
+  // behind them can be forgotten; not the last of it, which must be fed again
+  // for its logits.
   int64_t Reusable(std::span<const int32_t> prompt) const {
-    return CommonPrefix(tokens, prompt.first(prompt.size() - 1));
+    const int64_t common =
+        CommonPrefix(tokens, prompt.first(prompt.size() - 1));
+    return sequence->CanTruncate(common) ? common : 0;
   }
   // Forgets all but the first `length` tokens.
   void Truncate(int64_t length) {

@@ -12,6 +12,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/panel.h"
+#include "kernels/state_space.h"
 
 namespace malmoi::kernels {
 
@@ -90,6 +91,13 @@ struct KernelTable {
   void (*silu_mul)(float* gate, const float* up, int64_t count);
   void (*gelu_tanh_mul)(float* gate, const float* up, int64_t count);
   void (*add)(float* to, const float* from, int64_t count);
+
+  // Of state spaces, see kernels/state_space.h.
+  void (*convolve_silu)(const Convolution& in);
+  void (*scan_channels)(const Scan& in);
+  void (*scan_head)(const Scan& in);
+  // values = log(1+exp(values)).
+  void (*softplus)(float* values, int64_t count);
 
   // Softmax attention over the positions of one chunk of 512. Queries are
   // rounded to 8 bits, a scale per 32, where keys are; the dot products of 32

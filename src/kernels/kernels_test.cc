@@ -226,6 +226,62 @@ TEST_P(KernelTest, GatedActivationsFollowTheirFormulas) {
   }
 }
 
+// Channels of every remainder; the second call goes on from the first.
+TEST_P(KernelTest, StateSpacesEqualTheScalarTwin) {
+  constexpr size_t kRows = 5, kStates = 3, kTaps = 4;
+  Random random(7);
+  const auto uniform = [&](size_t count, float scale) {
+    std::vector<float> values(count);
+    for (float& value : values) value = Uniform(random) * scale;
+    return values;
+  };
+  for (size_t channels : {1, 8, 16, 31, 67}) {
+    const auto x = uniform(kRows * channels, 2), in = uniform(kRows * 3, 1),
+               out = uniform(kRows * 3, 1), bias = uniform(channels, 1),
+               filters = uniform(kTaps * channels, 1);
+    auto steps = uniform(kRows * channels, 5), rates = uniform(3 * channels, 1);
+    for (float& rate : rates) rate = -std::fabs(rate);
+    const int64_t stride = static_cast<int64_t>(channels);
+    const auto run = [&](const KernelTable& table, bool head) {
+      std::vector<float> all, step = steps, y(kRows * channels),
+                              window(3 * channels), state(kStates * channels);
+      table.softplus(step.data(), static_cast<int64_t>(step.size()));
+      all = step;
+      std::vector<float> decays(kRows, 0.75f);
+      for (int64_t rows : {2, 5}) {
+        table.convolve_silu({rows, stride, kTaps, x.data(), stride,
+                             filters.data(), bias.data(), window.data(), stride,
+                             y.data(), stride});
+        all.insert(all.end(), y.begin(), y.end());
+        Scan scan = {rows, stride, kStates, x.data(), stride};
+        scan.in = in.data();
+        scan.out = out.data();
+        scan.in_stride = 3;
+        scan.steps = step.data();
+        scan.step_stride = head ? 1 : stride;
+        scan.rates = rates.data();
+        scan.decays = decays.data();
+        scan.skips = bias.data();
+        scan.state = state.data();
+        scan.state_stride = scan.y_stride = stride;
+        scan.y = y.data();
+        (head ? table.scan_head : table.scan_channels)(scan);
+        for (const auto* values : {&y, &window, &state}) {
+          all.insert(all.end(), values->begin(), values->end());
+        }
+      }
+      return all;
+    };
+    for (const bool head : {false, true}) {
+      const auto got = run(*GetParam(), head),
+                 twin = run(ScalarKernels(), head);
+      for (size_t i = 0; i < got.size(); ++i) {
+        EXPECT_NEAR(got[i], twin[i], 2e-5 * (1 + std::fabs(twin[i]))) << i;
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Targets, KernelTest,
                          ::testing::ValuesIn(AllKernels().begin(),
                                              AllKernels().end()),

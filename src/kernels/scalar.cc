@@ -161,6 +161,70 @@ void Add(float* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
+void ConvolveSilu(const Convolution& in) {
+  const int64_t before = in.taps - 1;
+  const auto input = [&](int64_t t) {
+    return t < 0 ? in.window + (before + t) * in.stride
+                 : in.x + t * in.x_stride;
+  };
+  for (int64_t t = 0; t < in.rows; ++t) {
+    for (int64_t c = 0; c < in.channels; ++c) {
+      float sum = in.bias[c];
+      for (int64_t k = 0; k < in.taps; ++k) {
+        sum = std::fma(in.filters[k * in.stride + c], input(t - before + k)[c],
+                       sum);
+      }
+      in.out[t * in.out_stride + c] = sum / (1.0f + std::exp(-sum));
+    }
+  }
+  for (int64_t j = 0; j < before; ++j) {
+    const float* from = input(in.rows - before + j);
+    float* to = in.window + j * in.stride;
+    if (from != to) std::copy_n(from, in.channels, to);
+  }
+}
+
+void ScanChannels(const Scan& in) {
+  for (int64_t t = 0; t < in.rows; ++t) {
+    for (int64_t c = 0; c < in.channels; ++c) {
+      const float x = in.x[t * in.x_stride + c];
+      const float step = in.steps[t * in.step_stride + c];
+      float y = in.skips[c] * x;
+      for (int64_t n = 0; n < in.states; ++n) {
+        float& state = in.state[n * in.state_stride + c];
+        state = std::fma(std::exp(step * in.rates[n * in.state_stride + c]),
+                         state, step * x * in.in[t * in.in_stride + n]);
+        y = std::fma(state, in.out[t * in.in_stride + n], y);
+      }
+      in.y[t * in.y_stride + c] = y;
+    }
+  }
+}
+
+void ScanHead(const Scan& in) {
+  for (int64_t t = 0; t < in.rows; ++t) {
+    const float step = in.steps[t * in.step_stride];
+    const float decay = in.decays[t * in.step_stride];
+    for (int64_t c = 0; c < in.channels; ++c) {
+      const float x = in.x[t * in.x_stride + c];
+      float y = in.skips[0] * x;
+      for (int64_t n = 0; n < in.states; ++n) {
+        float& state = in.state[n * in.state_stride + c];
+        state = std::fma(decay, state, step * x * in.in[t * in.in_stride + n]);
+        y = std::fma(state, in.out[t * in.in_stride + n], y);
+      }
+      in.y[t * in.y_stride + c] = y;
+    }
+  }
+}
+
+void Softplus(float* values, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    values[i] =
+        std::max(values[i], 0.0f) + std::log1p(std::exp(-std::fabs(values[i])));
+  }
+}
+
 float Element(KvType type, const std::byte* page, int64_t index) {
   switch (type) {
     case KvType::kF32:
@@ -326,6 +390,10 @@ const KernelTable& ScalarKernels() {
       .silu_mul = SiluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = Add,
+      .convolve_silu = ConvolveSilu,
+      .scan_channels = ScanChannels,
+      .scan_head = ScanHead,
+      .softplus = Softplus,
       .attend_chunk = AttendChunk,
       .store_kv = StoreKv,
       .int8_roof = Int8Roof,

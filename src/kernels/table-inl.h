@@ -11,6 +11,7 @@
 #include "kernels/kv-inl.h"
 #include "kernels/matmul-inl.h"
 #include "kernels/rows-inl.h"
+#include "kernels/state_space-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
@@ -36,6 +37,10 @@ const KernelTable* Table() {
       .silu_mul = SiluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = AddRows,
+      .convolve_silu = ConvolveSilu,
+      .scan_channels = ScanChannels,
+      .scan_head = ScanHead,
+      .softplus = Softplus,
       .attend_chunk = AttendChunk,
       .store_kv = StoreKv,
       .int8_roof = Int8Roof,

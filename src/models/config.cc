@@ -1,5 +1,6 @@
 #include "models/config.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -47,12 +48,28 @@ void Config::Refuse(std::string_view what, std::string_view got) const {
                                         .got = std::string(got)});
 }
 
+namespace {
+
+// A number, or as many of them as there are layers where all are the same.
+std::optional<int64_t> OneNumber(const formats::GgufFile& file,
+                                 const std::string& key) {
+  if (const auto value = file.GetInt(key)) return value;
+  const auto all = file.GetInts(key);
+  if (!all || all->empty()) return std::nullopt;
+  const bool same = std::all_of(all->begin(), all->end(), [&](int64_t each) {
+    return each == all->front();
+  });
+  return same ? std::optional(all->front()) : std::nullopt;
+}
+
+}  // namespace
+
 int64_t Config::Count(std::string_view gguf, std::string_view hf,
                       std::optional<int64_t> fallback) const {
   std::optional<int64_t> value;
   if (checkpoint_.gguf) {
     if (!gguf.empty()) {
-      value = checkpoint_.gguf->GetInt(prefix_ + std::string(gguf));
+      value = OneNumber(*checkpoint_.gguf, GgufKey(gguf));
     }
   } else if (const Json* json = Find(hf)) {
     if (json->is_number_integer()) value = json->get<int64_t>();
@@ -90,6 +107,12 @@ double Config::NumberOrZero(std::string_view gguf, std::string_view hf) const {
     if (json == nullptr || *json == 0) return 0;
   }
   return Number(gguf, hf);
+}
+
+bool Config::Unbounded(std::string_view hf) const {
+  static const Json bounds = {0.0, {{"__float__", "Infinity"}}};
+  const Json* json = Find(hf);
+  return json == nullptr || *json == bounds;
 }
 
 std::vector<int64_t> Config::Flags(std::string_view hf) const {

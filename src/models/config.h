@@ -38,6 +38,8 @@ class Config {
   std::vector<std::string> Texts(std::string_view hf) const;
   double Number(std::string_view hf) const { return Number("", hf); }
   bool Flag(std::string_view hf) const;
+  // Whether a pair of bounds is absent or 0 and infinity.
+  bool Unbounded(std::string_view hf) const;
   // A list of 0 and 1; empty where there is none.
   std::vector<int64_t> Flags(std::string_view hf) const;
 

@@ -50,6 +50,8 @@ class Decoder {
 
   // How a sequence keeps keys and values: `type`, or f16 (f32 when exact).
   virtual KvShape kv_shape(std::optional<KvType> type = {}) const = 0;
+  // Whether its sequences forget their last tokens, see KvShape::rewinds().
+  bool rewinds() const { return kv_shape().rewinds(); }
   // An empty sequence that grows up to `max_tokens` positions. The sequences
   // of one Forward have the same type.
   virtual std::unique_ptr<Sequence> NewSequence(

@@ -15,8 +15,8 @@ namespace malmoi::models {
 
 namespace {
 
-// Not multiplied with.
-bool IsNorm(Role role) {
+// Whether it is read by element, not multiplied with.
+bool IsNorm(const Spec& spec, Role role) {
   switch (role) {
     case Role::kPositions:
     case Role::kOutputNorm:
@@ -26,7 +26,13 @@ bool IsNorm(Role role) {
     case Role::kPostAttentionNorm:
     case Role::kFeedForwardNorm:
     case Role::kPostFeedForwardNorm:
+    case Role::kStateFilters:
+    case Role::kStateRates:
+    case Role::kStateSkips:
+    case Role::kStateNorm:
       return true;
+    case Role::kStateStep:
+      return spec.state_space.heads > 0;
     default:
       return false;
   }
@@ -58,6 +64,17 @@ bool Uses(const Spec& spec, Role role, int64_t layer) {
       return spec.experts.In(layer) && shared;
     case Role::kRouter:
       return spec.experts.In(layer);
+    case Role::kQueryKeyValue:
+    case Role::kQuery:
+    case Role::kKey:
+    case Role::kValue:
+    case Role::kAttentionOutput:
+      return spec.Attends(layer);
+    case Role::kStateIn:
+    case Role::kStateParts:
+    case Role::kStateStep:
+    case Role::kStateOut:
+      return !spec.Attends(layer);
     default:
       return !IsExpert(role) || spec.experts.In(layer);
   }
@@ -95,7 +112,10 @@ Found FindTensors(const Checkpoint& checkpoint,
     stored = FillName(stored, 0);  // the first expert stands for all
     const auto it = checkpoint.tensors().find(stored);
     if (it == checkpoint.tensors().end()) {
-      if (!IsNorm(name.role) && name.role != Role::kHead && missing.empty()) {
+      const bool elsewhere = checkpoint.tensors().contains(
+          FillName(NameIn(checkpoint, architecture, name.role, layer), 0));
+      if (!elsewhere && !IsNorm(spec, name.role) && name.role != Role::kHead &&
+          missing.empty()) {
         missing = stored + " is missing";
       }
       return;
@@ -105,7 +125,7 @@ Found FindTensors(const Checkpoint& checkpoint,
         name.gguf.empty() ? it->first : FillName(name.gguf, layer);
     Tensor tensor = it->second;
     if (numbered) tensor.shape.insert(tensor.shape.begin(), spec.experts.count);
-    if (!IsNorm(name.role)) {
+    if (!IsNorm(spec, name.role)) {
       const size_t axes = IsExpert(name.role) ? 3 : 2;
       if (tensor.shape.size() != axes) {
         missing =
@@ -164,10 +184,7 @@ DecoderPlan PlanDecoder(const Checkpoint& checkpoint,
   spec = architecture.describe(checkpoint);
   spec.architecture = architecture.name;
   Found found = FindTensors(checkpoint, architecture, spec);
-  const AttentionSpec& attention = spec.attention;
-  plan.kv = {spec.layers, attention.kv_heads,
-             kernels::PaddedHeadDim(KvType::kF16, attention.head_dim),
-             KvType::kF16};
+  plan.kv = ShapeOf(spec, KvType::kF16);
 
   std::map<std::string, DType> chosen;
   if (type != nullptr) {

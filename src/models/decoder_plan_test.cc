@@ -27,8 +27,7 @@ TEST_P(DecoderPlanTest, IsWhatALoadPacks) {
     EXPECT_EQ(plan.packed_bytes(), decoder->weight_bytes());
     EXPECT_EQ(plan.spec.vocab_size, decoder->spec().vocab_size);
     EXPECT_EQ(plan.spec.tied_head, decoder->spec().tied_head);
-    EXPECT_EQ(plan.kv.page_bytes(),
-              decoder->NewSequence(64)->shape().page_bytes());
+    EXPECT_EQ(plan.kv.bytes(64), decoder->NewSequence(64)->shape().bytes(64));
   }
 }
 
@@ -56,8 +55,10 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values("architectures/llama", "architectures/phi3",
                       "architectures/phi3-longrope", "architectures/gemma3",
                       "zoo/gpt2", "zoo/mixtral", "zoo/olmoe", "zoo/qwen2_moe",
-                      "zoo/qwen2_moe-mixed", "zoo/qwen3_moe",
-                      "zoo/granitemoe"));
+                      "zoo/qwen2_moe-mixed", "zoo/qwen3_moe", "zoo/granitemoe",
+                      "zoo_state_space/falcon-mamba",
+                      "zoo_state_space/granite-hybrid", "zoo_state_space/mamba",
+                      "zoo_state_space/mamba2"));
 
 }  // namespace
 }  // namespace malmoi::models

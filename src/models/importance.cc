@@ -27,6 +27,10 @@ const std::vector<Reader>& Readers() {
       {"attention_input",
        {Role::kQueryKeyValue, Role::kQuery, Role::kKey, Role::kValue}},
       {"attention_mixed", {Role::kAttentionOutput}},
+      {"state_space_input", {Role::kStateIn}},
+      {"state_space_channels", {Role::kStateParts}},
+      {"state_space_step", {Role::kStateStep}},
+      {"state_space_gated", {Role::kStateOut}},
       {"feed_forward_input", {Role::kGateUp, Role::kGate, Role::kUp}},
       {"feed_forward_hidden", {Role::kDown}},
   };

@@ -1,5 +1,6 @@
 #include "models/kv_cache.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -27,11 +28,32 @@ KvType FindKvType(std::string_view name) {
                .got = std::string(name)});
 }
 
+KvShape ShapeOf(const Spec& spec, KvType type) {
+  const AttentionSpec& attention = spec.attention;
+  const int64_t layers = spec.AttentionLayers();
+  return {layers,
+          attention.kv_heads,
+          kernels::PaddedHeadDim(type, attention.head_dim),
+          type,
+          spec.layers - layers,
+          spec.state_space.state_size()};
+}
+
 void Sequence::Truncate(int64_t length) {
-  MALMOI_CHECK(length >= 0 && length <= length_);
+  MALMOI_CHECK(length >= 0 && length <= length_ && CanTruncate(length));
   length_ = length;
-  pages_.resize(
-      static_cast<size_t>((length + kPagePositions - 1) / kPagePositions));
+  pages_.resize(static_cast<size_t>(shape_.pages(length)));
+  if (length > 0) return;
+  std::fill(state_.begin(), state_.end(), 0.0f);
+  open_ = false;
+}
+
+void Sequence::RequireWhole() const {
+  if (shape_.rewinds() || !open_) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = "sequence",
+               .what = "a forward has failed halfway and spoilt the state",
+               .hint = "beginning anew"});
 }
 
 std::unique_ptr<Sequence> Sequence::Fork() const {
@@ -40,6 +62,7 @@ std::unique_ptr<Sequence> Sequence::Fork() const {
 
 void Sequence::Reserve(int64_t length) {
   MALMOI_CHECK(length <= max_tokens_);
+  if (shape_.layers == 0) return;
   const size_t bytes = shape_.page_bytes();
   const size_t last_shared = static_cast<size_t>(length_ / kPagePositions);
   if (length_ % kPagePositions != 0 && length > length_ &&
@@ -48,8 +71,7 @@ void Sequence::Reserve(int64_t length) {
     std::memcpy(copy->get(), pages_[last_shared]->get(), bytes);
     pages_[last_shared] = std::move(copy);
   }
-  const size_t wanted =
-      static_cast<size_t>((length + kPagePositions - 1) / kPagePositions);
+  const size_t wanted = static_cast<size_t>(shape_.pages(length));
   while (pages_.size() < wanted) {
     pages_.push_back(std::make_shared<AlignedBytes>(AllocateAligned(bytes)));
   }

@@ -48,6 +48,15 @@ enum class Role {
   kSharedGate,
   kSharedUp,
   kSharedDown,
+  // Of a state space.
+  kStateIn,
+  kStateFilters,
+  kStateParts,
+  kStateStep,
+  kStateRates,
+  kStateSkips,
+  kStateNorm,
+  kStateOut,
   // Of encoders.
   kTokenTypes,
   kEmbeddingNorm,

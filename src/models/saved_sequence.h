@@ -1,8 +1,9 @@
-// A sequence's tokens and pages as bytes, to go on with them in another
+// A sequence's tokens, pages and state as bytes, to go on with them in another
 // process. Little-endian: the magic, eight u64 (version, layers, kv heads,
-// head dim, type, tokens, lengths of the two names), the names, the tokens as
-// i32, zeros up to a multiple of 64, the pages, the SHA-256 of all that in
-// hex.
+// head dim, type, tokens, lengths of the two names), two more in version 3,
+// which is that of sequences with a state (its layers, f32 values of each), the
+// names, the tokens as i32, zeros up to a multiple of 64, the pages, the state,
+// the SHA-256 of all that in hex.
 #ifndef MALMOI_MODELS_SAVED_SEQUENCE_H_
 #define MALMOI_MODELS_SAVED_SEQUENCE_H_
 
@@ -24,6 +25,7 @@ struct SavedSequence {
   KvShape shape;
   std::vector<int32_t> tokens;
   std::span<const std::byte> pages;  // one after another
+  std::span<const std::byte> state;
   std::span<const std::byte> hashed;
   std::string_view hash;
 };
@@ -41,7 +43,7 @@ SavedSequence ParseSequence(std::span<const std::byte> bytes,
 void CheckHash(const SavedSequence& saved, std::string_view where);
 
 // Fills an empty sequence of the same shape with the first `length` tokens'
-// positions.
+// positions; with a state, of all tokens.
 void RestoreSequence(const SavedSequence& saved, int64_t length,
                      Sequence& sequence);
 

@@ -105,5 +105,28 @@ TEST(SavedSequence, AbsurdSizesAllocateNothing) {
   }
 }
 
+TEST(SavedSequence, AStateIsThereWhole) {
+  Sequence sequence({.state_layers = 2, .state_size = 5}, 100);
+  sequence.SetLength(3);
+  sequence.state()[9] = 7;
+  const std::string bytes = SaveSequence(sequence, Tokens(3), "m", "t");
+  const SavedSequence saved = ParseSequence(Bytes(bytes), "file");
+  EXPECT_TRUE(saved.pages.empty());
+  EXPECT_EQ(saved.state.size(), 10 * sizeof(float));
+  Sequence restored(saved.shape, 100);
+  RestoreSequence(saved, 3, restored);
+  EXPECT_EQ(restored.state()[9], 7);
+  EXPECT_EQ(restored.length(), 3);
+  EXPECT_EQ(CodeOf(bytes.substr(0, bytes.size() - 1)), ErrorCode::kCorrupt);
+  for (size_t field = 9; field < 11; ++field) {
+    for (uint64_t value : {uint64_t{0}, uint64_t{6}, uint64_t{1} << 31,
+                           uint64_t{1} << 62, UINT64_MAX}) {
+      std::string changed = bytes;
+      std::memcpy(changed.data() + 8 * field, &value, sizeof(value));
+      EXPECT_EQ(CodeOf(changed), ErrorCode::kCorrupt) << field << " " << value;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace malmoi::models

@@ -109,6 +109,37 @@ struct ExpertsSpec {
   }
 };
 
+// A selective state space in the place of attention (Gu & Dao 2023; Dao & Gu
+// 2024): what a layer remembers of a sequence has a fixed size, the last rows
+// of a convolution and the state of a recurrence (kernels/state_space.h).
+struct StateSpaceSpec {
+  int64_t inner = 0;   // channels; 0: no layer has one
+  int64_t states = 0;  // values that each channel remembers
+  int64_t taps = 0;    // of the convolution
+  // Every channel has a step of its own, from a projection of this rank, and a
+  // rate for each of its states (Mamba); or all channels of a head have one of
+  // both (Mamba 2).
+  int64_t step_rank = 0;
+  int64_t heads = 0;   // 0: a step for each channel
+  int64_t groups = 1;  // of heads that share what goes in and what comes out
+  bool part_norms = false;  // step, in and out are normalized, without weights
+  bool gated_norm = false;  // what was gated is normalized, group by group
+  double norm_epsilon = 0;  // of both
+  bool bias = false;        // of the projections in and out
+  bool filter_bias = false;
+  bool log_rates = false;       // the file has the logarithm of minus the rates
+  std::vector<bool> attention;  // layers that attend instead; empty: none
+
+  // What the convolution reads.
+  int64_t convolved() const {
+    return inner + (heads > 0 ? 2 * groups * states : 0);
+  }
+  // What the first projection gives: the gate, the above, steps of heads.
+  int64_t projected() const { return inner + convolved() + heads; }
+  int64_t window_size() const { return (taps - 1) * convolved(); }
+  int64_t state_size() const { return window_size() + inner * states; }
+};
+
 struct Spec {
   std::string architecture;  // as the file names it
   int64_t layers = 0;
@@ -139,9 +170,25 @@ struct Spec {
   // The file's matrices are [in_features, out_features].
   bool transposed = false;
   AttentionSpec attention;
-  FeedForwardSpec feed_forward;
+  StateSpaceSpec state_space;
+  FeedForwardSpec feed_forward;  // hidden 0: there is none
   ExpertsSpec experts;
   bool tied_head = false;  // the output head is the embedding matrix
+
+  bool Attends(int64_t layer) const {
+    return state_space.inner == 0 ||
+           (!state_space.attention.empty() &&
+            state_space.attention[static_cast<size_t>(layer)]);
+  }
+  int64_t AttentionLayers() const {
+    int64_t count = 0;
+    for (int64_t i = 0; i < layers; ++i) count += Attends(i) ? 1 : 0;
+    return count;
+  }
+
+  bool HasFeedForward() const {
+    return feed_forward.hidden > 0 || experts.count > 0;
+  }
 
   // What a sequence gets that asks for nothing: a longer one would be rotated
   // otherwise from its first token on.

@@ -5,28 +5,11 @@
 
 #include "base/check.h"
 #include "kernels/kernels.h"
+#include "ops/for_rows.h"
 
 namespace malmoi::ops {
 
 namespace {
-constexpr int64_t kSerialRows = 4;  // fewer cost less than a region
-constexpr int64_t kRowsPerTask = 16;
-
-template <typename F>
-void ForRows(Exec& exec, int64_t rows, F&& body) {
-  if (rows <= kSerialRows) {
-    for (int64_t r = 0; r < rows; ++r) body(r, 0);
-    return;
-  }
-  const int64_t step =
-      std::clamp<int64_t>(rows / (exec.pool.threads() * 2), 1, kRowsPerTask);
-  const int tasks = static_cast<int>((rows + step - 1) / step);
-  exec.pool.Run(tasks, [&](int task, int thread) {
-    const int64_t end = std::min(rows, (task + 1) * step);
-    for (int64_t r = task * step; r < end; ++r) body(r, thread);
-  });
-}
-
 float* RowOfEachThread(Exec& exec, int64_t columns) {
   return exec.arena.New<float>(
       static_cast<size_t>(columns * exec.pool.threads()));

@@ -24,15 +24,6 @@ void RequireAtLeast(int64_t least, const char* where, int64_t value) {
                .got = std::to_string(value)});
 }
 
-// Pages that it may need beyond those it has.
-int64_t Growth(int64_t most_pages, bool may_slide,
-               const models::Sequence* sequence, const PageCount& count) {
-  if (sequence == nullptr) return most_pages;
-  // A window that slides gives up its own pages, and others keep the rest.
-  if (may_slide) return most_pages - count.Own(*sequence);
-  return most_pages - PagesFor(sequence->length()) + count.WillCopy(*sequence);
-}
-
 }  // namespace
 
 Batcher::Batcher(std::shared_ptr<const LanguageModel> model,
@@ -42,11 +33,11 @@ Batcher::Batcher(std::shared_ptr<const LanguageModel> model,
   RequireAtLeast(1, "max_sequences", options.max_sequences);
   RequireAtLeast(1, "step_tokens", options.step_tokens);
   RequireAtLeast(0, "max_kept", options.max_kept);
-  page_bytes_ = model_->decoder().kv_shape(options.kv_type).page_bytes();
-  limit_pages_ = options.memory_bytes > 0
-                     ? static_cast<int64_t>(options.memory_bytes / page_bytes_)
-                     : options.max_sequences * PagesFor(options_.context);
-  stats_.memory_bytes = static_cast<size_t>(limit_pages_) * page_bytes_;
+  shape_ = model_->decoder().kv_shape(options.kv_type);
+  stats_.memory_bytes = options.memory_bytes > 0
+                            ? options.memory_bytes
+                            : static_cast<size_t>(options.max_sequences) *
+                                  shape_.bytes(options_.context);
 }
 
 std::shared_ptr<Request> Batcher::NewRequest(
@@ -55,13 +46,13 @@ std::shared_ptr<Request> Batcher::NewRequest(
   auto request =
       std::make_shared<Request>(*model_, std::move(prompt), std::move(options),
                                 std::move(on_done), options_.context);
-  if (request->most_pages_ > limit_pages_) {
+  const size_t most = shape_.bytes(request->most_tokens_);
+  if (most > stats_.memory_bytes) {
     throw Error(ErrorCode::kLimit,
                 {.where = "memory",
                  .what = "an answer may grow larger than the memory for all",
                  .expected = Format("at most {} bytes", stats_.memory_bytes),
-                 .got = std::to_string(
-                     static_cast<size_t>(request->most_pages_) * page_bytes_),
+                 .got = std::to_string(most),
                  .hint = "a smaller context or --max-tokens"});
   }
   return request;
@@ -142,8 +133,9 @@ void Batcher::Admit() {
 // Whether all that runs and `request` will find the pages they may need;
 // forgets kept sequences where that helps.
 bool Batcher::MakeRoom(const Request& request) {
-  if (MostPages(&request, /*with_kept=*/false) > limit_pages_) return false;
-  while (MostPages(&request, /*with_kept=*/true) > limit_pages_) Evict();
+  const size_t limit = stats_.memory_bytes;
+  if (MostBytes(&request, /*with_kept=*/false) > limit) return false;
+  while (MostBytes(&request, /*with_kept=*/true) > limit) Evict();
   return true;
 }
 
@@ -152,11 +144,21 @@ void Batcher::Evict() {
   ++stats_.evicted_sequences;
 }
 
-// Pages in use once all that runs, and `also`, have grown as far as they may.
+// Pages that it may need beyond those it has.
+int64_t Batcher::Growth(const Request& request, const PageCount& count) const {
+  const int64_t most = shape_.pages(request.most_tokens_);
+  if (!request.past_.sequence) return most;
+  const models::Sequence& sequence = *request.past_.sequence;
+  // A window that slides gives up its own pages, and others keep the rest.
+  if (request.may_slide_) return most - count.Own(sequence);
+  return most - shape_.pages(sequence.length()) + count.WillCopy(sequence);
+}
+
+// Memory in use once all that runs, and `also`, have grown as far as they may.
 // It never increases but by Admit: what a sequence takes it no longer needs,
 // and whoever attaches to a running one takes whole pages, which stay as they
 // are.
-int64_t Batcher::MostPages(const Request* also, bool with_kept) const {
+size_t Batcher::MostBytes(const Request* also, bool with_kept) const {
   PageCount count;
   const auto add = [&](const TokenSequence& past) {
     if (past.sequence) count.Add(*past.sequence);
@@ -166,14 +168,10 @@ int64_t Batcher::MostPages(const Request* also, bool with_kept) const {
   if (with_kept) {
     for (const TokenSequence& past : cache_.entries()) add(past);
   }
-  int64_t most = count.pages();
-  const auto grow = [&](const Request& request) {
-    most += Growth(request.most_pages_, request.may_slide_,
-                   request.past_.sequence.get(), count);
-  };
-  for (const RequestPtr& request : running_) grow(*request);
-  if (also != nullptr) grow(*also);
-  return most;
+  int64_t pages = 0;
+  for (const RequestPtr& request : running_) pages += Growth(*request, count);
+  if (also != nullptr) pages += Growth(*also, count);
+  return count.bytes() + static_cast<size_t>(pages) * shape_.page_bytes();
 }
 
 // Gives a request that has not begun the longest beginning of its prompt that
@@ -187,7 +185,7 @@ void Batcher::Attach(Request& request) {
     // A window that slides would leave its pages to us, and need new ones.
     if (other.get() == &request || other->may_slide_) continue;
     const int64_t whole = WholePages(other->past_.Reusable(prompt));
-    if (whole <= common) continue;
+    if (whole <= common || !other->past_.sequence->CanTruncate(whole)) continue;
     best = &other->past_;
     common = whole;
   }
@@ -205,6 +203,8 @@ void Batcher::Attach(Request& request) {
 // Whether an earlier request is still to compute more of this one's beginning
 // than there is to attach to: waiting for it costs less than computing it.
 bool Batcher::Follows(const Request& request) const {
+  // What comes behind it, too, will be in the state by then.
+  if (!shape_.rewinds()) return false;
   const auto prompt = request.generation_.prompt();
   for (const RequestPtr& other : running_) {
     if (other.get() == &request) return false;
@@ -339,7 +339,7 @@ SchedulerStats Batcher::stats() const {
     if (request->past_.sequence) count.Add(*request->past_.sequence);
   }
   for (const TokenSequence& past : cache_.entries()) count.Add(*past.sequence);
-  stats.bytes = static_cast<size_t>(count.pages()) * page_bytes_;
+  stats.bytes = count.bytes();
   return stats;
 }
 

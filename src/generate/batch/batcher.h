@@ -26,7 +26,8 @@ struct SchedulerOptions {
   // Rows of a step. Where so many answers are drawn that their rows are more,
   // each still has one, and so have the prompts together.
   int64_t step_tokens = 512;
-  // Keys and values of all sequences, those kept for later prompts included.
+  // Keys and values, and states, of all sequences, those kept for later prompts
+  // included.
   // 0: what max_sequences full contexts take.
   size_t memory_bytes = 0;
   // Sequences of finished requests that are kept for prompts which begin as
@@ -40,7 +41,7 @@ struct SchedulerStats {
   int64_t finished = 0;           // since the start, however they ended
   int64_t kept_sequences = 0;     // for later prompts
   int64_t evicted_sequences = 0;  // since the start
-  size_t bytes = 0;               // of keys and values; shared pages once
+  size_t bytes = 0;               // of all sequences; shared pages once
   size_t memory_bytes = 0;        // their bound
   int64_t steps = 0;              // since the start
   int64_t step_rows = 0;          // of the last step
@@ -83,7 +84,8 @@ class Batcher {
   void Admit();
   bool MakeRoom(const Request& request);
   void Evict();
-  int64_t MostPages(const Request* also, bool with_kept) const;
+  size_t MostBytes(const Request* also, bool with_kept) const;
+  int64_t Growth(const Request& request, const PageCount& count) const;
   void Attach(Request& request);
   bool Follows(const Request& request) const;
   std::vector<Share> Plan();
@@ -96,8 +98,7 @@ class Batcher {
 
   std::shared_ptr<const LanguageModel> model_;
   SchedulerOptions options_;
-  size_t page_bytes_;
-  int64_t limit_pages_;
+  models::KvShape shape_;
   Arena arena_;
   std::deque<RequestPtr> waiting_;
   std::vector<RequestPtr> running_;  // in the order of their admission

@@ -4,15 +4,24 @@
 
 namespace malmoi::generate {
 
+namespace {
+
+// Whether one serves every prompt that the other would serve.
+bool Covers(const TokenSequence& longer, const TokenSequence& shorter) {
+  return CommonPrefix(longer.tokens, shorter.tokens) == shorter.length() &&
+         longer.sequence->CanTruncate(shorter.length());
+}
+
+}  // namespace
+
 void PrefixCache::Add(TokenSequence past) {
   if (past.length() == 0) return;
   for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-    if (CommonPrefix(it->tokens, past.tokens) < past.length()) continue;
+    if (!Covers(*it, past)) continue;
     return entries_.splice(entries_.end(), entries_, it);
   }
-  entries_.remove_if([&](const TokenSequence& entry) {
-    return CommonPrefix(entry.tokens, past.tokens) == entry.length();
-  });
+  entries_.remove_if(
+      [&](const TokenSequence& entry) { return Covers(past, entry); });
   entries_.push_back(std::move(past));
 }
 

@@ -14,7 +14,7 @@ namespace malmoi::generate {
 class PrefixCache {
  public:
   // Keeps it as the most recently used, instead of those that are only a
-  // beginning of it.
+  // beginning of it and that it can be cut to.
   void Add(TokenSequence past);
   // The one that has most of the prompt's beginning; null: none has any. The
   // pointer is good until the next Add or Evict.

@@ -30,7 +30,7 @@ Request::Request(const LanguageModel& model, std::vector<int32_t> prompt,
       generation_(model, prompt_, options_, options_.lookup, context) {
   const int64_t most = MostTokens(
       static_cast<int64_t>(generation_.prompt().size()), options_, context);
-  most_pages_ = PagesFor(std::min(most, context));
+  most_tokens_ = std::min(most, context);
   may_slide_ = options_.sliding_window > 0 && most > context;
 }
 

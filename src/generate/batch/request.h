@@ -54,10 +54,10 @@ class Request {
 
   // Of the thread that steps.
   Generation generation_;
-  TokenSequence past_;  // no sequence before the first fork or token
-  int64_t most_pages_;  // that it may ever have
-  bool may_slide_;      // it may compute all its pages anew
-  bool begun_ = false;  // its first tokens have been fed
+  TokenSequence past_;   // no sequence before the first fork or token
+  int64_t most_tokens_;  // that it may ever have
+  bool may_slide_;       // it may compute all its pages anew
+  bool begun_ = false;   // its first tokens have been fed
 
   mutable std::mutex mutex_;  // of what follows
   mutable std::condition_variable ended_;

@@ -138,15 +138,10 @@ Activation ReadActivation(const Config& config, Activation fallback) {
   config.Refuse("activation", text);
 }
 
-namespace {
-
-// Of numbers that lists are made of before tensors are looked at.
 void CheckSize(const Config& config, std::string_view what, int64_t value,
                int64_t most) {
   if (value > most) config.Refuse(what, std::to_string(value));
 }
-
-}  // namespace
 
 Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
   Spec spec;

@@ -43,6 +43,21 @@ bool HasBias(const Config& config, std::string_view gguf_tensor,
              std::string_view hf, bool fallback = false);
 void ReadLlamaBiases(const Config& config, Spec& spec);
 
+// Refuses a number that lists are made of before tensors are looked at.
+void CheckSize(const Config& config, std::string_view what, int64_t value,
+               int64_t most);
+
+// Layers, width, context, norms, the state space.
+Spec ReadStateSpaceCommon(const Config& config);
+// What config.json calls the sizes of a state space.
+struct StateKeys {
+  std::string_view inner, expand, states, taps;
+  std::string_view heads, head_dim, groups;
+};
+void ReadState(const Config& config, const StateKeys& keys, Spec& spec);
+// Its heads, and the norm behind their gate.
+void ReadStateHeads(const Config& config, const StateKeys& keys, Spec& spec);
+
 Activation ReadActivation(const Config& config, Activation fallback);
 
 // Count and size of the experts.

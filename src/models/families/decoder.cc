@@ -46,6 +46,10 @@ DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
       LoadDecoder(checkpoint, precision, pool,
                   precision == Precision::kFast ? cache : nullptr, spec_);
   kv_type_ = precision == Precision::kExact ? KvType::kF32 : KvType::kF16;
+  int64_t attending = 0;
+  for (int64_t i = 0; i < spec_.layers; ++i) {
+    places_.push_back(spec_.Attends(i) ? attending++ : i - attending);
+  }
   const AttentionSpec& attention = spec_.attention;
   const RopeSpec& rope = attention.rope;
   frequencies_ = Frequencies(rope, rope.frequency_divisors, rope.theta);
@@ -59,10 +63,7 @@ DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
 }
 
 KvShape DecoderFamily::kv_shape(std::optional<KvType> type) const {
-  const KvType chosen = type.value_or(kv_type_);
-  const AttentionSpec& attention = spec_.attention;
-  return {spec_.layers, attention.kv_heads,
-          kernels::PaddedHeadDim(chosen, attention.head_dim), chosen};
+  return ShapeOf(spec_, type.value_or(kv_type_));
 }
 
 DecoderFamily::Batch DecoderFamily::Prepare(
@@ -73,6 +74,9 @@ DecoderFamily::Batch DecoderFamily::Prepare(
   for (const SequenceInput& input : inputs) {
     input.sequence->Reserve(input.sequence->length() +
                             static_cast<int64_t>(input.tokens.size()));
+  }
+  for (const SequenceInput& input : inputs) {
+    if (!input.tokens.empty()) input.sequence->OpenState();
   }
   exec.arena.Reset();
   batch.stream =
@@ -133,6 +137,7 @@ void DecoderFamily::Collect(Batch& batch) const {
                    .expected = Format("at most {}", sequence.max_tokens()),
                    .got = std::to_string(sequence.length() + count)});
     }
+    sequence.RequireWhole();
     CheckTokens(input.tokens, spec_.vocab_size);
     for (int64_t i = 0; i < count; ++i) {
       batch.positions.push_back(sequence.length() + i);
@@ -171,8 +176,8 @@ void DecoderFamily::Embed(Exec& exec, Batch& batch) const {
   }
 }
 
-// Attention and feed-forward, one after the other, or side by side on the
-// same stream.
+// Attention, or a state space, and feed-forward, one after the other, or side
+// by side on the same stream.
 void DecoderFamily::Block(Exec& exec, Batch& batch, int64_t index) const {
   const DecoderLayer& layer = weights_.layers[static_cast<size_t>(index)];
   const bool mixture = spec_.experts.In(index);
@@ -188,9 +193,16 @@ void DecoderFamily::Block(Exec& exec, Batch& batch, int64_t index) const {
   };
   Arena::Scope scope(exec.arena);
   if (!spec_.parallel) {
-    Attend(exec, batch, index,
-           Normed(exec, batch, layer.attention_norm,
-                  {&layer.query, &layer.key, &layer.value}));
+    if (spec_.Attends(index)) {
+      Attend(exec, batch, index,
+             Normed(exec, batch, layer.attention_norm,
+                    {&layer.query, &layer.key, &layer.value}));
+    } else {
+      StateSpace(
+          exec, batch, index,
+          Normed(exec, batch, layer.attention_norm, {&layer.state_space.in}));
+    }
+    if (!spec_.HasFeedForward()) return;
     feed_forward(
         Normed(exec, batch, layer.feed_forward_norm, {first, up}, mixture));
     return;
@@ -306,11 +318,12 @@ std::span<const float> DecoderFamily::Forward(
     Block(exec, batch, i);
     if (exec.tap) Tapped(exec, batch, Format("layer.{}.output", i));
   }
+  const auto logits = Logits(exec, batch);
   for (const SequenceInput& input : inputs) {
     input.sequence->SetLength(input.sequence->length() +
                               static_cast<int64_t>(input.tokens.size()));
   }
-  return Logits(exec, batch);
+  return logits;
 }
 
 std::unique_ptr<Decoder> Decoder::Load(const Checkpoint& checkpoint,

@@ -39,10 +39,11 @@ void DecoderFamily::Store(const Batch& batch, bool key, int64_t layer,
                           const float* values) const {
   const int64_t position = batch.positions[static_cast<size_t>(row)];
   const int64_t page = position / kPagePositions;
+  const int64_t place = places_[static_cast<size_t>(layer)];
   const Sequence& sequence = *batch.sequences[static_cast<size_t>(row)];
   const KvShape& shape = sequence.shape();
   std::byte* heads =
-      key ? sequence.keys(layer, page) : sequence.values(layer, page);
+      key ? sequence.keys(place, page) : sequence.values(place, page);
   kernels::Kernels().store_kv(
       shape.type, key, values, spec_.attention.head_dim,
       heads + static_cast<size_t>(head) *
@@ -186,6 +187,7 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
 void DecoderFamily::Mix(Exec& exec, const Batch& batch, int64_t index,
                         const float* queries, const Activations& out) const {
   const AttentionSpec& attention = spec_.attention;
+  const int64_t place = places_[static_cast<size_t>(index)];
   std::vector<const std::byte*> pages;
   std::vector<ops::AttentionSlice> slices;
   int64_t row = 0;
@@ -197,10 +199,10 @@ void DecoderFamily::Mix(Exec& exec, const Batch& batch, int64_t index,
     slice.pages = (slice.first_position + slice.rows + kPagePositions - 1) /
                   kPagePositions;
     for (int64_t p = 0; p < slice.pages; ++p) {
-      pages.push_back(input.sequence->keys(index, p));
+      pages.push_back(input.sequence->keys(place, p));
     }
     for (int64_t p = 0; p < slice.pages; ++p) {
-      pages.push_back(input.sequence->values(index, p));
+      pages.push_back(input.sequence->values(place, p));
     }
     row += slice.rows;
     if (slice.rows > 0)

@@ -1,6 +1,6 @@
-// The decoder family's class, whose forward is spread over three files:
-// decoder.cc (tokens in, logits out), decoder_attention.cc and
-// decoder_feed_forward.cc.
+// The decoder family's class, whose forward is spread over files: decoder.cc
+// (tokens in, logits out), decoder_attention.cc or decoder_state_space.cc, and
+// decoder_feed_forward.cc or decoder_mixture.cc.
 #ifndef MALMOI_MODELS_FAMILIES_DECODER_FAMILY_H_
 #define MALMOI_MODELS_FAMILIES_DECODER_FAMILY_H_
 
@@ -17,6 +17,7 @@
 #include "models/families/decoder_weights.h"
 #include "ops/matmul.h"
 #include "ops/rows.h"
+#include "ops/state_space.h"
 
 namespace malmoi::models {
 
@@ -81,6 +82,18 @@ class DecoderFamily : public Decoder {
   void Turn(const Norm& norm, const ops::Rotation* rotation, int64_t row,
             int64_t head_index, float* head) const;
 
+  // decoder_state_space.cc
+  void StateSpace(Exec& exec, Batch& batch, int64_t index,
+                  const ops::Activations& input) const;
+  void ScanChannels(Exec& exec, const Batch& batch, int64_t index,
+                    const float* convolved, float* out) const;
+  void ScanHeads(Exec& exec, const Batch& batch, int64_t index,
+                 const float* projected, const float* convolved,
+                 float* out) const;
+  ops::Activations Gated(Exec& exec, const Batch& batch, int64_t index,
+                         float* gates, float* values) const;
+  std::vector<ops::StateSlice> Slices(const Batch& batch, int64_t index) const;
+
   // decoder_mixture.cc
   void Mixture(Exec& exec, Batch& batch, int64_t index,
                const ops::Activations& input) const;
@@ -95,6 +108,7 @@ class DecoderFamily : public Decoder {
   Spec spec_;
   DecoderWeights weights_;
   KvType kv_type_;
+  std::vector<int64_t> places_;  // of each layer, among those of its kind
   // [rope.dim/2], radians per position.
   std::vector<float> frequencies_, long_frequencies_, sliding_frequencies_;
 };

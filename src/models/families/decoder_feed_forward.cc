@@ -18,7 +18,7 @@ void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index,
   TapInput(exec, index, "feed_forward_hidden", hidden);
   FetchAhead(exec, batch.rows,
              index + 1 < spec_.layers
-                 ? weights_.layers[static_cast<size_t>(index) + 1].query
+                 ? weights_.layers[static_cast<size_t>(index) + 1].entry()
                  : weights_.head);
   AddProduct(exec, batch, hidden, layer.down, layer.post_feed_forward_norm);
 }

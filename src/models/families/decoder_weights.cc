@@ -34,6 +34,7 @@ void CheckRope(const Checkpoint& checkpoint, const RopeSpec& rope,
 }
 
 void CheckSpec(const Checkpoint& checkpoint, const Spec& spec) {
+  if (spec.AttentionLayers() == 0) return;
   const AttentionSpec& attention = spec.attention;
   if (attention.heads % attention.kv_heads != 0) {
     Unreasonable(checkpoint, "heads are not a multiple of kv heads",
@@ -121,20 +122,11 @@ void ReadMixture(WeightReader& reader, const Spec& spec, int64_t i,
                 mixture.shared.down);
 }
 
-void ReadLayer(WeightReader& reader, const Spec& spec, int64_t i,
-               DecoderLayer& layer) {
+void ReadAttention(WeightReader& reader, const Spec& spec, int64_t i,
+                   DecoderLayer& layer) {
   const AttentionSpec& attention = spec.attention;
-  const FeedForwardSpec& feed_forward = spec.feed_forward;
   const int64_t width = spec.width;
-  const int64_t hidden = feed_forward.hidden;
   const int64_t q = attention.heads * attention.head_dim;
-  if (spec.pre_norms) {
-    reader.ReadNorm(Role::kAttentionNorm, i, width, layer.attention_norm);
-    if (!spec.shared_norm) {
-      reader.ReadNorm(Role::kFeedForwardNorm, i, width,
-                      layer.feed_forward_norm);
-    }
-  }
   std::vector<int64_t> query, key, value;
   FusedRows(attention, query, key, value);
   reader.Matrices(Role::kQueryKeyValue, i, width, attention.bias,
@@ -147,12 +139,32 @@ void ReadLayer(WeightReader& reader, const Spec& spec, int64_t i,
                layer.key_norm);
   reader.Matrix(Role::kAttentionOutput, i, width, q, attention.output_bias,
                 layer.attention_output);
+}
+
+void ReadLayer(WeightReader& reader, bool gguf, const Spec& spec, int64_t i,
+               DecoderLayer& layer) {
+  const FeedForwardSpec& feed_forward = spec.feed_forward;
+  const int64_t width = spec.width;
+  const int64_t hidden = feed_forward.hidden;
+  if (spec.pre_norms) {
+    reader.ReadNorm(Role::kAttentionNorm, i, width, layer.attention_norm);
+    if (!spec.shared_norm && spec.HasFeedForward()) {
+      reader.ReadNorm(Role::kFeedForwardNorm, i, width,
+                      layer.feed_forward_norm);
+    }
+  }
+  if (spec.Attends(i)) {
+    ReadAttention(reader, spec, i, layer);
+  } else {
+    ReadStateSpace(reader, gguf, spec, i, layer.state_space);
+  }
   if (spec.post_norms) {
     reader.ReadNorm(Role::kPostAttentionNorm, i, width,
                     layer.post_attention_norm);
     reader.ReadNorm(Role::kPostFeedForwardNorm, i, width,
                     layer.post_feed_forward_norm);
   }
+  if (!spec.HasFeedForward()) return;
   if (spec.experts.In(i)) return ReadMixture(reader, spec, i, layer.mixture);
   if (feed_forward.gated) {
     reader.Matrices(Role::kGateUp, i, width, feed_forward.bias,
@@ -206,7 +218,8 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   weights.layers.resize(
       static_cast<size_t>(std::min(spec.layers, tensor_count + 1)));
   for (size_t i = 0; i < weights.layers.size(); ++i) {
-    ReadLayer(reader, spec, static_cast<int64_t>(i), weights.layers[i]);
+    ReadLayer(reader, checkpoint.gguf != nullptr, spec, static_cast<int64_t>(i),
+              weights.layers[i]);
   }
   reader.finder().Finish();
   weights.embedding = *embedding;

@@ -25,11 +25,29 @@ struct Mixture {
   Expert shared;
 };
 
+struct StateSpaceLayer {
+  // [projected, width]: channels, which the convolution reads, and their gate;
+  // where heads have steps the gate, what is convolved (channels, in and out),
+  // the steps.
+  Linear in;
+  std::vector<float> filters;      // [taps][convolved]
+  std::vector<float> filter_bias;  // [convolved]
+  // Where channels have steps, from what was convolved: the inside of the
+  // step, in and out, [step_rank + 2·states, inner], and the step [inner,
+  // step_rank]. Of heads only the bias, [heads].
+  Linear parts, step;
+  std::vector<float> rates;  // as ops::ScanChannels() reads them, or [heads]
+  std::vector<float> skips;  // [inner], or [heads]
+  Norm norm;                 // [inner], of what was gated
+  Linear out;                // [width, inner]
+};
+
 struct DecoderLayer {
   Norm attention_norm;
   Linear query, key, value;  // [heads·head_dim, width], ...
   Norm query_norm, key_norm;
-  Linear attention_output;  // [width, heads·head_dim]
+  Linear attention_output;      // [width, heads·head_dim]
+  StateSpaceLayer state_space;  // in place of attention
   Norm post_attention_norm;
   Norm feed_forward_norm;
   Linear gate, up;  // [hidden, width]; no gate where it is not gated
@@ -39,6 +57,10 @@ struct DecoderLayer {
 
   // What the feed-forward reads first.
   const Linear& first() const { return gate.rows > 0 ? gate : up; }
+  // What the layer reads first.
+  const Linear& entry() const {
+    return state_space.in.rows > 0 ? state_space.in : query;
+  }
 };
 
 struct DecoderWeights {
@@ -56,6 +78,10 @@ struct DecoderWeights {
 // `cache` may be null.
 DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
                            ThreadPool& pool, PackedCache* cache, Spec& spec);
+
+// Of one layer.
+void ReadStateSpace(WeightReader& reader, bool gguf, const Spec& spec,
+                    int64_t index, StateSpaceLayer& layer);
 
 }  // namespace malmoi::models
 

@@ -1,6 +1,5 @@
 #include "models/families/weight_reader.h"
 
-#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -109,9 +108,7 @@ void WeightReader::Matrix(Role role, int64_t layer, int64_t rows,
 
 void WeightReader::Matrices(Role fused, int64_t layer, int64_t columns,
                             bool bias, const std::vector<Part>& parts) {
-  const bool one =
-      std::any_of(architecture_.tensors.begin(), architecture_.tensors.end(),
-                  [&](const TensorName& name) { return name.role == fused; });
+  const bool one = Has(fused, layer);
   int64_t rows = 0;
   for (const Part& part : parts) {
     const int64_t own = static_cast<int64_t>(part.rows.size());

@@ -48,7 +48,6 @@ class WeightReader {
                const WeightOptions& options)
       : finder_(checkpoint, architecture),
         checkpoint_(checkpoint),
-        architecture_(architecture),
         options_(options) {}
 
   void ReadNorm(Role role, int64_t layer, int64_t size, Norm& norm);
@@ -98,7 +97,6 @@ class WeightReader {
 
   TensorFinder finder_;
   const Checkpoint& checkpoint_;
-  const Architecture& architecture_;
   WeightOptions options_;
   std::vector<ops::PackJob> jobs_;
   std::deque<Tensor> made_;
