@@ -99,6 +99,7 @@ class AttentionWork {
 
   // One behind the last position that it sees.
   int64_t Last(const AttentionSlice& slice, int64_t position) const {
+    if (slice.visible > 0) return slice.visible;
     return shape_.causal ? position + 1 : slice.first_position + slice.rows;
   }
   // What is added to the scores of a head's row, by position.

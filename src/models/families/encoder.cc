@@ -11,6 +11,7 @@
 #include "kernels/kernels.h"
 #include "kernels/unpack.h"
 #include "models/families/block_parts.h"
+#include "models/families/distance_bias.h"
 #include "models/families/weight_reader.h"
 #include "models/registry.h"
 #include "ops/attention.h"
@@ -59,7 +60,6 @@ class EncoderFamily : public Encoder {
   void ReadLayer(WeightReader& reader, int64_t i, EncoderLayer& layer);
   Batch Prepare(Exec& exec, std::span<const EncoderInput> inputs) const;
   void Embed(Exec& exec, Batch& batch) const;
-  void BiasByDistance(Exec& exec, Batch& batch) const;
   void Attend(Exec& exec, Batch& batch, const EncoderLayer& layer) const;
   void FeedForward(Exec& exec, Batch& batch, const EncoderLayer& layer) const;
   // stream = norm(stream + x·weights).
@@ -195,39 +195,12 @@ EncoderFamily::Batch EncoderFamily::Prepare(
     batch.keys.push_back(pages(input.tokens.size()));
     batch.values.push_back(pages(input.tokens.size()));
   }
-  if (spec_.distance_buckets > 0) BiasByDistance(exec, batch);
+  if (spec_.distance_buckets > 0) {
+    batch.distance_bias = BiasByDistance(
+        exec.arena, distance_table_, spec_.heads,
+        {spec_.distance_buckets, spec_.farthest, true}, batch.reach);
+  }
   return batch;
-}
-
-// Raffel et al. 2020, section 2.1: small distances have a bucket each, larger
-// ones share those of a logarithmic scale; half of the buckets each way.
-int64_t Bucket(int64_t distance, int64_t buckets, int64_t farthest) {
-  const int64_t half = buckets / 2, exact = half / 2;
-  const int64_t n = std::abs(distance);
-  int64_t bucket = n;
-  if (n >= exact) {
-    const float scaled =
-        std::log(static_cast<float>(n) / static_cast<float>(exact)) /
-        static_cast<float>(std::log(static_cast<double>(farthest) /
-                                    static_cast<double>(exact))) *
-        static_cast<float>(half - exact);
-    bucket = std::min(exact + static_cast<int64_t>(scaled), half - 1);
-  }
-  return distance > 0 ? half + bucket : bucket;
-}
-
-void EncoderFamily::BiasByDistance(Exec& exec, Batch& batch) const {
-  const int64_t stride = 2 * batch.reach - 1;
-  float* bias =
-      exec.arena.New<float>(static_cast<size_t>(spec_.heads * stride));
-  for (int64_t d = 1 - batch.reach; d < batch.reach; ++d) {
-    const int64_t bucket = Bucket(d, spec_.distance_buckets, spec_.farthest);
-    for (int64_t h = 0; h < spec_.heads; ++h) {
-      bias[h * stride + d + batch.reach - 1] =
-          distance_table_[static_cast<size_t>(bucket * spec_.heads + h)];
-    }
-  }
-  batch.distance_bias = bias;
 }
 
 void EncoderFamily::Embed(Exec& exec, Batch& batch) const {
