@@ -74,6 +74,8 @@ int ChatVerb(const Invocation& call);
 int TokenizeVerb(const Invocation& call);
 int EmbedVerb(const Invocation& call);
 int SimilarVerb(const Invocation& call);
+int TranslateVerb(const Invocation& call);
+int SummarizeVerb(const Invocation& call);
 int PullVerb(const Invocation& call);
 int ListVerb(const Invocation& call);
 int ShowVerb(const Invocation& call);

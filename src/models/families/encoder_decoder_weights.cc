@@ -125,19 +125,19 @@ class Loading {
 
 void CheckSizes(const Checkpoint& checkpoint, const EncoderDecoderSpec& spec) {
   const auto senseless = [](const StackSpec& stack) {
-    constexpr int64_t kMost = int64_t{1} << 24;
-    return stack.head_dim < 1 || stack.head_dim > kernels::kMaxHeadDim ||
-           stack.heads > kMost / kernels::kMaxHeadDim || stack.hidden > kMost;
+    return stack.heads > (1 << 16) || stack.head_dim < 1 ||
+           stack.head_dim > kernels::kMaxHeadDim;
   };
-  constexpr int64_t kMostWidth = 1 << 20, kMostContext = 1 << 20;
-  if (senseless(spec.encoder) || senseless(spec.decoder) ||
-      spec.width > kMostWidth || spec.context > kMostContext ||
-      spec.position_offset > kMostContext ||
-      (spec.positions > PositionKind::kLearned &&
-       (spec.width < 4 || spec.width % 2 != 0)) ||
-      (spec.distance_buckets > 0 &&
-       (spec.distance_buckets < 4 ||
-        spec.farthest <= spec.distance_buckets / 2))) {
+  const bool computed = spec.positions == PositionKind::kSinusoids ||
+                        spec.positions == PositionKind::kSinusoidsToEnd;
+  const bool bad_positions =
+      computed && (spec.width < 4 || spec.width % 2 != 0 ||
+                   spec.context + spec.position_offset > (1 << 16));
+  const bool bad_buckets =
+      spec.distance_buckets > 0 &&
+      (spec.distance_buckets < 4 || spec.farthest <= spec.distance_buckets / 2);
+  if (senseless(spec.encoder) || senseless(spec.decoder) || bad_positions ||
+      bad_buckets) {
     throw Error(ErrorCode::kCorrupt,
                 {.where = checkpoint.path.string(), .what = "senseless sizes"});
   }
