@@ -239,7 +239,7 @@ constexpr VerbSpec kVerbs[] = {
     {"translate", "[TEXT...]", 0, -1,
      "Translate each text, or each line of standard input",
      "글마다, 또는 표준 입력의 줄마다 번역합니다", kTranslate, kSearch,
-     "malmoi translate -m facebook/nllb-200-distilled-600M --from eng_Latn "
+     "malmoi translate -m ./nllb-200-600m --from eng_Latn "
      "--to kor_Hang \"Good morning.\"\n"
      "malmoi translate -m ./t5-small --from en --to de \"Good morning.\"\n"
      "malmoi translate -m ./opus-mt-de-en --beams 6 < german.txt\n"

@@ -163,15 +163,16 @@ namespace {
                             std::string_view where, const char* expected) {
   const bool decodes = architecture.describe != nullptr;
   const bool both = architecture.describe_encoder_decoder != nullptr;
-  throw Error(
-      ErrorCode::kUnsupported,
-      {.where = std::string(where),
-       .what = "a model of another kind",
-       .expected = expected,
-       .got = std::string(architecture.name) + (decodes ? ", a decoder"
+  throw Error(ErrorCode::kUnsupported, {.where = std::string(where),
+                                        .what = "a model of another kind",
+                                        .expected = expected,
+                                        .got = std::string(architecture.name) +
+                                               (decodes ? ", a decoder"
                                                 : both  ? ", an encoder-decoder"
                                                         : ", an encoder"),
-       .hint = decodes || both ? "malmoi run" : "malmoi embed"});
+                                        .hint = decodes ? "malmoi run"
+                                                : both  ? "malmoi translate"
+                                                        : "malmoi embed"});
 }
 
 }  // namespace
