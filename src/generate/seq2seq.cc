@@ -247,8 +247,7 @@ const text::Tokenizer& Seq2Seq::tokenizer() const {
               {.where = path_.string(),
                .what = "the model has no tokenizer that malmoi reads",
                .expected = "tokenizer.json",
-               .hint = "AutoTokenizer.from_pretrained(...).save_pretrained(...)"
-                       " of transformers 5, which writes it"});
+               .hint = "docs/translation.md, which says where from"});
 }
 
 Seq2SeqCompletion Seq2Seq::Generate(const std::string& text,
