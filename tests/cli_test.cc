@@ -75,7 +75,7 @@ TEST_F(CliTest, BadModelFilesHaveTheirMessagesAndStatuses) {
   martian.String("general.architecture", "martian");
   result = run(Write("martian.gguf", martian.Finish()));
   EXPECT_EQ(result.status, 8);
-  for (const char* part : {"unknown architecture; expected albert, bert, ",
+  for (const char* part : {"unknown architecture; expected albert, bart, ",
                            ", llama, ", ", xlm-roberta, got martian"}) {
     EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
   }

@@ -118,19 +118,6 @@ void PrintAnswer(const LanguageModel& model, const GenerateOptions& options,
   PrintJson(named);
 }
 
-// What was wrong with a line; other lines are answered all the same.
-void NoteError(const Error& error, int64_t number) {
-  // Standard output has gone: no further line can be answered either.
-  if (error.parts().where == "standard output") throw error;
-  Json object = ErrorJson(error);
-  object["error"]["context"]["line"] = number;
-  Note(DumpJson(object));
-}
-
-bool IsBlank(const std::string& line) {
-  return line.find_first_not_of(" \t\r") == std::string::npos;
-}
-
 // Waits for answers and prints them in the order of their lines, on a thread
 // of its own: the next line may be long in coming.
 class OrderedPrinter {
@@ -224,6 +211,18 @@ class OrderedPrinter {
 };
 
 }  // namespace
+
+void NoteError(const Error& error, int64_t number) {
+  // Standard output has gone: no further line can be answered either.
+  if (error.parts().where == "standard output") throw error;
+  Json object = ErrorJson(error);
+  object["error"]["context"]["line"] = number;
+  Note(DumpJson(object));
+}
+
+bool IsBlank(const std::string& line) {
+  return line.find_first_not_of(" \t\r") == std::string::npos;
+}
 
 // Is piped text that begins with this line a JSONL stream? With --json any
 // string or object is taken for one, whole or not; without it the line must

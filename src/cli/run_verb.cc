@@ -9,16 +9,10 @@
 #include "cli/generation.h"
 #include "cli/run.h"
 #include "cli/terminal.h"
+#include "generate/seq2seq.h"
 #include "text/unicode/utf8.h"
 
 namespace malmoi::cli {
-
-namespace {
-
-using generate::Completion;
-using generate::GenerateOptions;
-using generate::LanguageModel;
-using generate::Session;
 
 void RequireUtf8(const std::string& text, const char* where) {
   if (const auto at = text::FindInvalidUtf8(text)) {
@@ -32,7 +26,10 @@ void RequireUtf8(const std::string& text, const char* where) {
   }
 }
 
-}  // namespace
+using generate::Completion;
+using generate::GenerateOptions;
+using generate::LanguageModel;
+using generate::Session;
 
 Json Messages(const Invocation& call, const std::string& prompt) {
   Json messages = Json::array();
@@ -320,6 +317,11 @@ int RunVerb(const Invocation& call) {
     throw Error(ErrorCode::kInvalidArgument, {.where = "prompt",
                                               .what = "the prompt is empty",
                                               .hint = "malmoi run \"Hello\""});
+  }
+  const std::filesystem::path path = LocateModel(ModelName(call));
+  if (generate::Seq2Seq::Is(path)) {
+    return RunSeq2Seq(call, path, prompt,
+                      piped.lines ? piped.line : std::nullopt, piped.number);
   }
   const auto model = LoadModel(call, ModelName(call));
   RequireTemplate(call, *model);

@@ -138,6 +138,28 @@ constexpr OptionSpec kRerank[] = {
     kTruncate,
 };
 
+constexpr OptionSpec kTranslate[] = {
+    {"--from", "", "LANGUAGE", "Of the text, where the model must be told",
+     "글의 언어 (모델에 알려야 하는 경우)"},
+    {"--to", "", "LANGUAGE", "Of the translation, as the model names it, or de",
+     "번역문의 언어: 모델이 부르는 이름 또는 de 같은 코드"},
+};
+
+constexpr OptionSpec kSearch[] = {
+    {"--model", "-m", "MODEL", "An encoder-decoder: org/repo or a folder",
+     "인코더-디코더: org/repo 또는 폴더"},
+    {"--beams", "", "N", "Beginnings kept in the search (default: the model's)",
+     "탐색에서 지키는 앞부분의 수 (기본값: 모델의 것)"},
+    {"--length-penalty", "", "P",
+     "Above 0 favours long texts (default: the model's)",
+     "0보다 크면 긴 글을 고릅니다 (기본값: 모델의 것)"},
+    {"--no-repeat-ngram", "", "N",
+     "No sequence of N tokens comes twice; 0: off (default: the model's)",
+     "토큰 N개의 같은 열이 두 번 나오지 않습니다; 0: 끔 (기본값: 모델의 것)"},
+    {"--max-tokens", "-n", "N", "At most N tokens (default: the model's)",
+     "최대 N개의 토큰 (기본값: 모델의 것)"},
+};
+
 constexpr OptionSpec kBench[] = {
     {"--prompt", "", "N", "Tokens of the prompt (default 512)",
      "프롬프트의 토큰 수 (기본값 512)"},
@@ -308,6 +330,26 @@ constexpr VerbSpec kVerbs[] = {
      {},
      "malmoi rerank -m ./cross-encoder \"capital of Korea\" < passages.txt",
      RerankVerb},
+    {"translate", "[TEXT...]", 0, -1,
+     "Translate each text, or each line of standard input",
+     "글마다, 또는 표준 입력의 줄마다 번역합니다", kTranslate, kSearch,
+     "malmoi translate -m ./nllb-200-600m --from eng_Latn "
+     "--to kor_Hang \"Good morning.\"\n"
+     "malmoi translate -m ./t5-small --from en --to de \"Good morning.\"\n"
+     "malmoi translate -m ./opus-mt-de-en --beams 6 < german.txt\n"
+     "malmoi translate -m ./opus-mt-de-en --json < texts.jsonl",
+     TranslateVerb},
+    {"summarize",
+     "[TEXT...]",
+     0,
+     -1,
+     "Summarize each text, or all of standard input",
+     "글마다, 또는 표준 입력 전체를 요약합니다",
+     {},
+     kSearch,
+     "malmoi summarize -m facebook/bart-large-cnn < article.txt\n"
+     "malmoi summarize -m ./t5-small --max-tokens 60 --json < texts.jsonl",
+     SummarizeVerb},
     {"pull",
      "MODEL",
      1,

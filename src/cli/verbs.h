@@ -79,6 +79,8 @@ int TagVerb(const Invocation& call);
 int FillVerb(const Invocation& call);
 int AnswerVerb(const Invocation& call);
 int RerankVerb(const Invocation& call);
+int TranslateVerb(const Invocation& call);
+int SummarizeVerb(const Invocation& call);
 int PullVerb(const Invocation& call);
 int ListVerb(const Invocation& call);
 int ShowVerb(const Invocation& call);

@@ -70,7 +70,7 @@ ModelInfo InfoOf(const models::Checkpoint& checkpoint) {
   }
   for (const models::Architecture& known : models::Architectures()) {
     if (known.name != info.architecture) continue;
-    info.tasks = {known.describe != nullptr ? "generate" : "embed"};
+    info.tasks = {known.describe_encoder != nullptr ? "embed" : "generate"};
   }
   if (info.tasks == std::vector<std::string>{"generate"} &&
       !TemplateOf(checkpoint).empty()) {

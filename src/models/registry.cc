@@ -60,6 +60,12 @@ std::span<const Architecture> Architectures() {
       // Sorted by name.
       {"albert", nullptr, kAlbertTensors, kEncoderIgnored, "albert.",
        DescribeAlbert, kAlbertHeads},
+      {.name = "bart",
+       .describe = nullptr,
+       .tensors = kBartTensors,
+       .ignored = kEncoderDecoderIgnored,
+       .prefix = "model.",
+       .describe_encoder_decoder = DescribeBart},
       {"bert", nullptr, kBertTensors, kEncoderIgnored, "bert.", DescribeBert,
        kBertHeads},
       {"cohere", DescribeCohere, kLlamaTensors, kOldBuffers},
@@ -90,14 +96,37 @@ std::span<const Architecture> Architectures() {
        kOldBuffers},
       {"hyperclovax", DescribeHyperClovaX, kLlamaTensors, kOldBuffers},
       {"llama", DescribeLlama, kMixtureTensors, kOldBuffers},
+      {.name = "m2m_100",
+       .describe = nullptr,
+       .tensors = kBartTensors,
+       .ignored = kEncoderDecoderIgnored,
+       .prefix = "model.",
+       .describe_encoder_decoder = DescribeM2m100},
       {"mamba", DescribeMamba, kMambaTensors, {}, "model."},
       {"mamba2", DescribeMamba2, kMamba2Tensors, {}, "model."},
+      {.name = "marian",
+       .describe = nullptr,
+       .tensors = kBartTensors,
+       .ignored = kEncoderDecoderIgnored,
+       .prefix = "model.",
+       .describe_encoder_decoder = DescribeMarian},
+      {.name = "mbart",
+       .describe = nullptr,
+       .tensors = kBartTensors,
+       .ignored = kEncoderDecoderIgnored,
+       .prefix = "model.",
+       .describe_encoder_decoder = DescribeMbart},
       {"mistral", DescribeMistral, kLlamaTensors, kOldBuffers},
       {"mixtral", DescribeMixtral, kMixtralTensors, kOldBuffers},
       {"modernbert", nullptr, kModernBertTensors, kEncoderIgnored, "model.",
        DescribeModernBert, kModernBertHeads},
       {"mpnet", nullptr, kMpnetTensors, kEncoderIgnored, "mpnet.",
        DescribeMpnet, kRobertaHeads},
+      {.name = "mt5",
+       .describe = nullptr,
+       .tensors = kT5Tensors,
+       .ignored = kEncoderDecoderIgnored,
+       .describe_encoder_decoder = DescribeMt5},
       {"nomic-bert", nullptr, kNomicBertTensors, kEncoderIgnored, "nomic_bert.",
        DescribeNomicBert},
       {"nomic_bert", nullptr, kNomicBertTensors, kEncoderIgnored, "nomic_bert.",
@@ -120,6 +149,11 @@ std::span<const Architecture> Architectures() {
       {"smollm3", DescribeSmolLm3, kLlamaTensors, kOldBuffers},
       {"stablelm", DescribeStableLm, kStableLmTensors, kOldBuffers},
       {"starcoder2", DescribeStarCoder2, kStarCoder2Tensors, kOldBuffers},
+      {.name = "t5",
+       .describe = nullptr,
+       .tensors = kT5Tensors,
+       .ignored = kEncoderDecoderIgnored,
+       .describe_encoder_decoder = DescribeT5},
       {"xlm-roberta", nullptr, kBertTensors, kEncoderIgnored, "roberta.",
        DescribeRoberta, kRobertaHeads},
   };
@@ -141,31 +175,43 @@ const Architecture& FindArchitecture(std::string_view name,
 
 namespace {
 
-void ThrowKind(const Architecture& architecture, std::string_view where,
-               const char* expected, const char* got, const char* hint) {
-  throw Error(ErrorCode::kUnsupported,
-              {.where = std::string(where),
-               .what = "a model of another kind",
-               .expected = expected,
-               .got = std::string(architecture.name) + got,
-               .hint = hint});
+[[noreturn]] void ThrowKind(const Architecture& architecture,
+                            std::string_view where, const char* expected) {
+  const bool decodes = architecture.describe != nullptr;
+  const bool both = architecture.describe_encoder_decoder != nullptr;
+  throw Error(ErrorCode::kUnsupported, {.where = std::string(where),
+                                        .what = "a model of another kind",
+                                        .expected = expected,
+                                        .got = std::string(architecture.name) +
+                                               (decodes ? ", a decoder"
+                                                : both  ? ", an encoder-decoder"
+                                                        : ", an encoder"),
+                                        .hint = decodes ? "malmoi run"
+                                                : both  ? "malmoi translate"
+                                                        : "malmoi embed"});
 }
 
 }  // namespace
 
 const Architecture& FindDecoder(std::string_view name, std::string_view where) {
   const Architecture& found = FindArchitecture(name, where);
-  if (found.describe == nullptr) {
-    ThrowKind(found, where, "a model that writes text", ", an encoder",
-              "malmoi embed");
-  }
+  if (found.describe == nullptr) ThrowKind(found, where, "a decoder");
   return found;
 }
 
 const Architecture& FindEncoder(std::string_view name, std::string_view where) {
   const Architecture& found = FindArchitecture(name, where);
   if (found.describe_encoder == nullptr) {
-    ThrowKind(found, where, "an encoder", ", a decoder", "malmoi run");
+    ThrowKind(found, where, "an encoder");
+  }
+  return found;
+}
+
+const Architecture& FindEncoderDecoder(std::string_view name,
+                                       std::string_view where) {
+  const Architecture& found = FindArchitecture(name, where);
+  if (found.describe_encoder_decoder == nullptr) {
+    ThrowKind(found, where, "an encoder-decoder");
   }
   return found;
 }

@@ -70,6 +70,27 @@ enum class Role {
   kHeadNorm,
   kHeadOutput,
   kHeadBias,
+  // Of encoder-decoders: the encoder's; the decoder's attention over what the
+  // encoder has left. The decoder's others are called as above.
+  kEncoderPositions,
+  kEncoderEmbeddingNorm,
+  kEncoderDistanceBias,
+  kEncoderAttentionNorm,
+  kEncoderQuery,
+  kEncoderKey,
+  kEncoderValue,
+  kEncoderAttentionOutput,
+  kEncoderFeedForwardNorm,
+  kEncoderGate,
+  kEncoderUp,
+  kEncoderDown,
+  kEncoderOutputNorm,
+  kCrossNorm,
+  kCrossQuery,
+  kCrossKey,
+  kCrossValue,
+  kCrossOutput,
+  kLogitBias,
 };
 
 // Where a role is found: "blk.{}.attn_q.weight" in GGUF, "model.layers.{}
@@ -103,6 +124,9 @@ struct Architecture {
   // Of an encoder; `describe` is then null.
   EncoderSpec (*describe_encoder)(const Checkpoint& checkpoint) = nullptr;
   std::span<const HeadForm> heads = {};
+  // Of an encoder-decoder.
+  EncoderDecoderSpec (*describe_encoder_decoder)(const Checkpoint& checkpoint) =
+      nullptr;
 
   bool Ignores(std::string_view tensor) const;
 };
@@ -113,6 +137,8 @@ const Architecture& FindArchitecture(std::string_view name,
 // The same of one kind.
 const Architecture& FindDecoder(std::string_view name, std::string_view where);
 const Architecture& FindEncoder(std::string_view name, std::string_view where);
+const Architecture& FindEncoderDecoder(std::string_view name,
+                                       std::string_view where);
 std::span<const Architecture> Architectures();
 
 // `pattern` with the number in its first place, {}.

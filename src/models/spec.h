@@ -246,6 +246,50 @@ struct EncoderSpec {
   int64_t context() const { return positions - position_offset; }
 };
 
+// What is added to the embedding of a token for where it stands.
+enum class PositionKind {
+  kNone,
+  kLearned,    // a row of a table
+  kSinusoids,  // Vaswani et al. 2017, but all sines before all cosines
+  // The same with frequencies that reach 1/10000, as Tensor2Tensor has them.
+  kSinusoidsToEnd,
+};
+
+// One of the two stacks of an encoder-decoder.
+struct StackSpec {
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t head_dim = 0;
+  int64_t hidden = 0;  // of the feed-forward
+  double scale = 1.0;  // of query·key
+};
+
+// What distinguishes one encoder-decoder from another (Vaswani et al. 2017):
+// blocks of attention over their own stack, in the decoder of attention over
+// what the encoder has left, and feed-forwards.
+struct EncoderDecoderSpec {
+  std::string architecture;
+  int64_t width = 0;
+  int64_t vocab_size = 0;
+  StackSpec encoder, decoder;
+  NormKind norm = NormKind::kLayer;
+  double norm_epsilon = 1e-5;
+  bool pre_norms = false;       // what a block reads is normalized, or the sum
+  bool embedding_norm = false;  // behind the embedding
+  bool output_norm = false;     // behind the last layer
+  bool bias = true;             // of projections and norms
+  bool gated = false;           // the feed-forward, as in FeedForwardSpec
+  Activation activation = Activation::kGelu;
+  double embedding_scale = 1.0;
+  double logit_scale = 1.0;
+  PositionKind positions = PositionKind::kNone;
+  int64_t position_offset = 0;  // of the first token's row
+  int64_t context = 0;          // tokens of a text; 0: as many as one likes
+  // A bias of scores within a stack by distance, as in EncoderSpec.
+  int64_t distance_buckets = 0;
+  int64_t farthest = 128;
+};
+
 }  // namespace malmoi::models
 
 #endif  // MALMOI_MODELS_SPEC_H_

@@ -99,6 +99,7 @@ class AttentionWork {
 
   // One behind the last position that it sees.
   int64_t Last(const AttentionSlice& slice, int64_t position) const {
+    if (slice.visible > 0) return slice.visible;
     if (shape_.causal) return position + 1;
     const int64_t end = slice.first_position + slice.rows;
     return shape_.window > 0 ? std::min(end, position + shape_.window) : end;

@@ -41,6 +41,9 @@ struct AttentionSlice {
   const std::byte* const* keys = nullptr;
   const std::byte* const* values = nullptr;
   int64_t pages = 0;
+  // Rows see all positions below, which are another text's (cross-attention);
+  // 0: their own.
+  int64_t visible = 0;
 };
 
 // queries: f32 [rows][heads][padded], rotated and scaled.

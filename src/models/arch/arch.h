@@ -51,6 +51,18 @@ EncoderSpec DescribeMpnet(const Checkpoint& checkpoint);
 EncoderSpec DescribeNomicBert(const Checkpoint& checkpoint);
 EncoderSpec DescribeRoberta(const Checkpoint& checkpoint);
 
+EncoderDecoderSpec DescribeBart(const Checkpoint& checkpoint);
+EncoderDecoderSpec DescribeM2m100(const Checkpoint& checkpoint);
+EncoderDecoderSpec DescribeMarian(const Checkpoint& checkpoint);
+EncoderDecoderSpec DescribeMbart(const Checkpoint& checkpoint);
+EncoderDecoderSpec DescribeMt5(const Checkpoint& checkpoint);
+EncoderDecoderSpec DescribeT5(const Checkpoint& checkpoint);
+
+extern const std::span<const TensorName> kBartTensors;  // Marian, M2M-100 too
+extern const std::span<const TensorName> kT5Tensors;
+// Copies of what they share, tables that are computed, heads.
+extern const std::span<const std::string_view> kEncoderDecoderIgnored;
+
 extern const std::span<const TensorName> kAlbertTensors;
 extern const std::span<const TensorName> kBertTensors;
 extern const std::span<const TensorName> kDistilBertTensors;

@@ -7,6 +7,7 @@
 #include "kernels/kernels.h"
 #include "kernels/unpack.h"
 #include "models/families/block_parts.h"
+#include "models/families/distance_bias.h"
 #include "models/families/encoder_family.h"
 
 namespace malmoi::models {
@@ -186,7 +187,11 @@ EncoderFamily::Batch EncoderFamily::Prepare(
     batch.keys.push_back(pages(input.tokens.size()));
     batch.values.push_back(pages(input.tokens.size()));
   }
-  if (spec_.distance_buckets > 0) BiasByDistance(exec, batch);
+  if (spec_.distance_buckets > 0) {
+    batch.distance_bias = BiasByDistance(
+        exec.arena, distance_table_, attention.heads,
+        {spec_.distance_buckets, spec_.farthest, true}, batch.reach);
+  }
   const auto turn = [&](const RopeSpec& rope,
                         const std::vector<float>& frequencies) {
     const std::vector<const float*> each(batch.positions.size(),

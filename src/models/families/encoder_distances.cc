@@ -1,5 +1,5 @@
-// What attention adds for distances: a bias in buckets (MPNet), or a comparison
-// of contents with vectors for distances (DeBERTa).
+// What DeBERTa's attention adds: comparisons of contents with vectors for
+// distances.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -10,23 +10,6 @@
 namespace malmoi::models {
 
 namespace {
-
-// Raffel et al. 2020, section 2.1: small distances have a bucket each, larger
-// ones share those of a logarithmic scale; half of the buckets each way.
-int64_t SharedBucket(int64_t distance, int64_t buckets, int64_t farthest) {
-  const int64_t half = buckets / 2, exact = half / 2;
-  const int64_t n = std::abs(distance);
-  int64_t bucket = n;
-  if (n >= exact) {
-    const float scaled =
-        std::log(static_cast<float>(n) / static_cast<float>(exact)) /
-        static_cast<float>(std::log(static_cast<double>(farthest) /
-                                    static_cast<double>(exact))) *
-        static_cast<float>(half - exact);
-    bucket = std::min(exact + static_cast<int64_t>(scaled), half - 1);
-  }
-  return distance > 0 ? half + bucket : bucket;
-}
 
 // He et al. 2021, "DeBERTa", in the code of version 2: small distances are
 // themselves, larger ones lie on a logarithmic scale.
@@ -44,22 +27,6 @@ int64_t OwnBucket(int64_t distance, const DisentangledSpec& spec) {
 }
 
 }  // namespace
-
-void EncoderFamily::BiasByDistance(Exec& exec, Batch& batch) const {
-  const int64_t stride = 2 * batch.reach - 1;
-  float* bias = exec.arena.New<float>(
-      static_cast<size_t>(spec_.attention.heads * stride));
-  for (int64_t d = 1 - batch.reach; d < batch.reach; ++d) {
-    const int64_t bucket =
-        SharedBucket(d, spec_.distance_buckets, spec_.farthest);
-    for (int64_t h = 0; h < spec_.attention.heads; ++h) {
-      bias[h * stride + d + batch.reach - 1] =
-          distance_table_[static_cast<size_t>(bucket * spec_.attention.heads +
-                                              h)];
-    }
-  }
-  batch.distance_bias = bias;
-}
 
 // The vectors for distances as each layer's queries and keys: they are the same
 // for every text.

@@ -57,7 +57,6 @@ class EncoderFamily : public Encoder {
   Batch Prepare(Exec& exec, std::span<const EncoderInput> inputs) const;
   void Embed(Exec& exec, Batch& batch) const;
   // encoder_distances.cc
-  void BiasByDistance(Exec& exec, Batch& batch) const;
   void ProjectDistances(ThreadPool& pool);
   const float* BiasByContents(Exec& exec, const Batch& batch,
                               const EncoderLayer& layer, const float* queries,
