@@ -48,7 +48,7 @@ class DecomposingNormalizer : public Normalizer {
 };
 
 // NFC and NFKC. A cluster (a character and what may combine with it) is
-// normalized by itself and its result comes from all of it.
+// normalized by itself; most are normal already.
 class FormNormalizer : public Normalizer {
  public:
   explicit FormNormalizer(NormalForm form) : form_(form) {}
@@ -76,7 +76,10 @@ class FormNormalizer : public Normalizer {
         if (normal == cluster) {
           AppendCopy(text, at, end, out);
         } else {
-          out.Append(normal, SourceOf(text, at, end));
+          AlignedText part;
+          AppendCopy(text, at, end, part);
+          part = Compose(part, form_);
+          AppendCopy(part, 0, part.text.size(), out);
         }
       }
       at = end;
