@@ -2,8 +2,8 @@
 // the other side of tools/compare_tokenizer.py. `bytes` is the decoded text
 // in hexadecimal, `skipped` the same without special tokens. A line {"hex"}
 // gives any bytes; what Encode() refuses is printed as {error}. Usage:
-// compare_tokenizer MODEL.gguf|tokenizer.json|FOLDER [--no-special] [--bare]:
-// special tokens in the text are text, none is added.
+// compare_tokenizer MODEL.gguf|FILE.json|FILE.model|FOLDER [--no-special]
+// [--bare]: special tokens in the text are text, none is added.
 #include <chrono>
 #include <iostream>
 #include <string>
@@ -42,6 +42,9 @@ std::shared_ptr<const malmoi::text::Tokenizer> Load(const std::string& path) {
   if (path.ends_with(".json")) {
     return Tokenizer::FromJson(malmoi::ParseJson(malmoi::ReadFile(path), path),
                                nullptr, path);
+  }
+  if (path.ends_with(".model")) {
+    return Tokenizer::FromSentencePiece(malmoi::ReadFile(path), nullptr, path);
   }
   return Tokenizer::FromFolder(path);
 }

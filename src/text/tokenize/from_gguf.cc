@@ -5,21 +5,13 @@
 #include <cmath>
 
 #include "text/tokenize/bpe.h"
+#include "text/tokenize/known_patterns.h"
 #include "text/tokenize/pipeline.h"
 #include "text/tokenize/stage_json.h"
 
 namespace malmoi::text {
 
 namespace {
-
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kO200kPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kTekkenPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 Json ByteLevel(bool use_regex, bool prefix_space) {
   return {{"type", "ByteLevel"},
@@ -258,31 +250,14 @@ std::vector<Bpe::Pair> ReadMerges(const formats::GgufFile& file) {
   return merges;
 }
 
-Json SpecialToken(const char* name) {
-  return {{"SpecialToken", {{"id", name}, {"type_id", 0}}}};
-}
-
 // The template that adds the tokens the file asks for; null for none.
 Json Template(const formats::GgufFile& file, bool adds_bos,
               const TokenizerParts& parts) {
   const bool bos =
       file.GetBool("tokenizer.ggml.add_bos_token").value_or(adds_bos);
   const bool eos = file.GetBool("tokenizer.ggml.add_eos_token").value_or(false);
-  Json single = Json::array();
-  Json tokens = Json::object();
-  if (bos && parts.bos) {
-    single.push_back(SpecialToken("bos"));
-    tokens["bos"] = {{"ids", {*parts.bos}}};
-  }
-  single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
-  if (eos && parts.eos) {
-    single.push_back(SpecialToken("eos"));
-    tokens["eos"] = {{"ids", {*parts.eos}}};
-  }
-  if (single.size() == 1) return nullptr;
-  return {{"type", "TemplateProcessing"},
-          {"single", single},
-          {"special_tokens", tokens}};
+  return TextTemplate(bos ? parts.bos : std::nullopt,
+                      eos ? parts.eos : std::nullopt);
 }
 
 void MakeByteLevel(std::shared_ptr<const formats::GgufFile> file,

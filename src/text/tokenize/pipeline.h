@@ -146,6 +146,8 @@ struct TokenizerParts {
   AddedTokens added;
   std::optional<int32_t> bos, eos, pad, unk;
   std::vector<int32_t> ends;
+  std::optional<Truncation> truncation;
+  std::optional<Padding> padding;
 };
 
 // The factories: stages by the "type" of a tokenizer.json. Null JSON gives
@@ -159,6 +161,23 @@ std::unique_ptr<TokenModel> MakeModel(const Json& json, std::string_view where);
 std::unique_ptr<PostProcessor> MakePostProcessor(const Json& json,
                                                  std::string_view where);
 std::unique_ptr<Decoder> MakeDecoder(const Json& json, std::string_view where);
+
+// The JSON of a post-processor that puts tokens before and after a text; null
+// for neither.
+Json TextTemplate(std::optional<int32_t> before, std::optional<int32_t> after);
+
+// For formats that are a vocabulary only: takes the added and the named tokens
+// from tokenizer_config.json, or null, and whether bos and eos are put around
+// a text. Throws kCorrupt, and kUnsupported for a class of tokenizers that
+// does more with the same vocabulary.
+void ReadConfig(const Json& config, std::string_view where,
+                TokenizerParts& parts);
+// The id of a token that tokenizer_config.json names.
+std::optional<int32_t> NamedToken(const Json& config, const char* key,
+                                  const TokenizerParts& parts);
+// Adds one from its JSON in tokenizer.json. Throws kCorrupt.
+void ReadAddedToken(const Json& json, int64_t id, int64_t id_limit,
+                    std::string_view where, TokenizerParts& parts);
 
 // Spellings that can mean nothing but the end of a turn or of a text.
 bool IsTurnEnd(std::string_view spelling);
