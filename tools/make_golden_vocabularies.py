@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Reference values for vocab.txt, vocab.json with merges.txt, tiktoken files,
-truncation and padding.
+rare stages, truncation and padding.
 
     python tools/make_golden_vocabularies.py OUT_FOLDER
 
@@ -17,10 +17,11 @@ import tempfile
 
 import tiktoken
 from tiktoken_ext import openai_public
-from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer
+from tokenizers import (BertWordPieceTokenizer, ByteLevelBPETokenizer,
+                        Tokenizer)
 from transformers import AutoTokenizer
 
-from make_golden_tokenizer import strings
+from make_golden_tokenizer import byte_ranges, strings
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 READMES = [os.path.join(ROOT, n) for n in ("README.md", "README.ko.md")]
@@ -77,11 +78,48 @@ def lengths(tokenizer, texts):
     return out, pads
 
 
+STAGES = {
+    "Nmt": {"normalizer": {"type": "Nmt"}},
+    "ByteLevel": {"normalizer": {"type": "ByteLevel"},
+                  "pre_tokenizer": None},
+    "CharDelimiterSplit": {"pre_tokenizer": {
+        "type": "Sequence", "pretokenizers": [
+            {"type": "CharDelimiterSplit", "delimiter": "e"},
+            {"type": "ByteLevel", "add_prefix_space": False,
+             "trim_offsets": True, "use_regex": True}]}},
+    "FixedLength": {"pre_tokenizer": {
+        "type": "Sequence", "pretokenizers": [
+            {"type": "FixedLength", "length": 3},
+            {"type": "ByteLevel", "add_prefix_space": False,
+             "trim_offsets": True, "use_regex": False}]}},
+    "BPEDecoder": {"decoder": {"type": "BPEDecoder", "suffix": "e"}},
+}
+
+
+def stages(out, texts):
+    """Of the small byte-level tokenizer, with other stages."""
+    with open(os.path.join(out, "small.tokenizer.json"),
+              encoding="utf-8") as file:
+        base = json.load(file)
+    groups = []
+    for name, changes in STAGES.items():
+        reference = Tokenizer.from_str(json.dumps({**base, **changes}))
+        cases_ = []
+        for text in texts:
+            encoding = reference.encode(text)
+            cases_.append({"text": text, "ids": encoding.ids,
+                           "offsets": byte_ranges(text, encoding),
+                           "decoded": reference.decode(
+                               encoding.ids, skip_special_tokens=False)})
+        groups.append({"name": name, "changes": changes, "cases": cases_})
+    return groups
+
+
 def main():
     out = sys.argv[1]
     texts = [t for t in strings(300, seed=12, wild=True) if len(t) < 60][:90]
     texts += ["", "The tokenizer isn't lost; 말모이!", "[MASK] <|endoftext|>"]
-    golden = {}
+    golden = {"stages": stages(out, texts[:60])}
     with tempfile.TemporaryDirectory() as folder:
         words = BertWordPieceTokenizer(lowercase=True)
         words.train(READMES, vocab_size=400, show_progress=False)

@@ -162,26 +162,49 @@ std::unique_ptr<TokenModel> MakeBpe(const SentencePieceModel& model,
                                std::move(options), where);
 }
 
-Json DecoderOf(const SentencePieceModel& model) {
-  const std::string unknown =
-      model.pieces[static_cast<size_t>(model.unknown_id)].text;
-  Json stages = Json::array();
-  stages.push_back({{"type", "Replace"},
-                    {"pattern", {{"String", unknown}}},
-                    {"content", model.unknown_surface}});
-  if (model.escape_whitespaces) {
-    stages.push_back({{"type", "Replace"},
-                      {"pattern", {{"String", kVisibleSpace}}},
-                      {"content", " "}});
+// Visible spaces become spaces again; those that a text begins with are
+// taken off, as normalizing may have put one there. Where it also cuts runs of
+// spaces down, every token that is a space at the beginning goes; one after
+// the other (StreamDecoder), only the first does.
+class SentencePieceDecoder : public Decoder {
+ public:
+  SentencePieceDecoder(const SentencePieceModel& model, std::string_view where)
+      : unknown_(model.pieces[static_cast<size_t>(model.unknown_id)].text),
+        surface_(model.unknown_surface),
+        squeeze_(model.remove_extra_whitespaces),
+        strip_(model.add_dummy_prefix || squeeze_),
+        bytes_(MakeDecoder({{"type", "ByteFallback"}}, where)) {}
+
+  void Apply(DecodeState& state,
+             std::vector<DecodedToken>& tokens) const override {
+    bool begins = state.first && strip_;
+    for (DecodedToken& token : tokens) {
+      if (token.added) {
+        if (token.text == unknown_) token.text = surface_;
+        begins = false;
+        continue;
+      }
+      const bool space = begins && token.text.starts_with(kVisibleSpace);
+      std::string text;
+      for (size_t at = space ? kVisibleSpace.size() : 0;
+           at < token.text.size();) {
+        const bool is_space =
+            std::string_view(token.text).substr(at).starts_with(kVisibleSpace);
+        text += is_space ? ' ' : token.text[at];
+        at += is_space ? kVisibleSpace.size() : 1;
+      }
+      token.text = std::move(text);
+      begins = begins && squeeze_ && token.text.empty();
+    }
+    bytes_->Apply(state, tokens);
   }
-  stages.push_back({{"type", "ByteFallback"}});
-  stages.push_back({{"type", "Fuse"}});
-  if (model.add_dummy_prefix || model.remove_extra_whitespaces) {
-    stages.push_back(
-        {{"type", "Strip"}, {"content", " "}, {"start", 1u}, {"stop", 0u}});
-  }
-  return {{"type", "Sequence"}, {"decoders", stages}};
-}
+  std::string Describe() const override { return "SentencePiece"; }
+
+ private:
+  std::string unknown_, surface_;
+  bool squeeze_, strip_;
+  std::unique_ptr<Decoder> bytes_;
+};
 
 void CheckSupported(const SentencePieceModel& model, std::string_view where) {
   const auto refuse = [&](bool refused, const char* what) {
@@ -197,16 +220,14 @@ void CheckSupported(const SentencePieceModel& model, std::string_view where) {
 
 }  // namespace
 
-std::shared_ptr<const Tokenizer> Tokenizer::FromSentencePiece(
-    std::string_view bytes, const Json& config, std::string_view where) {
-  const SentencePieceModel model = SentencePieceModel::Parse(bytes, where);
+void MakeSentencePieceParts(const SentencePieceModel& model,
+                            std::string_view where, TokenizerParts& parts) {
   CheckSupported(model, where);
-  auto parts = std::make_unique<TokenizerParts>();
-  parts->normalizer = std::make_unique<SentencePieceNormalizer>(model, where);
-  parts->model = model.kind == SentencePieceModel::Kind::kBpe
-                     ? MakeBpe(model, where)
-                     : MakeUnigram(model, where);
-  parts->decoder = MakeDecoder(DecoderOf(model), where);
+  parts.normalizer = std::make_unique<SentencePieceNormalizer>(model, where);
+  parts.model = model.kind == SentencePieceModel::Kind::kBpe
+                    ? MakeBpe(model, where)
+                    : MakeUnigram(model, where);
+  parts.decoder = std::make_unique<SentencePieceDecoder>(model, where);
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     const auto& piece = model.pieces[id];
     if (piece.type != Type::kControl && piece.type != Type::kUnknown) continue;
@@ -214,8 +235,15 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromSentencePiece(
     token.content = piece.text;
     token.id = static_cast<int32_t>(id);
     token.special = true;
-    parts->added.Add(std::move(token), "");
+    parts.added.Add(std::move(token), "");
   }
+}
+
+std::shared_ptr<const Tokenizer> Tokenizer::FromSentencePiece(
+    std::string_view bytes, const Json& config, std::string_view where) {
+  const SentencePieceModel model = SentencePieceModel::Parse(bytes, where);
+  auto parts = std::make_unique<TokenizerParts>();
+  MakeSentencePieceParts(model, where, *parts);
   const auto known = [](int32_t id) {
     return id < 0 ? std::nullopt : std::optional(id);
   };

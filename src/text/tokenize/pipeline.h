@@ -122,6 +122,7 @@ struct DecodedToken {
 
 struct DecodeState {
   bool first;          // the tokens begin a text
+  bool last = false;   // and end it
   bool fused = false;  // the tokens have been joined to one
 };
 
@@ -161,6 +162,12 @@ std::unique_ptr<TokenModel> MakeModel(const Json& json, std::string_view where);
 std::unique_ptr<PostProcessor> MakePostProcessor(const Json& json,
                                                  std::string_view where);
 std::unique_ptr<Decoder> MakeDecoder(const Json& json, std::string_view where);
+
+// Normalizer, model, decoder and special tokens of a SentencePiece model.
+// Throws kCorrupt and, naming it, kUnsupported for what malmoi does not have.
+struct SentencePieceModel;
+void MakeSentencePieceParts(const SentencePieceModel& model,
+                            std::string_view where, TokenizerParts& parts);
 
 // The JSON of a post-processor that puts tokens before and after a text; null
 // for neither.

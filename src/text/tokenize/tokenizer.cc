@@ -254,7 +254,7 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids,
     tokens.push_back({std::move(text), added != nullptr});
   }
   if (tokens.empty()) return "";
-  DecodeState state = {.first = true};
+  DecodeState state = {.first = true, .last = true};
   parts_->decoder->Apply(state, tokens);
   std::string bytes;
   for (const DecodedToken& token : tokens) bytes += token.text;
