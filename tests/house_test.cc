@@ -231,7 +231,9 @@ const std::vector<Named>& Allowed() {
   static const std::vector<Named> allowed = {
       {"src/models/arch/", ".*", "the architectures"},
       {"src/models/registry.cc", ".*", "the registry"},
-      {"src/text/tokenize/from_gguf.cc", ".*", "GGUF's names of splits"},
+      {"src/text/tokenize/from_gguf.cc", ".*", "GGUF's names of models"},
+      {"src/text/tokenize/gguf_pre_tokenizers.cc", ".*",
+       "GGUF's names of splits"},
       {"src/text/tokenize/from_vocabulary.cc", ".*",
        "transformers' classes of tokenizers"},
       {"src/text/tokenize/from_tiktoken.cc", "gpt2", "an encoding's name"},

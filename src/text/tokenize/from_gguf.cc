@@ -1,12 +1,12 @@
 // A tokenizer from GGUF metadata. There the pre-tokenizer of a byte-level BPE
-// is only a name; the table here says what each name stands for.
+// is only a name (gguf_pre_tokenizers.h).
 // SentencePiece's BPE ("llama") and Unigram ("t5") have no pre-tokenizer, and
 // that of WordPiece ("bert") is always BERT's.
 #include <algorithm>
 #include <cmath>
 
 #include "text/tokenize/bpe.h"
-#include "text/tokenize/known_patterns.h"
+#include "text/tokenize/gguf_pre_tokenizers.h"
 #include "text/tokenize/pipeline.h"
 #include "text/tokenize/sentencepiece_model.h"
 #include "text/tokenize/stage_json.h"
@@ -15,133 +15,6 @@
 namespace malmoi::text {
 
 namespace {
-
-Json ByteLevel(bool use_regex, bool prefix_space) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", prefix_space},
-          {"use_regex", use_regex}};
-}
-Json Isolated(std::string_view pattern) {
-  return {{"type", "Split"},
-          {"pattern", {{"Regex", pattern}}},
-          {"behavior", "Isolated"}};
-}
-Json Digits(bool individual) {
-  return {{"type", "Digits"}, {"individual_digits", individual}};
-}
-
-// The stages of a name, as its models' tokenizer.json has them.
-using Stages = Json (*)(bool prefix_space);
-Json Gpt2(bool prefix_space) {
-  return Json::array({ByteLevel(true, prefix_space)});
-}
-Json DigitsGpt2(bool prefix_space) {
-  return Json::array({Digits(true), ByteLevel(true, prefix_space)});
-}
-Json Llama3(bool prefix_space) {
-  return Json::array(
-      {Isolated(kLlama3Pattern), ByteLevel(false, prefix_space)});
-}
-Json Qwen2(bool prefix_space) {
-  return Json::array({Isolated(kQwen2Pattern), ByteLevel(false, prefix_space)});
-}
-Json Tekken(bool prefix_space) {
-  return Json::array(
-      {Isolated(kTekkenPattern), ByteLevel(false, prefix_space)});
-}
-Json O200k(bool prefix_space) {
-  return Json::array({Isolated(kO200kPattern), ByteLevel(false, prefix_space)});
-}
-Json Falcon(bool prefix_space) {
-  return Json::array(
-      {Json({{"type", "Punctuation"}, {"behavior", "Contiguous"}}),
-       ByteLevel(true, prefix_space), Digits(false),
-       Isolated("[0-9][0-9][0-9]")});
-}
-
-struct PreTokenizerName {
-  std::string_view name;
-  Stages stages;
-  bool nfc = false;
-  bool ignore_merges = false;
-  bool adds_bos = false;  // where the file does not say
-};
-constexpr PreTokenizerName kPreTokenizers[] = {
-    {.name = "a.x-4.0", .stages = Gpt2},
-    {.name = "chatglm-bpe", .stages = Llama3},
-    {.name = "codeshell", .stages = DigitsGpt2},
-    {.name = "command-r", .stages = DigitsGpt2, .nfc = true},
-    {.name = "dbrx", .stages = Llama3},
-    {.name = "deepseek-r1-qwen", .stages = Qwen2},
-    {.name = "exaone", .stages = DigitsGpt2},
-    {.name = "exaone4", .stages = Gpt2},
-    {.name = "falcon", .stages = Falcon},
-    {.name = "falcon-h1",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "falcon3",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "glm4", .stages = Llama3, .ignore_merges = true},
-    {.name = "gpt-2", .stages = Gpt2},
-    {.name = "gpt-4o", .stages = O200k},
-    {.name = "gpt2", .stages = Gpt2},
-    {.name = "hunyuan", .stages = Qwen2},
-    {.name = "jais", .stages = Gpt2},
-    {.name = "kanana2", .stages = O200k},
-    {.name = "kormo", .stages = Qwen2},
-    {.name = "lfm2", .stages = Llama3, .ignore_merges = true, .adds_bos = true},
-    {.name = "llama-bpe",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "llama-v3",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "llama3",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "llama4", .stages = O200k},
-    {.name = "midm-2.0",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "minerva-7b", .stages = DigitsGpt2},
-    {.name = "modern-bert", .stages = Gpt2},
-    {.name = "mpt", .stages = Gpt2},
-    {.name = "olmo", .stages = Gpt2},
-    {.name = "phi-2", .stages = Gpt2},
-    {.name = "pixtral",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "qwen2", .stages = Qwen2, .nfc = true},
-    {.name = "refact", .stages = DigitsGpt2},
-    {.name = "smaug-bpe", .stages = Llama3},
-    {.name = "smollm", .stages = DigitsGpt2},
-    {.name = "stablelm2", .stages = Qwen2},
-    {.name = "starcoder", .stages = DigitsGpt2},
-    {.name = "tekken",
-     .stages = Tekken,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "trillion", .stages = Gpt2},
-};
-
-const PreTokenizerName& FindPreTokenizer(const formats::GgufFile& file) {
-  const auto name = file.GetString("tokenizer.ggml.pre");
-  std::string known;
-  for (const PreTokenizerName& kind : kPreTokenizers) {
-    if (name == kind.name) return kind;
-    known += (known.empty() ? "" : ", ") + std::string(kind.name);
-  }
-  ThrowUnsupported(file.where(), "unsupported kind of pre-tokenizer",
-                   name.value_or("none"), known);
-}
 
 // Token types of GGUF.
 constexpr int64_t kUnknown = 2;
@@ -265,7 +138,7 @@ Json Template(const formats::GgufFile& file, bool adds_bos, bool adds_eos,
 }
 
 void MakeByteLevel(std::shared_ptr<const formats::GgufFile> file,
-                   const PreTokenizerName& kind, Vocabulary vocabulary,
+                   const GgufPreTokenizer& kind, Vocabulary vocabulary,
                    TokenizerParts& parts) {
   const std::string& where = file->where();
   if (kind.nfc) parts.normalizer = MakeNormalizer({{"type", "NFC"}}, where);
@@ -494,7 +367,8 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromGguf(
   } else if (model == "bert") {
     MakeWordPieces(*file, vocabulary, *parts);
   } else {
-    const PreTokenizerName& kind = FindPreTokenizer(*file);
+    const GgufPreTokenizer& kind =
+        FindGgufPreTokenizer(file->GetString("tokenizer.ggml.pre"), where);
     adds_bos = kind.adds_bos;
     MakeByteLevel(file, kind, std::move(vocabulary), *parts);
   }
