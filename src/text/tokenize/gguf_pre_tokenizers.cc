@@ -187,7 +187,7 @@ constexpr GgufPreTokenizer kPreTokenizers[] = {
      .adds_bos = true},
     {.name = "poro-chat", .stages = Bloom},
     {.name = "qwen2", .stages = Qwen2, .nfc = true},
-    {.name = "qwen35", .stages = Qwen35, .nfc = true},
+    {.name = "qwen35", .stages = Qwen35},
     {.name = "refact", .stages = DigitsGpt2},
     {.name = "seed-coder", .stages = SeedCoder},
     {.name = "smaug-bpe", .stages = Llama3},
