@@ -60,6 +60,8 @@ void TruncatePair(size_t max_tokens, const Truncation& truncation,
       shorter = max_tokens / 2;
       longer = shorter + max_tokens % 2;
     }
+  } else if (max_tokens == 0) {  // as the library: both go
+    sizes[0] = sizes[1] = 0;
   } else {
     const bool is_first =
         truncation.strategy == Truncation::Strategy::kOnlyFirst;
