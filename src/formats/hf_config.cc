@@ -29,29 +29,31 @@ void RenameNorms(TensorMap& tensors) {
       it = next;
     }
   }
-  // Python writes infinity as a bare word, which is no JSON; newer releases of
-  // transformers write what stands for it here.
-  std::string QuoteInfinity(const std::string& text) {
-    constexpr std::string_view kWord = "Infinity";
-    constexpr std::string_view kQuoted = R"({"__float__": "Infinity"})";
-    std::string out;
-    bool in_string = false;
-    for (size_t i = 0; i < text.size(); ++i) {
-      if (!in_string && text.compare(i, kWord.size(), kWord) == 0 &&
-          (i == 0 || text[i - 1] != '-')) {
-        out += kQuoted;
-        i += kWord.size() - 1;
-        continue;
-      }
-      if (in_string && text[i] == '\\' && i + 1 < text.size()) {
-        out += text[i++];
-      } else if (text[i] == '"') {
-        in_string = !in_string;
-      }
-      out += text[i];
+}
+
+// Python writes infinity as a bare word, which is no JSON; newer releases of
+// transformers write what stands for it here.
+std::string QuoteInfinity(const std::string& text) {
+  constexpr std::string_view kWord = "Infinity";
+  constexpr std::string_view kQuoted = R"({"__float__": "Infinity"})";
+  std::string out;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (!in_string && text.compare(i, kWord.size(), kWord) == 0 &&
+        (i == 0 || text[i - 1] != '-')) {
+      out += kQuoted;
+      i += kWord.size() - 1;
+      continue;
     }
-    return out;
+    if (in_string && text[i] == '\\' && i + 1 < text.size()) {
+      out += text[i++];
+    } else if (text[i] == '"') {
+      in_string = !in_string;
+    }
+    out += text[i];
   }
+  return out;
+}
 
 }  // namespace
 

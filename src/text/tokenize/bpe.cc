@@ -85,6 +85,12 @@ Bpe::Bpe(std::vector<std::string_view> spellings,
   for (float score : scores) ranks_.push_back(RankOf(score));
   IndexSpellings(where);
   FindWordStarts();
+  if (options_.whole.empty()) return;
+  std::vector<PieceTrie::Entry> entries;
+  for (int32_t id : options_.whole) {
+    entries.push_back({spellings_[static_cast<size_t>(id)], id});
+  }
+  whole_.emplace(std::move(entries));
 }
 
 void Bpe::IndexSpellings(std::string_view where) {
@@ -342,12 +348,35 @@ void Bpe::Cut(std::string_view piece, size_t begin, size_t end,
   }
 }
 
+// The first token from there that is taken as a whole; an empty one at the end
+// where there is none.
+ModelToken Bpe::NextWhole(std::string_view piece, size_t from) const {
+  const auto size = static_cast<uint32_t>(piece.size());
+  for (size_t at = from; whole_ && at < size; ++at) {
+    ModelToken token = {kNoToken, static_cast<uint32_t>(at), 0};
+    whole_->ForEachPrefix(piece.substr(at), [&](size_t bytes, int32_t id) {
+      token.id = id;
+      token.end = static_cast<uint32_t>(at + bytes);
+    });
+    if (token.id >= 0) return token;
+  }
+  return {kNoToken, size, size};
+}
+
 void Bpe::EncodeByScore(std::string_view piece, Symbols& out,
                         std::vector<ModelToken>& lost) const {
   thread_local Symbols symbols;
   bool unknown = false;
+  ModelToken whole = NextWhole(piece, 0);
   for (size_t begin = 0; begin < piece.size();) {
-    const size_t end = WordEnd(piece, begin);
+    if (begin == whole.begin) {
+      out.push_back(whole);
+      unknown = false;
+      begin = whole.end;
+      whole = NextWhole(piece, begin);
+      continue;
+    }
+    const size_t end = WordEnd(piece.substr(0, whole.begin), begin);
     symbols.clear();
     Cut(piece, begin, end, symbols, lost);
     MergeAll(piece, symbols);

@@ -8,12 +8,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "text/tokenize/piece_trie.h"
 #include "text/tokenize/pipeline.h"
 
 namespace malmoi::text {
@@ -25,6 +27,9 @@ struct BpeOptions {
   std::string unknown;            // token of unknown characters; "": none
   std::string continuing_prefix;  // of every symbol of a piece but the first
   std::string end_suffix;         // of the last symbol of a piece
+  // By score only: tokens that are found in the text before it is cut, the
+  // leftmost first, and never merge with what is beside them.
+  std::vector<int32_t> whole;
 };
 
 class Bpe : public TokenModel {
@@ -97,6 +102,7 @@ class Bpe : public TokenModel {
   void Cut(std::string_view piece, size_t begin, size_t end, Symbols& symbols,
            std::vector<ModelToken>& lost) const;
   size_t WordEnd(std::string_view piece, size_t begin) const;
+  ModelToken NextWhole(std::string_view piece, size_t from) const;
   void EncodeByScore(std::string_view piece, Symbols& out,
                      std::vector<ModelToken>& lost) const;
   void MergeAll(std::string_view piece, Symbols& symbols) const;
@@ -108,11 +114,12 @@ class Bpe : public TokenModel {
 
   std::shared_ptr<const void> owner_;
   std::vector<std::string_view> spellings_;
-  std::vector<Slot> slots_;      // open hash table over spellings
-  std::vector<Merge> merges_;    // open hash table over pairs
-  std::vector<int32_t> ranks_;   // by id, of tokens that merge by score
-  std::vector<int32_t> direct_;  // ids of characters below kDirect
-  bool crossed_[256] = {};       // see FindWordStarts()
+  std::vector<Slot> slots_;         // open hash table over spellings
+  std::vector<Merge> merges_;       // open hash table over pairs
+  std::vector<int32_t> ranks_;      // by id, of tokens that merge by score
+  std::optional<PieceTrie> whole_;  // see BpeOptions
+  std::vector<int32_t> direct_;     // ids of characters below kDirect
+  bool crossed_[256] = {};          // see FindWordStarts()
   size_t merge_count_ = 0;
   size_t longest_ = 0;  // bytes of a spelling
   int32_t unknown_id_ = -1;

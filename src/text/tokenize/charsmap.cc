@@ -47,14 +47,15 @@ uint32_t Charsmap::Unit(size_t at) const {
   return units_[at];
 }
 
-std::optional<std::string_view> Charsmap::Find(std::string_view text) const {
+template <typename Visit>
+void Charsmap::ForEachKey(std::string_view text, const Visit& visit) const {
   size_t node = OffsetOf(units_[0]);
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte == 0) return std::nullopt;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte == 0) return;
     node ^= byte;
     const uint32_t unit = Unit(node);
-    if ((unit & kLabelBits) != byte) return std::nullopt;
+    if ((unit & kLabelBits) != byte) return;
     node ^= OffsetOf(unit);
     if ((unit & kLeafBit) == 0) continue;
     const size_t begin = Unit(node) & kValueBits;
@@ -64,9 +65,27 @@ std::optional<std::string_view> Charsmap::Find(std::string_view text) const {
       ThrowBroken();
     }
     const std::string_view found = std::string_view(texts_).substr(begin);
-    return found.substr(0, found.find('\0'));
+    if (!visit(at + 1, found.substr(0, found.find('\0')))) return;
   }
-  return std::nullopt;
+}
+
+std::optional<std::string_view> Charsmap::Find(std::string_view text) const {
+  std::optional<std::string_view> found;
+  ForEachKey(text, [&](size_t, std::string_view replacement) {
+    found = replacement;
+    return false;
+  });
+  return found;
+}
+
+std::optional<Charsmap::Rule> Charsmap::FindLongest(
+    std::string_view text) const {
+  std::optional<Rule> found;
+  ForEachKey(text, [&](size_t bytes, std::string_view replacement) {
+    found = {replacement, bytes};
+    return true;
+  });
+  return found;
 }
 
 std::optional<std::string> DecodeBase64(std::string_view text) {

@@ -20,8 +20,18 @@ class Charsmap {
   // What replaces `text`: the text of the shortest key that it begins with.
   // Throws kCorrupt where the trie leads outside.
   std::optional<std::string_view> Find(std::string_view text) const;
+  // The same for the longest key, as SentencePiece itself does.
+  struct Rule {
+    std::string_view text;
+    size_t bytes;  // of the key
+  };
+  std::optional<Rule> FindLongest(std::string_view text) const;
 
  private:
+  // Calls visit(bytes, text) for the keys that `text` starts with, the
+  // shortest first, until it returns false.
+  template <typename Visit>
+  void ForEachKey(std::string_view text, const Visit& visit) const;
   uint32_t Unit(size_t at) const;
   [[noreturn]] void ThrowBroken() const;
 

@@ -1,7 +1,9 @@
 // Reads JSON strings, one a line, and prints {ids, offsets, bytes} for each:
 // the other side of tools/compare_tokenizer.py. `bytes` is the decoded text
-// in hexadecimal. Usage: compare_tokenizer MODEL.gguf|tokenizer.json
-// [--no-special] [--bare]: special tokens in the text are text, none is added.
+// in hexadecimal, `skipped` the same without special tokens. A line {"hex"}
+// gives any bytes; what Encode() refuses is printed as {error}. Usage:
+// compare_tokenizer MODEL.gguf|FILE.json|FILE.model|FOLDER [--no-special]
+// [--bare]: special tokens in the text are text, none is added.
 #include <chrono>
 #include <iostream>
 #include <string>
@@ -11,8 +13,45 @@
 #include "base/format.h"
 #include "text/tokenize/tokenizer.h"
 
+namespace {
+
+using malmoi::Json;
+
+std::string ToHex(const std::string& bytes) {
+  std::string hex;
+  for (unsigned char c : bytes) hex += malmoi::Format("{:02x}", c);
+  return hex;
+}
+
+std::string InputOf(const std::string& line) {
+  const Json json = malmoi::ParseJson(line, "input");
+  if (json.is_string()) return json.get<std::string>();
+  const auto hex = json.at("hex").get<std::string>();
+  std::string bytes;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
+std::shared_ptr<const malmoi::text::Tokenizer> Load(const std::string& path) {
+  using malmoi::text::Tokenizer;
+  if (path.ends_with(".gguf")) {
+    return Tokenizer::FromGguf(malmoi::formats::GgufFile::Open(path));
+  }
+  if (path.ends_with(".json")) {
+    return Tokenizer::FromJson(malmoi::ParseJson(malmoi::ReadFile(path), path),
+                               nullptr, path);
+  }
+  if (path.ends_with(".model")) {
+    return Tokenizer::FromSentencePiece(malmoi::ReadFile(path), nullptr, path);
+  }
+  return Tokenizer::FromFolder(path);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  using malmoi::Json;
   namespace text = malmoi::text;
   std::ios::sync_with_stdio(false);
   try {
@@ -25,12 +64,7 @@ int main(int argc, char** argv) {
       if (option == "--bare") options.add_special_tokens = false;
     }
     const auto start = std::chrono::steady_clock::now();
-    const auto tokenizer =
-        path.ends_with(".gguf")
-            ? text::Tokenizer::FromGguf(malmoi::formats::GgufFile::Open(path))
-            : text::Tokenizer::FromJson(
-                  malmoi::ParseJson(malmoi::ReadFile(path), path), nullptr,
-                  path);
+    const auto tokenizer = Load(path);
     const auto since = [](auto from) {
       return std::chrono::duration<double, std::milli>(
                  std::chrono::steady_clock::now() - from)
@@ -43,20 +77,24 @@ int main(int argc, char** argv) {
     size_t bytes = 0;
     size_t tokens = 0;
     while (std::getline(std::cin, line)) {
-      const auto input = malmoi::ParseJson(line, "input").get<std::string>();
+      const std::string input = InputOf(line);
       Json result;
       const auto begin = std::chrono::steady_clock::now();
-      const text::Encoding encoding = tokenizer->Encode(input, options);
+      text::Encoding encoding;
+      try {
+        encoding = tokenizer->Encode(input, options);
+      } catch (const malmoi::Error& error) {
+        result["error"] = error.message();
+        std::cout << malmoi::DumpJson(result) << "\n";
+        continue;
+      }
       encode_ms += since(begin);
       bytes += input.size();
       tokens += encoding.ids.size();
       result["ids"] = encoding.ids;
       result["offsets"] = encoding.offsets;
-      std::string hex;
-      for (unsigned char c : tokenizer->Decode(encoding.ids)) {
-        hex += malmoi::Format("{:02x}", c);
-      }
-      result["bytes"] = hex;
+      result["bytes"] = ToHex(tokenizer->Decode(encoding.ids));
+      result["skipped"] = ToHex(tokenizer->Decode(encoding.ids, true));
       text::StreamDecoder stream(tokenizer, false);
       std::string streamed;
       for (int32_t id : encoding.ids) streamed += stream.Push(id);

@@ -198,6 +198,32 @@ class WordPieceDecoder : public Decoder {
   bool cleanup_;
 };
 
+// The suffix that ends a word becomes a space, but none at the end of a text.
+// One that is decoded token by token cannot know its last token: there the
+// space stays.
+class BpeDecoder : public Decoder {
+ public:
+  BpeDecoder(const Json& json, std::string_view where)
+      : suffix_(Text(json, "suffix", "</w>", where)) {
+    if (suffix_.empty()) ThrowCorrupt(where, "a BPE decoder without a suffix");
+  }
+  void Apply(DecodeState& state,
+             std::vector<DecodedToken>& tokens) const override {
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      const bool last = state.last && i + 1 == tokens.size();
+      std::string& text = tokens[i].text;
+      for (size_t at = text.find(suffix_); at != std::string::npos;
+           at = text.find(suffix_, at + (last ? 0 : 1))) {
+        text.replace(at, suffix_.size(), last ? "" : " ");
+      }
+    }
+  }
+  std::string Describe() const override { return "suffixes of words"; }
+
+ private:
+  std::string suffix_;
+};
+
 class DecoderSequence : public Decoder {
  public:
   DecoderSequence(const Json& json, std::string_view where)
@@ -238,6 +264,7 @@ class JoinDecoder : public Decoder {
 };
 
 constexpr Kind<Decoder> kDecoders[] = {
+    {"BPEDecoder", MakeFrom<Decoder, BpeDecoder>},
     {"ByteFallback", MakeFrom<Decoder, ByteFallbackDecoder>},
     {"ByteLevel", MakeFrom<Decoder, ByteLevelDecoder>},
     {"Fuse", MakeFrom<Decoder, FuseDecoder>},

@@ -1,152 +1,20 @@
 // A tokenizer from GGUF metadata. There the pre-tokenizer of a byte-level BPE
-// is only a name; the table here says what each name stands for.
-// SentencePiece's BPE ("llama") has no pre-tokenizer.
+// is only a name (gguf_pre_tokenizers.h).
+// SentencePiece's BPE ("llama") and Unigram ("t5") have no pre-tokenizer, and
+// that of WordPiece ("bert") is always BERT's.
 #include <algorithm>
 #include <cmath>
 
 #include "text/tokenize/bpe.h"
+#include "text/tokenize/gguf_pre_tokenizers.h"
 #include "text/tokenize/pipeline.h"
+#include "text/tokenize/sentencepiece_model.h"
 #include "text/tokenize/stage_json.h"
+#include "text/tokenize/word_piece.h"
 
 namespace malmoi::text {
 
 namespace {
-
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kO200kPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kTekkenPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-Json ByteLevel(bool use_regex, bool prefix_space) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", prefix_space},
-          {"use_regex", use_regex}};
-}
-Json Isolated(std::string_view pattern) {
-  return {{"type", "Split"},
-          {"pattern", {{"Regex", pattern}}},
-          {"behavior", "Isolated"}};
-}
-Json Digits(bool individual) {
-  return {{"type", "Digits"}, {"individual_digits", individual}};
-}
-
-// The stages of a name, as its models' tokenizer.json has them.
-using Stages = Json (*)(bool prefix_space);
-Json Gpt2(bool prefix_space) {
-  return Json::array({ByteLevel(true, prefix_space)});
-}
-Json DigitsGpt2(bool prefix_space) {
-  return Json::array({Digits(true), ByteLevel(true, prefix_space)});
-}
-Json Llama3(bool prefix_space) {
-  return Json::array(
-      {Isolated(kLlama3Pattern), ByteLevel(false, prefix_space)});
-}
-Json Qwen2(bool prefix_space) {
-  return Json::array({Isolated(kQwen2Pattern), ByteLevel(false, prefix_space)});
-}
-Json Tekken(bool prefix_space) {
-  return Json::array(
-      {Isolated(kTekkenPattern), ByteLevel(false, prefix_space)});
-}
-Json O200k(bool prefix_space) {
-  return Json::array({Isolated(kO200kPattern), ByteLevel(false, prefix_space)});
-}
-Json Falcon(bool prefix_space) {
-  return Json::array(
-      {Json({{"type", "Punctuation"}, {"behavior", "Contiguous"}}),
-       ByteLevel(true, prefix_space), Digits(false),
-       Isolated("[0-9][0-9][0-9]")});
-}
-
-struct PreTokenizerName {
-  std::string_view name;
-  Stages stages;
-  bool nfc = false;
-  bool ignore_merges = false;
-  bool adds_bos = false;  // where the file does not say
-};
-constexpr PreTokenizerName kPreTokenizers[] = {
-    {.name = "a.x-4.0", .stages = Gpt2},
-    {.name = "chatglm-bpe", .stages = Llama3},
-    {.name = "codeshell", .stages = DigitsGpt2},
-    {.name = "command-r", .stages = DigitsGpt2, .nfc = true},
-    {.name = "dbrx", .stages = Llama3},
-    {.name = "deepseek-r1-qwen", .stages = Qwen2},
-    {.name = "exaone", .stages = DigitsGpt2},
-    {.name = "exaone4", .stages = Gpt2},
-    {.name = "falcon", .stages = Falcon},
-    {.name = "falcon-h1",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "falcon3",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "glm4", .stages = Llama3, .ignore_merges = true},
-    {.name = "gpt-2", .stages = Gpt2},
-    {.name = "gpt-4o", .stages = O200k},
-    {.name = "gpt2", .stages = Gpt2},
-    {.name = "hunyuan", .stages = Qwen2},
-    {.name = "jais", .stages = Gpt2},
-    {.name = "kanana2", .stages = O200k},
-    {.name = "kormo", .stages = Qwen2},
-    {.name = "lfm2", .stages = Llama3, .ignore_merges = true, .adds_bos = true},
-    {.name = "llama-bpe",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "llama-v3",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "llama3",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "llama4", .stages = O200k},
-    {.name = "midm-2.0",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "minerva-7b", .stages = DigitsGpt2},
-    {.name = "modern-bert", .stages = Gpt2},
-    {.name = "mpt", .stages = Gpt2},
-    {.name = "olmo", .stages = Gpt2},
-    {.name = "phi-2", .stages = Gpt2},
-    {.name = "pixtral",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "qwen2", .stages = Qwen2, .nfc = true},
-    {.name = "refact", .stages = DigitsGpt2},
-    {.name = "smaug-bpe", .stages = Llama3},
-    {.name = "smollm", .stages = DigitsGpt2},
-    {.name = "stablelm2", .stages = Qwen2},
-    {.name = "starcoder", .stages = DigitsGpt2},
-    {.name = "tekken",
-     .stages = Tekken,
-     .ignore_merges = true,
-     .adds_bos = true},
-    {.name = "trillion", .stages = Gpt2},
-};
-
-const PreTokenizerName& FindPreTokenizer(const formats::GgufFile& file) {
-  const auto name = file.GetString("tokenizer.ggml.pre");
-  std::string known;
-  for (const PreTokenizerName& kind : kPreTokenizers) {
-    if (name == kind.name) return kind;
-    known += (known.empty() ? "" : ", ") + std::string(kind.name);
-  }
-  ThrowUnsupported(file.where(), "unsupported kind of pre-tokenizer",
-                   name.value_or("none"), known);
-}
 
 // Token types of GGUF.
 constexpr int64_t kUnknown = 2;
@@ -258,35 +126,19 @@ std::vector<Bpe::Pair> ReadMerges(const formats::GgufFile& file) {
   return merges;
 }
 
-Json SpecialToken(const char* name) {
-  return {{"SpecialToken", {{"id", name}, {"type_id", 0}}}};
-}
-
 // The template that adds the tokens the file asks for; null for none.
-Json Template(const formats::GgufFile& file, bool adds_bos,
+Json Template(const formats::GgufFile& file, bool adds_bos, bool adds_eos,
               const TokenizerParts& parts) {
   const bool bos =
       file.GetBool("tokenizer.ggml.add_bos_token").value_or(adds_bos);
-  const bool eos = file.GetBool("tokenizer.ggml.add_eos_token").value_or(false);
-  Json single = Json::array();
-  Json tokens = Json::object();
-  if (bos && parts.bos) {
-    single.push_back(SpecialToken("bos"));
-    tokens["bos"] = {{"ids", {*parts.bos}}};
-  }
-  single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
-  if (eos && parts.eos) {
-    single.push_back(SpecialToken("eos"));
-    tokens["eos"] = {{"ids", {*parts.eos}}};
-  }
-  if (single.size() == 1) return nullptr;
-  return {{"type", "TemplateProcessing"},
-          {"single", single},
-          {"special_tokens", tokens}};
+  const bool eos =
+      file.GetBool("tokenizer.ggml.add_eos_token").value_or(adds_eos);
+  return TextTemplate(bos ? parts.bos : std::nullopt,
+                      eos ? parts.eos : std::nullopt);
 }
 
 void MakeByteLevel(std::shared_ptr<const formats::GgufFile> file,
-                   const PreTokenizerName& kind, Vocabulary vocabulary,
+                   const GgufPreTokenizer& kind, Vocabulary vocabulary,
                    TokenizerParts& parts) {
   const std::string& where = file->where();
   if (kind.nfc) parts.normalizer = MakeNormalizer({{"type", "NFC"}}, where);
@@ -374,6 +226,109 @@ void MakeSentencePiece(std::shared_ptr<const formats::GgufFile> file,
       MakeDecoder({{"type", "Sequence"}, {"decoders", decoders}}, where);
 }
 
+// As a vocab.txt has them: there tokens that continue a word are marked, in
+// GGUF those that begin one are.
+std::vector<std::string> WordPieces(const Vocabulary& vocabulary) {
+  constexpr std::string_view kBegin = "\u2581";
+  std::vector<std::string> spellings;
+  for (std::string_view text : vocabulary.spellings) {
+    if (text.starts_with(kBegin)) {
+      spellings.emplace_back(text.substr(kBegin.size()));
+    } else if (text.starts_with('[') && text.ends_with(']')) {
+      spellings.emplace_back(text);
+    } else {
+      spellings.push_back("##" + std::string(text));
+    }
+  }
+  return spellings;
+}
+
+// GGUF does not say whether texts become lower case. A vocabulary for such
+// texts has no word with a capital letter; llama.cpp takes all for such.
+bool HasCapitals(const std::vector<std::string>& spellings) {
+  return std::any_of(
+      spellings.begin(), spellings.end(), [](const std::string& text) {
+        return !text.starts_with('[') &&
+               std::any_of(text.begin(), text.end(),
+                           [](char c) { return c >= 'A' && c <= 'Z'; });
+      });
+}
+
+void MakeWordPieces(const formats::GgufFile& file, const Vocabulary& vocabulary,
+                    TokenizerParts& parts) {
+  const std::string& where = file.where();
+  const size_t size = vocabulary.spellings.size();
+  const auto cls = TokenKey(file, "cls_token_id", size, parts.bos);
+  const auto sep = TokenKey(file, "seperator_token_id", size, parts.eos);
+  if (!parts.unk || !cls || !sep) {
+    ThrowCorrupt(where, "a WordPiece tokenizer without its special tokens");
+  }
+  std::vector<std::string> spellings = WordPieces(vocabulary);
+  const auto spelling = [&](int32_t id) {
+    return spellings[static_cast<size_t>(id)];
+  };
+  parts.normalizer = MakeNormalizer({{"type", "BertNormalizer"},
+                                     {"clean_text", true},
+                                     {"handle_chinese_chars", true},
+                                     {"lowercase", !HasCapitals(spellings)}},
+                                    where);
+  parts.pre_tokenizer = MakePreTokenizer({{"type", "BertPreTokenizer"}}, where);
+  parts.post_processor =
+      MakePostProcessor({{"type", "BertProcessing"},
+                         {"cls", Json::array({spelling(*cls), *cls})},
+                         {"sep", Json::array({spelling(*sep), *sep})}},
+                        where);
+  parts.decoder = MakeDecoder({{"type", "WordPiece"}}, where);
+  WordPieceOptions options;
+  options.unknown = spelling(*parts.unk);
+  parts.model =
+      std::make_unique<WordPiece>(std::move(spellings), options, where);
+}
+
+SentencePieceModel UnigramModel(const formats::GgufFile& file,
+                                const Vocabulary& vocabulary,
+                                const TokenizerParts& parts) {
+  const auto scores = file.GetFloats("tokenizer.ggml.scores");
+  if (!scores) ThrowCorrupt(file.where(), "a tokenizer without scores");
+  if (scores->size() != vocabulary.spellings.size()) {
+    ThrowCount(file, "as many scores as tokens needed",
+               vocabulary.spellings.size(), scores->size());
+  }
+  if (!parts.unk) ThrowCorrupt(file.where(), "no unknown token");
+  SentencePieceModel model;
+  for (size_t id = 0; id < scores->size(); ++id) {
+    SentencePieceModel::Piece piece;
+    piece.text = std::string(vocabulary.spellings[id]);
+    piece.score = static_cast<float>((*scores)[id]);
+    if (!std::isfinite(piece.score)) {
+      ThrowCorrupt(file.where(), "a token's score is not finite", piece.text);
+    }
+    const int64_t type = vocabulary.types.empty() ? 1 : vocabulary.types[id];
+    if (type < 1 || type > 6) {
+      ThrowCorrupt(file.where(), "unknown token type", Format("{}", type));
+    }
+    piece.type = static_cast<SentencePieceModel::PieceType>(type);
+    model.pieces.push_back(std::move(piece));
+  }
+  if (vocabulary.types.empty()) {
+    model.pieces[static_cast<size_t>(*parts.unk)].type =
+        SentencePieceModel::PieceType::kUnknown;
+  }
+  model.unknown_id = *parts.unk;
+  const auto charsmap = file.GetInts("tokenizer.ggml.precompiled_charsmap");
+  for (int64_t byte : charsmap.value_or(std::vector<int64_t>())) {
+    model.charsmap += static_cast<char>(byte);
+  }
+  model.byte_fallback =
+      std::find(vocabulary.types.begin(), vocabulary.types.end(), kByte) !=
+      vocabulary.types.end();
+  model.add_dummy_prefix =
+      file.GetBool("tokenizer.ggml.add_space_prefix").value_or(true);
+  model.remove_extra_whitespaces =
+      file.GetBool("tokenizer.ggml.remove_extra_whitespaces").value_or(false);
+  return model;
+}
+
 }  // namespace
 
 std::shared_ptr<const Tokenizer> Tokenizer::FromGguf(
@@ -381,33 +336,46 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromGguf(
   const std::string where = file->where();
   const std::string model =
       file->GetString("tokenizer.ggml.model").value_or("none");
-  const bool by_score = model == "llama";
-  if (model != "gpt2" && !by_score) {
+  static constexpr std::string_view kKnown[] = {"bert", "gpt2", "llama", "t5"};
+  if (std::find(std::begin(kKnown), std::end(kKnown), model) ==
+      std::end(kKnown)) {
     ThrowUnsupported(where, "unsupported kind of tokenizer model", model,
-                     "gpt2 (byte-level BPE), llama (SentencePiece BPE)");
+                     "bert (WordPiece), gpt2 (byte-level BPE), llama "
+                     "(SentencePiece BPE), t5 (SentencePiece Unigram)");
   }
   Vocabulary vocabulary = ReadVocabulary(*file);
   const size_t size = vocabulary.spellings.size();
   auto parts = std::make_unique<TokenizerParts>();
   // The ids that SentencePiece gives where nobody says otherwise.
-  const auto fallback = [&](int32_t id) {
-    return by_score ? std::optional(id) : std::nullopt;
+  const auto fallback = [&](int32_t llama, int32_t t5) {
+    return model == "llama" ? std::optional(llama)
+           : model == "t5"  ? std::optional(t5)
+                            : std::nullopt;
   };
-  parts->unk = TokenKey(*file, "unknown_token_id", size, fallback(0));
-  parts->bos = TokenKey(*file, "bos_token_id", size, fallback(1));
-  parts->eos = TokenKey(*file, "eos_token_id", size, fallback(2));
+  parts->unk = TokenKey(*file, "unknown_token_id", size, fallback(0, 2));
+  parts->bos = TokenKey(*file, "bos_token_id", size,
+                        model == "llama" ? std::optional(1) : std::nullopt);
+  parts->eos = TokenKey(*file, "eos_token_id", size, fallback(2, 1));
   parts->pad = TokenKey(*file, "padding_token_id", size);
-  ReadAddedTokens(*file, vocabulary, *parts);
-  bool adds_bos = true;
-  if (by_score) {
+  if (model != "t5") ReadAddedTokens(*file, vocabulary, *parts);
+  bool adds_bos = model == "llama";
+  if (model == "llama") {
     MakeSentencePiece(file, std::move(vocabulary), *parts);
+  } else if (model == "t5") {
+    MakeSentencePieceParts(UnigramModel(*file, vocabulary, *parts), where,
+                           *parts);
+  } else if (model == "bert") {
+    MakeWordPieces(*file, vocabulary, *parts);
   } else {
-    const PreTokenizerName& kind = FindPreTokenizer(*file);
+    const GgufPreTokenizer& kind =
+        FindGgufPreTokenizer(file->GetString("tokenizer.ggml.pre"), where);
     adds_bos = kind.adds_bos;
     MakeByteLevel(file, kind, std::move(vocabulary), *parts);
   }
-  parts->post_processor =
-      MakePostProcessor(Template(*file, adds_bos, *parts), where);
+  if (model != "bert") {
+    parts->post_processor = MakePostProcessor(
+        Template(*file, adds_bos, model == "t5", *parts), where);
+  }
   FindEnds({parts->eos, TokenKey(*file, "eot_token_id", size),
             TokenKey(*file, "eom_token_id", size)},
            *parts);

@@ -14,19 +14,6 @@ constexpr std::string_view kTurnEnds[] = {
     "<|im_end|>",    "<|eot_id|>",    "<|eom_id|>",      "<|end|>",
     "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "</s>"};
 
-std::optional<int32_t> NamedToken(const Json& config, const char* key,
-                                  const TokenizerParts& parts) {
-  if (!config.is_object() || !config.contains(key)) return std::nullopt;
-  const Json* value = &config[key];
-  if (value->is_object() && value->contains("content")) {
-    value = &(*value)["content"];
-  }
-  if (!value->is_string()) return std::nullopt;
-  const std::string name = value->get<std::string>();
-  if (const AddedToken* token = parts.added.ByContent(name)) return token->id;
-  return parts.model->Id(name);
-}
-
 std::string NormalizedSpelling(const TokenizerParts& parts,
                                const std::string& content) {
   if (!parts.normalizer) return content;
@@ -44,28 +31,48 @@ void ReadAddedTokens(const Json& list, TokenizerParts& parts,
                      static_cast<int64_t>(list.size()) + 1'000'000;
   for (const Json& item : list) {
     if (!item.is_object() || !item.contains("id") ||
-        !item["id"].is_number_integer() || !item.contains("content") ||
-        !item["content"].is_string()) {
+        !item["id"].is_number_integer()) {
       ThrowCorrupt(where, "an added token without id and content");
     }
-    const auto id = item["id"].get<int64_t>();
-    AddedToken token;
-    token.content = item["content"].get<std::string>();
-    if (id < 0 || id >= limit) {
-      ThrowCorrupt(where, "senseless token id", token.content);
-    }
-    token.id = static_cast<int32_t>(id);
-    token.special = Flag(item, "special", false, where);
-    token.left_strip = Flag(item, "lstrip", false, where);
-    token.right_strip = Flag(item, "rstrip", false, where);
-    token.single_word = Flag(item, "single_word", false, where);
-    token.normalized = Flag(item, "normalized", !token.special, where);
-    const std::string spelling = NormalizedSpelling(parts, token.content);
-    parts.added.Add(std::move(token), spelling);
+    ReadAddedToken(item, item["id"].get<int64_t>(), limit, where, parts);
   }
 }
 
 }  // namespace
+
+std::optional<int32_t> NamedToken(const Json& config, const char* key,
+                                  const TokenizerParts& parts) {
+  if (!config.is_object() || !config.contains(key)) return std::nullopt;
+  const Json* value = &config[key];
+  if (value->is_object() && value->contains("content")) {
+    value = &(*value)["content"];
+  }
+  if (!value->is_string()) return std::nullopt;
+  const std::string name = value->get<std::string>();
+  if (const AddedToken* token = parts.added.ByContent(name)) return token->id;
+  return parts.model->Id(name);
+}
+
+void ReadAddedToken(const Json& json, int64_t id, int64_t id_limit,
+                    std::string_view where, TokenizerParts& parts) {
+  if (!json.is_object() || !json.contains("content") ||
+      !json["content"].is_string()) {
+    ThrowCorrupt(where, "an added token without id and content");
+  }
+  AddedToken token;
+  token.content = json["content"].get<std::string>();
+  if (id < 0 || id >= id_limit) {
+    ThrowCorrupt(where, "senseless token id", token.content);
+  }
+  token.id = static_cast<int32_t>(id);
+  token.special = Flag(json, "special", false, where);
+  token.left_strip = Flag(json, "lstrip", false, where);
+  token.right_strip = Flag(json, "rstrip", false, where);
+  token.single_word = Flag(json, "single_word", false, where);
+  token.normalized = Flag(json, "normalized", !token.special, where);
+  const std::string spelling = NormalizedSpelling(parts, token.content);
+  parts.added.Add(std::move(token), spelling);
+}
 
 bool IsTurnEnd(std::string_view spelling) {
   return spelling != "</s>" &&
@@ -113,15 +120,9 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromJson(const Json& json,
   parts->unk = NamedToken(config, "unk_token", *parts);
   if (!parts->unk) parts->unk = parts->model->unknown_id();
   FindEnds({parts->eos}, *parts);
+  parts->truncation = ReadTruncation(get("truncation"), where);
+  parts->padding = ReadPadding(get("padding"), where);
   return std::make_shared<Tokenizer>(std::move(parts));
-}
-
-std::shared_ptr<const Tokenizer> Tokenizer::FromFolder(
-    const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "tokenizer.json";
-  return FromJson(ReadJson(path),
-                  ReadJsonIfThere(folder / "tokenizer_config.json"),
-                  path.string());
 }
 
 }  // namespace malmoi::text

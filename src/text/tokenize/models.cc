@@ -1,5 +1,9 @@
 // The kinds of models of a tokenizer.json.
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <iterator>
 
 #include "text/tokenize/bpe.h"
 #include "text/tokenize/stage_json.h"
@@ -116,6 +120,36 @@ std::unique_ptr<TokenModel> MakeWordLevel(const Json& json,
                                      where);
 }
 
+// The score that the library has for one: its reader of JSON turns the digits
+// into a double and divides that by a power of ten, which rounds twice. Scores
+// of 17 digits come out a last bit apart, and that bit decides between cuts
+// with the same tokens in another order.
+double ScoreAsRead(double score) {
+  char text[40];
+  const auto end = std::to_chars(std::begin(text), std::end(text), score,
+                                 std::chars_format::scientific)
+                       .ptr;
+  uint64_t digits = 0;
+  int exponent = 0;
+  bool fraction = false;
+  for (const char* c = text; c != end; ++c) {
+    if (*c == 'e') {
+      const char* sign = c + 1;  // from_chars() reads no plus
+      int power = 0;
+      std::from_chars(sign + (*sign == '+' ? 1 : 0), end, power);
+      exponent += power;
+      break;
+    }
+    if (*c == '.') fraction = true;
+    if (*c < '0' || *c > '9') continue;
+    digits = digits * 10 + static_cast<uint64_t>(*c - '0');
+    if (fraction) --exponent;
+  }
+  const double power = std::pow(10.0, std::abs(exponent));
+  const double value = static_cast<double>(digits);
+  return std::copysign(exponent < 0 ? value / power : value * power, score);
+}
+
 // The vocabulary is a list of spellings and scores.
 std::unique_ptr<TokenModel> MakeUnigram(const Json& json,
                                         std::string_view where) {
@@ -131,7 +165,7 @@ std::unique_ptr<TokenModel> MakeUnigram(const Json& json,
                    DumpJson(item).substr(0, 60));
     }
     spellings.push_back(item[0].get<std::string>());
-    scores.push_back(item[1].get<double>());
+    scores.push_back(ScoreAsRead(item[1].get<double>()));
   }
   UnigramOptions options;
   options.byte_fallback = Flag(json, "byte_fallback", false, where);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "text/tokenize/bert_normalizers.h"
+#include "text/tokenize/byte_level.h"
 #include "text/tokenize/pattern.h"
 #include "text/tokenize/pipeline.h"
 #include "text/tokenize/stage_json.h"
@@ -48,7 +49,7 @@ class DecomposingNormalizer : public Normalizer {
 };
 
 // NFC and NFKC. A cluster (a character and what may combine with it) is
-// normalized by itself and its result comes from all of it.
+// normalized by itself; most are normal already.
 class FormNormalizer : public Normalizer {
  public:
   explicit FormNormalizer(NormalForm form) : form_(form) {}
@@ -76,7 +77,10 @@ class FormNormalizer : public Normalizer {
         if (normal == cluster) {
           AppendCopy(text, at, end, out);
         } else {
-          out.Append(normal, SourceOf(text, at, end));
+          AlignedText part;
+          AppendCopy(text, at, end, part);
+          part = Compose(part, form_);
+          AppendCopy(part, 0, part.text.size(), out);
         }
       }
       at = end;
@@ -121,6 +125,58 @@ class LowercaseNormalizer : public Normalizer {
     return out;
   }
   std::string Describe() const override { return "Lowercase"; }
+};
+
+// Some control characters are left out, others and odd spaces become spaces,
+// as in Google's translation models.
+class NmtNormalizer : public Normalizer {
+ public:
+  NmtNormalizer(const Json&, std::string_view) {}
+  AlignedText Apply(const AlignedText& text) const override {
+    AlignedText out;
+    for (size_t at = 0; at < text.text.size();) {
+      const auto point = DecodeAt(text.text, at);
+      const size_t end = at + (point ? static_cast<size_t>(point->bytes) : 1);
+      const char32_t c = point ? point->value : U'\uFFFD';
+      if (IsSpace(c)) {
+        out.Append(" ", SourceOf(text, at, end));
+      } else if (!IsLeftOut(c)) {
+        AppendCopy(text, at, end, out);
+      }
+      at = end;
+    }
+    return out;
+  }
+  std::string Describe() const override { return "Nmt"; }
+
+ private:
+  static bool IsLeftOut(char32_t c) {
+    return (c >= 0x1 && c <= 0x8) || c == 0xb || (c >= 0xe && c <= 0x1f) ||
+           c == 0x7f || c == 0x8f || c == 0x9f;
+  }
+  static bool IsSpace(char32_t c) {
+    return c == 0x9 || c == 0xa || c == 0xc || c == 0xd || c == 0x1680 ||
+           (c >= 0x200b && c <= 0x200f) || c == 0x2028 || c == 0x2029 ||
+           c == 0x2581 || c == 0xfeff || c == 0xfffd;
+  }
+};
+
+// Bytes as byte-level vocabularies spell them.
+class ByteLevelNormalizer : public Normalizer {
+ public:
+  ByteLevelNormalizer(const Json&, std::string_view) {}
+  AlignedText Apply(const AlignedText& text) const override {
+    AlignedText out;
+    for (size_t at = 0; at < text.text.size();) {
+      const size_t end = at + BytesAt(text.text, at);
+      for (size_t i = at; i < end; ++i) {
+        out.Append(SpellingOf(text.text[i]), SourceOf(text, at, end));
+      }
+      at = end;
+    }
+    return out;
+  }
+  std::string Describe() const override { return "ByteLevel"; }
 };
 
 class PrependNormalizer : public Normalizer {
@@ -223,11 +279,13 @@ class NormalizerSequence : public Normalizer {
 
 constexpr Kind<Normalizer> kNormalizers[] = {
     {"BertNormalizer", MakeBertNormalizer},
+    {"ByteLevel", MakeFrom<Normalizer, ByteLevelNormalizer>},
     {"Lowercase", MakeFrom<Normalizer, LowercaseNormalizer>},
     {"NFC", MakeForm<NormalForm::kNfc>},
     {"NFD", MakeForm<NormalForm::kNfd>},
     {"NFKC", MakeForm<NormalForm::kNfkc>},
     {"NFKD", MakeForm<NormalForm::kNfkd>},
+    {"Nmt", MakeFrom<Normalizer, NmtNormalizer>},
     {"Precompiled", MakePrecompiled},
     {"Prepend", MakeFrom<Normalizer, PrependNormalizer>},
     {"Replace", MakeFrom<Normalizer, ReplaceNormalizer>},

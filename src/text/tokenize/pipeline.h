@@ -124,6 +124,7 @@ struct DecodedToken {
 
 struct DecodeState {
   bool first;          // the tokens begin a text
+  bool last = false;   // and end it
   bool fused = false;  // the tokens have been joined to one
 };
 
@@ -148,6 +149,8 @@ struct TokenizerParts {
   AddedTokens added;
   std::optional<int32_t> bos, eos, pad, unk;
   std::vector<int32_t> ends;
+  std::optional<Truncation> truncation;
+  std::optional<Padding> padding;
 };
 
 // The factories: stages by the "type" of a tokenizer.json. Null JSON gives
@@ -161,6 +164,29 @@ std::unique_ptr<TokenModel> MakeModel(const Json& json, std::string_view where);
 std::unique_ptr<PostProcessor> MakePostProcessor(const Json& json,
                                                  std::string_view where);
 std::unique_ptr<Decoder> MakeDecoder(const Json& json, std::string_view where);
+
+// Normalizer, model, decoder and special tokens of a SentencePiece model.
+// Throws kCorrupt and, naming it, kUnsupported for what malmoi does not have.
+struct SentencePieceModel;
+void MakeSentencePieceParts(const SentencePieceModel& model,
+                            std::string_view where, TokenizerParts& parts);
+
+// The JSON of a post-processor that puts tokens before and after a text; null
+// for neither.
+Json TextTemplate(std::optional<int32_t> before, std::optional<int32_t> after);
+
+// For formats that are a vocabulary only: takes the added and the named tokens
+// from tokenizer_config.json, or null, and whether bos and eos are put around
+// a text. Throws kCorrupt, and kUnsupported for a class of tokenizers that
+// does more with the same vocabulary.
+void ReadConfig(const Json& config, std::string_view where,
+                TokenizerParts& parts);
+// The id of a token that tokenizer_config.json names.
+std::optional<int32_t> NamedToken(const Json& config, const char* key,
+                                  const TokenizerParts& parts);
+// Adds one from its JSON in tokenizer.json. Throws kCorrupt.
+void ReadAddedToken(const Json& json, int64_t id, int64_t id_limit,
+                    std::string_view where, TokenizerParts& parts);
 
 // Spellings that can mean nothing but the end of a turn or of a text.
 bool IsTurnEnd(std::string_view spelling);

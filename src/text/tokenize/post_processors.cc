@@ -271,6 +271,23 @@ constexpr Kind<PostProcessor> kPostProcessors[] = {
 
 }  // namespace
 
+Json TextTemplate(std::optional<int32_t> before, std::optional<int32_t> after) {
+  Json single = Json::array();
+  Json tokens = Json::object();
+  const auto add = [&](const char* name, std::optional<int32_t> id) {
+    if (!id) return;
+    single.push_back({{"SpecialToken", {{"id", name}, {"type_id", 0}}}});
+    tokens[name] = {{"ids", {*id}}};
+  };
+  add("before", before);
+  single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+  add("after", after);
+  if (single.size() == 1) return nullptr;
+  return {{"type", "TemplateProcessing"},
+          {"single", single},
+          {"special_tokens", tokens}};
+}
+
 std::unique_ptr<PostProcessor> MakePostProcessor(const Json& json,
                                                  std::string_view where) {
   return MakeKind(kPostProcessors, "post-processor", json, where);

@@ -217,6 +217,55 @@ class PunctuationPreTokenizer : public PreTokenizer {
   Behavior behavior_;
 };
 
+class DelimiterPreTokenizer : public PreTokenizer {
+ public:
+  DelimiterPreTokenizer(const Json& json, std::string_view where) {
+    const std::string text = Text(json, "delimiter", "", where);
+    const auto point = DecodeAt(text, 0);
+    if (!point || static_cast<size_t>(point->bytes) != text.size()) {
+      ThrowCorrupt(where, "a delimiter that is not one character", text);
+    }
+    delimiter_ = point->value;
+  }
+  void Split(Pieces& pieces) const override {
+    CutAt(pieces, Behavior::kRemoved,
+          [&](char32_t c) { return c == delimiter_; });
+  }
+  std::string Describe() const override { return "split at a character"; }
+
+ private:
+  char32_t delimiter_;
+};
+
+// Pieces of so many characters.
+class FixedLengthPreTokenizer : public PreTokenizer {
+ public:
+  FixedLengthPreTokenizer(const Json& json, std::string_view where)
+      : length_(Count(json, "length", 5, where)) {
+    if (length_ == 0) ThrowCorrupt(where, "pieces of no characters");
+  }
+  void Split(Pieces& pieces) const override {
+    Cut(pieces, Behavior::kIsolated, false,
+        [&](std::string_view text, const auto& visit) {
+          size_t begin = 0;
+          size_t count = 0;
+          for (size_t at = 0; at < text.size();) {
+            const auto point = DecodeAt(text, at);
+            at += point ? static_cast<size_t>(point->bytes) : 1;
+            if (++count % length_ != 0) continue;
+            visit(begin, at);
+            begin = at;
+          }
+        });
+  }
+  std::string Describe() const override {
+    return Format("{} characters each", length_);
+  }
+
+ private:
+  size_t length_;
+};
+
 class SplitPreTokenizer : public PreTokenizer {
  public:
   SplitPreTokenizer(const Json& json, std::string_view where)
@@ -361,7 +410,9 @@ class PreTokenizerSequence : public PreTokenizer {
 constexpr Kind<PreTokenizer> kPreTokenizers[] = {
     {"BertPreTokenizer", MakeFrom<PreTokenizer, BertPreTokenizer>},
     {"ByteLevel", MakeFrom<PreTokenizer, ByteLevelPreTokenizer>},
+    {"CharDelimiterSplit", MakeFrom<PreTokenizer, DelimiterPreTokenizer>},
     {"Digits", MakeFrom<PreTokenizer, DigitsPreTokenizer>},
+    {"FixedLength", MakeFrom<PreTokenizer, FixedLengthPreTokenizer>},
     {"Metaspace", MakeFrom<PreTokenizer, MetaspacePreTokenizer>},
     {"Punctuation", MakeFrom<PreTokenizer, PunctuationPreTokenizer>},
     {"Sequence", MakeFrom<PreTokenizer, PreTokenizerSequence>},

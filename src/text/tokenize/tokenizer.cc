@@ -1,5 +1,7 @@
 #include "text/tokenize/tokenizer.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/format.h"
 #include "base/log.h"
@@ -9,6 +11,17 @@
 namespace malmoi::text {
 
 namespace {
+
+// Throws kInvalidArgument if the added tokens alone are too many.
+size_t RoomBeside(size_t added, const Truncation& truncation) {
+  if (added <= truncation.max_tokens) return truncation.max_tokens - added;
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = "truncation",
+               .what = "no room for the special tokens",
+               .expected = Format("{} tokens or more", added),
+               .got = Format("{}", truncation.max_tokens),
+               .hint = "a larger max_tokens"});
+}
 
 // One call of Encode().
 class Run {
@@ -26,6 +39,9 @@ class Run {
         NormalizePiece(piece);
       }
     });
+    if (options_.truncation) {
+      Truncate(RoomFor(*options_.truncation), options_.truncation->side, out_);
+    }
     if (parts_.post_processor) {
       parts_.post_processor->Apply(
           {*parts_.model, parts_.added, text_, options_.add_special_tokens},
@@ -41,6 +57,17 @@ class Run {
   }
 
  private:
+  // Tokens of the text beside those that are added.
+  size_t RoomFor(const Truncation& truncation) const {
+    Encoding added;
+    if (parts_.post_processor) {
+      parts_.post_processor->Apply(
+          {*parts_.model, parts_.added, "", options_.add_special_tokens},
+          added);
+    }
+    return RoomBeside(added.ids.size(), truncation);
+  }
+
   // Adds the tokens of `trie` in the piece; what is between them goes to
   // `encode`.
   template <typename EncodeRest>
@@ -159,15 +186,25 @@ Encoding Tokenizer::EncodePair(std::string_view first, std::string_view second,
   CheckText(second);
   EncodeOptions bare = options;
   bare.add_special_tokens = false;
-  const Encoding texts[] = {Run(*parts_, first, bare).Encode(),
-                            Run(*parts_, second, bare).Encode()};
+  bare.truncation.reset();
+  Encoding texts[] = {Run(*parts_, first, bare).Encode(),
+                      Run(*parts_, second, bare).Encode()};
   std::vector<PairItem> items;
   if (parts_->post_processor) items = parts_->post_processor->PairTemplate();
   if (items.empty()) items = {{.text = 0, .type = 0}, {.text = 1, .type = 1}};
+  if (!options.add_special_tokens) {
+    std::erase_if(items, [](const PairItem& item) { return item.text < 0; });
+  }
+  if (options.truncation) {
+    const auto added =
+        std::count_if(items.begin(), items.end(),
+                      [](const PairItem& item) { return item.text < 0; });
+    TruncatePair(RoomBeside(static_cast<size_t>(added), *options.truncation),
+                 *options.truncation, texts[0], texts[1]);
+  }
   Encoding out;
   for (const PairItem& item : items) {
     if (item.text < 0) {
-      if (!options.add_special_tokens) continue;
       out.ids.push_back(item.id);
       out.offsets.emplace_back(0, 0);
     } else {
@@ -176,6 +213,7 @@ Encoding Tokenizer::EncodePair(std::string_view first, std::string_view second,
       out.offsets.insert(out.offsets.end(), text.offsets.begin(),
                          text.offsets.end());
       out.left_out_bytes += text.left_out_bytes;
+      out.truncated_tokens += text.truncated_tokens;
     }
     out.type_ids.resize(out.ids.size(), item.type);
     out.text_of.resize(out.ids.size(), item.text);
@@ -216,7 +254,7 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids,
     tokens.push_back({std::move(text), added != nullptr});
   }
   if (tokens.empty()) return "";
-  DecodeState state = {.first = true};
+  DecodeState state = {.first = true, .last = true};
   parts_->decoder->Apply(state, tokens);
   std::string bytes;
   for (const DecodedToken& token : tokens) bytes += token.text;
@@ -240,6 +278,13 @@ std::string_view Tokenizer::continuing_prefix() const {
 }
 std::vector<int32_t> Tokenizer::end_of_generation_ids() const {
   return parts_->ends;
+}
+
+const std::optional<Truncation>& Tokenizer::truncation() const {
+  return parts_->truncation;
+}
+const std::optional<Padding>& Tokenizer::padding() const {
+  return parts_->padding;
 }
 
 bool Tokenizer::adds_bos() const {

@@ -1,7 +1,7 @@
 // Text to token ids and back: a pipeline of normalizer, added tokens,
 // pre-tokenizer, model, post-processor and decoder, built from a
-// tokenizer.json or from GGUF metadata. Ids equal those of the Hugging Face
-// tokenizers library.
+// tokenizer.json, SentencePiece's file, other vocabularies or GGUF metadata.
+// Ids equal those of the Hugging Face tokenizers library.
 #ifndef MALMOI_TEXT_TOKENIZE_TOKENIZER_H_
 #define MALMOI_TEXT_TOKENIZE_TOKENIZER_H_
 
@@ -17,6 +17,7 @@
 
 #include "base/json.h"
 #include "formats/gguf.h"
+#include "text/tokenize/lengths.h"
 
 namespace malmoi::text {
 
@@ -33,6 +34,8 @@ struct Encoding {
   // text that the range is of (0, 1; -1 for added tokens).
   std::vector<int32_t> type_ids;
   std::vector<int8_t> text_of;
+  size_t truncated_tokens = 0;  // that EncodeOptions::truncation took away
+  std::vector<int8_t> attention_mask;  // only of Pad(): 0 for padding
 };
 
 struct EncodeOptions {
@@ -44,6 +47,8 @@ struct EncodeOptions {
   // the unassigned planes) is left out as the tokenizers library does, with a
   // warning in the log. True makes it an error.
   bool refuse_unencodable = false;
+  // Takes tokens of the texts away, never those that are added.
+  std::optional<Truncation> truncation;
 };
 
 struct TokenizerParts;  // the stages, see pipeline.h
@@ -55,11 +60,30 @@ class Tokenizer {
   static std::shared_ptr<const Tokenizer> FromJson(const Json& tokenizer,
                                                    const Json& config,
                                                    std::string_view where);
-  // tokenizer.json of a Hugging Face folder, with tokenizer_config.json.
+  // A Hugging Face folder: tokenizer.json, or where there is none
+  // tokenizer.model, vocab.json with merges.txt, vocab.txt, or a file of
+  // tiktoken; with tokenizer_config.json. Throws kNotFound where there is no
+  // such file.
   static std::shared_ptr<const Tokenizer> FromFolder(
       const std::filesystem::path& folder);
   static std::shared_ptr<const Tokenizer> FromGguf(
       std::shared_ptr<const formats::GgufFile> file);
+  // tokenizer.model.
+  static std::shared_ptr<const Tokenizer> FromSentencePiece(
+      std::string_view bytes, const Json& config, std::string_view where);
+  // vocab.txt, a WordPiece a line.
+  static std::shared_ptr<const Tokenizer> FromWordPieces(
+      std::string_view bytes, const Json& config, std::string_view where);
+  // vocab.json and merges.txt of a byte-level BPE.
+  static std::shared_ptr<const Tokenizer> FromMerges(const Json& vocab,
+                                                     std::string_view merges,
+                                                     const Json& config,
+                                                     std::string_view where);
+  // A file of tiktoken. `encoding`: its name, like "cl100k_base", which tells
+  // the pattern and the special tokens. Throws kUnsupported for others.
+  static std::shared_ptr<const Tokenizer> FromTiktoken(
+      std::string_view bytes, std::string_view encoding, const Json& config,
+      std::string_view where);
   ~Tokenizer();
 
   // Throws kInvalidArgument for invalid UTF-8, naming the byte; kUnsupported
@@ -93,6 +117,9 @@ class Tokenizer {
   std::vector<int32_t> end_of_generation_ids() const;
   // Encode() puts the beginning-of-text token first.
   bool adds_bos() const;
+  // What tokenizer.json says of lengths; for Encode() and Pad() to be given.
+  const std::optional<Truncation>& truncation() const;
+  const std::optional<Padding>& padding() const;
   // The stages in words: "Digits one by one, ByteLevel; BPE, 49152 tokens...".
   std::string Describe() const;
 

@@ -1,7 +1,9 @@
 #include "text/tokenize/transform.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "text/unicode/properties.h"
 
@@ -49,9 +51,12 @@ void AppendChanges(std::string_view characters, int count,
   if (more < 0 && !changes.empty()) changes.back().added += more;
 }
 
-AlignedText Decompose(const AlignedText& text, NormalForm form) {
-  std::vector<Change> changes;
-  changes.reserve(text.text.size());
+namespace {
+
+// Appends the decomposed text: of a character's parts the first stands for
+// it, the others are put in; marks are in their order.
+void AppendDecomposed(std::string_view text, NormalForm form,
+                      std::vector<Change>& changes) {
   std::vector<std::pair<int, Change>> marks;  // with their classes
   const auto put_marks = [&] {
     std::stable_sort(
@@ -61,8 +66,8 @@ AlignedText Decompose(const AlignedText& text, NormalForm form) {
     marks.clear();
   };
   std::u32string parts;
-  for (size_t at = 0; at < text.text.size();) {
-    const auto point = DecodeAt(text.text, at);
+  for (size_t at = 0; at < text.size();) {
+    const auto point = DecodeAt(text, at);
     const char32_t c = point ? point->value : U'\uFFFD';
     at += point ? static_cast<size_t>(point->bytes) : 1;
     parts.clear();
@@ -79,6 +84,59 @@ AlignedText Decompose(const AlignedText& text, NormalForm form) {
     }
   }
   put_marks();
+}
+
+// What two characters compose to.
+std::optional<char32_t> Composed(char32_t first, char32_t second,
+                                 NormalForm form) {
+  if (!ContinuesCluster(second, NormalForm::kNfc) || IsOpaque(first, form) ||
+      IsOpaque(second, form)) {
+    return std::nullopt;
+  }
+  std::string pair;
+  AppendUtf8(pair, first);
+  AppendUtf8(pair, second);
+  const std::string normal = Normalize(pair, NormalForm::kNfc);
+  const auto point = DecodeAt(normal, 0);
+  if (!point || static_cast<size_t>(point->bytes) != normal.size()) {
+    return std::nullopt;
+  }
+  return point->value;
+}
+
+}  // namespace
+
+AlignedText Decompose(const AlignedText& text, NormalForm form) {
+  std::vector<Change> changes;
+  changes.reserve(text.text.size());
+  AppendDecomposed(text.text, form, changes);
+  return Transform(text, changes);
+}
+
+AlignedText Compose(const AlignedText& text, NormalForm form) {
+  std::vector<Change> parts;
+  AppendDecomposed(text.text, form, parts);
+  std::vector<Change> changes;
+  std::optional<size_t> starter;  // among the changes
+  int last_class = 0;             // of the marks after it
+  for (const Change& part : parts) {
+    const int order = CombiningClass(part.character, form);
+    const bool blocked = last_class > 0 && last_class >= order;
+    if (starter && !blocked) {
+      Change& base = changes[*starter];
+      if (const auto c = Composed(base.character, part.character, form)) {
+        base = {*c, base.added + part.added - 1};
+        continue;
+      }
+    }
+    changes.push_back(part);
+    if (order == 0) {
+      starter = changes.size() - 1;
+      last_class = 0;
+    } else if (starter) {
+      last_class = order;
+    }
+  }
   return Transform(text, changes);
 }
 

@@ -28,6 +28,8 @@ void AppendChanges(std::string_view characters, int count,
 
 // The text in NFD or NFKD.
 AlignedText Decompose(const AlignedText& text, NormalForm form);
+// The text in NFC or NFKC.
+AlignedText Compose(const AlignedText& text, NormalForm form);
 
 // The text without the characters for which remove(c) is true.
 template <typename Remove>

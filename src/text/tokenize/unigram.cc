@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -21,16 +22,18 @@ Unigram::Unigram(std::vector<std::string> spellings, std::vector<double> scores,
                  UnigramOptions options, std::string_view where)
     : VocabularyModel(std::move(spellings)),
       scores_(std::move(scores)),
-      byte_fallback_(options.byte_fallback) {
+      byte_fallback_(options.byte_fallback),
+      single_precision_(options.single_precision) {
   MALMOI_CHECK(scores_.size() == spellings_.size());
+  double least = std::numeric_limits<double>::infinity();
   for (size_t id = 0; id < scores_.size(); ++id) {
+    if (std::isnan(scores_[id]) && single_precision_) continue;
     if (!std::isfinite(scores_[id])) {
       ThrowCorrupt(where, "a token's score is not finite", spellings_[id]);
     }
-    unknown_score_ =
-        id == 0 ? scores_[id] : std::min(unknown_score_, scores_[id]);
+    least = std::min(least, scores_[id]);
   }
-  unknown_score_ -= kUnknownPenalty;
+  if (std::isfinite(least)) unknown_score_ = Rounded(least - kUnknownPenalty);
   if (options.unknown_id) {
     if (*options.unknown_id < 0 || *options.unknown_id >= size()) {
       ThrowCorrupt(where, "the unknown token is not in the vocabulary",
@@ -55,10 +58,14 @@ void Unigram::FindBest(std::string_view piece, std::vector<Best>& best) const {
     const double before = best[at].score;
     bool single = false;
     words_.ForEachPrefix(piece.substr(at), [&](size_t length, int32_t id) {
-      offer(at, at + length, scores_[static_cast<size_t>(id)] + before, id);
+      const double score = scores_[static_cast<size_t>(id)];
+      if (std::isnan(score)) return;
+      offer(at, at + length, Rounded(score + before), id);
       single = single || length == bytes;
     });
-    if (!single) offer(at, at + bytes, unknown_score_ + before, unknown_id_);
+    if (!single) {
+      offer(at, at + bytes, Rounded(unknown_score_ + before), unknown_id_);
+    }
     at += bytes;
   }
 }
@@ -69,7 +76,7 @@ void Unigram::AddUnknown(std::string_view piece, const ModelToken& token,
                          std::vector<ModelToken>& lost) const {
   const std::string_view text =
       piece.substr(token.begin, token.end - token.begin);
-  const int32_t whole = words_.Find(text);
+  const int32_t whole = single_precision_ ? -1 : words_.Find(text);
   if (whole >= 0) {
     out.push_back({whole, token.begin, token.end});
     return;

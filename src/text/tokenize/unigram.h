@@ -16,6 +16,10 @@ namespace malmoi::text {
 struct UnigramOptions {
   std::optional<int32_t> unknown_id;  // of what no token can spell
   bool byte_fallback = false;         // such text becomes tokens "<0xE2>"
+  // Sums of scores as SentencePiece's library has them, and a token whose
+  // score is not a number is kept out of texts. The tokenizers library adds
+  // in double precision, and lets a text spell any token.
+  bool single_precision = false;
 };
 
 class Unigram : public VocabularyModel {
@@ -37,6 +41,9 @@ class Unigram : public VocabularyModel {
   };
   static constexpr uint32_t kNone = UINT32_MAX;
 
+  double Rounded(double score) const {
+    return single_precision_ ? static_cast<float>(score) : score;
+  }
   void FindBest(std::string_view piece, std::vector<Best>& best) const;
   void AddUnknown(std::string_view piece, const ModelToken& token,
                   std::vector<ModelToken>& out,
@@ -46,6 +53,7 @@ class Unigram : public VocabularyModel {
   double unknown_score_ = 0;
   int32_t byte_ids_[256] = {};
   bool byte_fallback_;
+  bool single_precision_;
 };
 
 }  // namespace malmoi::text

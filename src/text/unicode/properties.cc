@@ -116,7 +116,9 @@ void AppendDecomposition(std::u32string& out, char32_t c, NormalForm form) {
     return;
   }
   int options = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE;
-  if (form == NormalForm::kNfkd) options |= UTF8PROC_COMPAT;
+  if (form == NormalForm::kNfkc || form == NormalForm::kNfkd) {
+    options |= UTF8PROC_COMPAT;
+  }
   utf8proc_int32_t parts[32];
   int boundary = 0;
   const utf8proc_ssize_t count = utf8proc_decompose_char(

@@ -28,7 +28,7 @@ bool IsTokenMark(char32_t c);    // M
 void AppendTokenLowercase(std::string& out, char32_t c);
 // Whether a normal form leaves `c` as it is although Unicode maps it.
 bool IsOpaque(char32_t c, NormalForm form);
-// Appends the decomposition of `c` by a decomposing normal form; `c` itself if
+// Appends the decomposition of `c` by a normal form; `c` itself if
 // it is opaque.
 void AppendDecomposition(std::u32string& out, char32_t c, NormalForm form);
 // By which marks are put in order; 0 for opaque characters.
