@@ -79,6 +79,8 @@ def lengths(tokenizer, texts):
 
 
 STAGES = {
+    "NFC": {"normalizer": {"type": "NFC"}},
+    "NFKC": {"normalizer": {"type": "NFKC"}},
     "Nmt": {"normalizer": {"type": "Nmt"}},
     "ByteLevel": {"normalizer": {"type": "ByteLevel"},
                   "pre_tokenizer": None},
@@ -119,7 +121,9 @@ def main():
     out = sys.argv[1]
     texts = [t for t in strings(300, seed=12, wild=True) if len(t) < 60][:90]
     texts += ["", "The tokenizer isn't lost; 말모이!", "[MASK] <|endoftext|>"]
-    golden = {"stages": stages(out, texts[:60])}
+    golden = {"stages": stages(out, texts[:60] + [
+        "cafe\u0301 e\u0323\u0302x \u1112\u1161\u11ab \u337f \ufb01n",
+        "\u00e9\u0323 \u0344a\u0345 \uff76\uff9e \u2126\u0301"])}
     with tempfile.TemporaryDirectory() as folder:
         words = BertWordPieceTokenizer(lowercase=True)
         words.train(READMES, vocab_size=400, show_progress=False)
