@@ -1,3 +1,5 @@
+// Encoders: their weights, the embedding of a batch and the walk through the
+// layers.
 #include <algorithm>
 #include <numeric>
 #include <string>
