@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares `malmoi embed` with transformers on the lines of a file.
 
-compare_embeddings.py MALMOI MODEL_FOLDER LINES [COUNT]
+compare_embeddings.py MALMOI MODEL_FOLDER LINES [COUNT [EMBED_OPTION...]]
 Needs torch, transformers. The folder is a sentence-transformers one whose
 modules are a mean of all tokens and a normalization. Prints the smallest and
 the mean cosine, and the time of each side.
@@ -16,10 +16,10 @@ def read_lines(path, count):
     return [line for line in lines if line][:count]
 
 
-def ours(malmoi, folder, lines):
+def ours(malmoi, folder, lines, options):
     start = time.perf_counter()
     done = subprocess.run(
-        [malmoi, "embed", "--json", "--truncate", "-m", folder],
+        [malmoi, "embed", "--json", "--truncate", "-m", folder, *options],
         input="".join(json.dumps(line) + "\n" for line in lines), text=True,
         stdout=subprocess.PIPE, check=True)
     seconds = time.perf_counter() - start
@@ -52,7 +52,7 @@ def reference(folder, lines):
 def main():
     malmoi, folder, path = sys.argv[1:4]
     lines = read_lines(path, int(sys.argv[4]) if len(sys.argv) > 4 else None)
-    got, our_seconds = ours(malmoi, folder, lines)
+    got, our_seconds = ours(malmoi, folder, lines, sys.argv[5:])
     want, their_seconds = reference(folder, lines)
     cosines = torch.nn.functional.cosine_similarity(got, want, dim=1)
     worst = int(cosines.argmin())

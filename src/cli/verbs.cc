@@ -91,6 +91,8 @@ constexpr OptionSpec kModel[] = {
 constexpr OptionSpec kEmbed[] = {
     {"--model", "-m", "MODEL", "An encoder (default: minilm)",
      "인코더 모델 (기본값: minilm)"},
+    {"--int8", "", "", "Multiply in 8 bits: faster, vectors nearly the same",
+     "8비트로 곱합니다: 더 빠르고 벡터는 거의 같습니다"},
     {"--truncate", "", "",
      "Cut texts that are longer than the model reads, and say so",
      "모델이 읽는 길이보다 긴 글을 자르고 그렇다고 알립니다"},

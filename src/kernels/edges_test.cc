@@ -61,6 +61,10 @@ TEST_P(EdgesTest, RowKernelsTakeEveryLength) {
     reset();
     table.gelu_tanh_mul(x.data(), up.data(), n);
     twin.gelu_tanh_mul(expected.data(), up.data(), n);
+    check(x, expected, "gelu_tanh");
+    reset();
+    table.gelu_mul(x.data(), up.data(), n);
+    twin.gelu_mul(expected.data(), up.data(), n);
     check(x, expected, "gelu");
     reset();
     table.add(x.data(), up.data(), n);
@@ -83,15 +87,17 @@ TEST_P(EdgesTest, NoNumbersStayNoNumbers) {
       std::vector<float> x(static_cast<size_t>(n), 0.5f), ones(x.size(), 1.0f);
       std::vector<float> out(x.size());
       x[i] = NAN;
-      auto silu = x, gelu = x, sum = x;
+      auto silu = x, gelu = x, exact = x, sum = x;
       table.silu_mul(silu.data(), ones.data(), n);
       table.gelu_tanh_mul(gelu.data(), ones.data(), n);
+      table.gelu_mul(exact.data(), ones.data(), n);
       table.add(sum.data(), ones.data(), n);
       EXPECT_TRUE(std::isnan(silu[i]) && std::isnan(gelu[i]) &&
-                  std::isnan(sum[i]));
+                  std::isnan(exact[i]) && std::isnan(sum[i]));
       for (size_t k = 0; k < x.size(); ++k) {
         if (k == i) continue;
-        EXPECT_FALSE(std::isnan(silu[k]) || std::isnan(gelu[k]));
+        EXPECT_FALSE(std::isnan(silu[k]) || std::isnan(gelu[k]) ||
+                     std::isnan(exact[k]));
       }
       table.rms_norm(x.data(), ones.data(), n, 1e-5f, out.data());
       for (float value : out) EXPECT_TRUE(std::isnan(value));

@@ -86,9 +86,11 @@ struct KernelTable {
   void (*rms_norm)(const float* x, const float* weight, int64_t columns,
                    float epsilon, float* out);
 
-  // gate = activation(gate)·up, elementwise. silu: x/(1+exp(-x)); gelu_tanh:
-  // x·(1+tanh(√(2/π)·(x+0.044715x³)))/2 (Hendrycks & Gimpel 2016).
+  // gate = activation(gate)·up, elementwise. silu: x/(1+exp(-x)); gelu:
+  // x·(1+erf(x/√2))/2 (Hendrycks & Gimpel 2016); gelu_tanh, their
+  // approximation: x·(1+tanh(√(2/π)·(x+0.044715x³)))/2.
   void (*silu_mul)(float* gate, const float* up, int64_t count);
+  void (*gelu_mul)(float* gate, const float* up, int64_t count);
   void (*gelu_tanh_mul)(float* gate, const float* up, int64_t count);
   void (*add)(float* to, const float* from, int64_t count);
 

@@ -211,15 +211,18 @@ TEST_P(KernelTest, GatedActivationsFollowTheirFormulas) {
     gate.push_back(static_cast<float>(i) * (i % 2 == 0 ? 0.5f : 2.5f));
     up.push_back(2.0f);
   }
-  std::vector<float> silu = gate, gelu = gate;
+  std::vector<float> silu = gate, gelu = gate, exact = gate;
   const int64_t count = static_cast<int64_t>(gate.size());
   GetParam()->silu_mul(silu.data(), up.data(), count);
   GetParam()->gelu_tanh_mul(gelu.data(), up.data(), count);
+  GetParam()->gelu_mul(exact.data(), up.data(), count);
   for (size_t i = 0; i < gate.size(); ++i) {
     const double x = static_cast<double>(gate[i]);
     const double tolerance = 1e-5 * (1 + std::fabs(x));
     EXPECT_NEAR(static_cast<double>(silu[i]), x / (1 + std::exp(-x)) * 2,
                 tolerance);
+    EXPECT_NEAR(static_cast<double>(exact[i]), x * (1 + std::erf(x / M_SQRT2)),
+                1e-6 * (1 + std::fabs(x)));
     const double inner = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
     EXPECT_NEAR(static_cast<double>(gelu[i]), x * (1 + std::tanh(inner)),
                 tolerance);

@@ -133,6 +133,26 @@ HWY_INLINE VF GeluTanh(VF x) {
   return OverOnePlusExp(x, hn::Mul(inner, hn::Set(df, -1.5957691216057308f)));
 }
 
+// x·Φ(x), where Φ(-|x|) is half the complement of the error function at
+// |x|/√2: Abramowitz & Stegun (1964), 7.1.26, within 1.5e-7.
+HWY_INLINE VF Gelu(VF x) {
+  const DF df;
+  const auto set = [&](float value) { return hn::Set(df, value); };
+  const VF z = hn::Mul(hn::Abs(x), set(0.70710678118654752f));
+  const VF one = set(1.0f);
+  const VF t = hn::Div(one, hn::MulAdd(z, set(0.3275911f), one));
+  VF sum = set(1.061405429f);
+  sum = hn::MulAdd(sum, t, set(-1.453152027f));
+  sum = hn::MulAdd(sum, t, set(1.421413741f));
+  sum = hn::MulAdd(sum, t, set(-0.284496736f));
+  sum = hn::MulAdd(sum, t, set(0.254829592f));
+  const VF tail =
+      hn::Mul(hn::Mul(hn::Mul(sum, t), set(0.5f)),
+              hn::Exp(df, hn::Max(hn::Neg(hn::Mul(z, z)), set(-100.0f))));
+  return hn::Mul(
+      x, hn::IfThenElse(hn::Ge(x, hn::Zero(df)), hn::Sub(one, tail), tail));
+}
+
 template <typename Activation>
 HWY_INLINE void ActivateMul(float* HWY_RESTRICT gate,
                             const float* HWY_RESTRICT up, int64_t count,
@@ -152,6 +172,11 @@ HWY_INLINE void ActivateMul(float* HWY_RESTRICT gate,
 void SiluMul(float* HWY_RESTRICT gate, const float* HWY_RESTRICT up,
              int64_t count) {
   ActivateMul(gate, up, count, [](VF x) { return Silu(x); });
+}
+
+void GeluMul(float* HWY_RESTRICT gate, const float* HWY_RESTRICT up,
+             int64_t count) {
+  ActivateMul(gate, up, count, [](VF x) { return Gelu(x); });
 }
 
 void GeluTanhMul(float* HWY_RESTRICT gate, const float* HWY_RESTRICT up,

@@ -149,6 +149,13 @@ void SiluMul(float* gate, const float* up, int64_t count) {
   }
 }
 
+void GeluMul(float* gate, const float* up, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float x = gate[i];
+    gate[i] = 0.5f * x * (1.0f + std::erf(x * 0.70710678f)) * up[i];
+  }
+}
+
 void GeluTanhMul(float* gate, const float* up, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const float x = gate[i];
@@ -388,6 +395,7 @@ const KernelTable& ScalarKernels() {
       .quantize = Quantize,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,
+      .gelu_mul = GeluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = Add,
       .convolve_silu = ConvolveSilu,

@@ -35,6 +35,7 @@ const KernelTable* Table() {
       .quantize = Quantize,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,
+      .gelu_mul = GeluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = AddRows,
       .convolve_silu = ConvolveSilu,

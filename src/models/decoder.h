@@ -22,6 +22,7 @@ enum class Precision {
   kFast,   // int8 activations for quantized weights
   kExact,  // weights dequantized to f32, activations f32, keys and values f32:
            // slow, for checking
+  kInt8,   // as kFast, and float weights become Q8_0; of encoders
 };
 
 enum class LogitsFor { kNone, kLast, kAll };

@@ -94,10 +94,13 @@ void Activate(Activation activation, float* values, const float* ups,
               int64_t count) {
   constexpr int64_t kPart = 256;
   static const std::vector<float> ones(kPart, 1.0f);
-  if (activation == Activation::kSilu || activation == Activation::kGeluTanh) {
-    const auto function = activation == Activation::kSilu
-                              ? kernels::Kernels().silu_mul
-                              : kernels::Kernels().gelu_tanh_mul;
+  const kernels::KernelTable& table = kernels::Kernels();
+  const auto function = activation == Activation::kSilu   ? table.silu_mul
+                        : activation == Activation::kGelu ? table.gelu_mul
+                        : activation == Activation::kGeluTanh
+                            ? table.gelu_tanh_mul
+                            : nullptr;
+  if (function != nullptr) {
     if (ups != nullptr) return function(values, ups, count);
     for (int64_t k = 0; k < count; k += kPart) {
       function(values + k, ones.data(), std::min(kPart, count - k));
@@ -107,9 +110,6 @@ void Activate(Activation activation, float* values, const float* ups,
   for (int64_t k = 0; k < count; ++k) {
     const float x = values[k];
     switch (activation) {
-      case Activation::kGelu:
-        values[k] = 0.5f * x * (1.0f + std::erf(x * 0.70710678f));
-        break;
       case Activation::kReluSquared:
         values[k] = x > 0 ? x * x : 0.0f;
         break;

@@ -48,7 +48,9 @@ EncoderFamily::EncoderFamily(const Checkpoint& checkpoint, Precision precision,
                 {.where = checkpoint.path.string(), .what = "senseless sizes"});
   }
   WeightReader reader(checkpoint, architecture,
-                      {.exact = exact, .norm_bias = spec_.norm_bias});
+                      {.exact = exact,
+                       .eight_bits = precision == Precision::kInt8,
+                       .norm_bias = spec_.norm_bias});
   ReadTables(reader, checkpoint);
   const int64_t present = static_cast<int64_t>(checkpoint.tensors().size());
   layers_.resize(static_cast<size_t>(std::min(spec_.groups, present + 1)));
@@ -59,7 +61,7 @@ EncoderFamily::EncoderFamily(const Checkpoint& checkpoint, Precision precision,
     head_.Read(reader, checkpoint, *form, embedding_, spec_);
   }
   reader.finder().Finish();
-  reader.Pack(pool, exact ? nullptr : cache);
+  reader.Pack(pool, precision == Precision::kFast ? cache : nullptr);
   const RopeSpec& rope = spec_.attention.rope;
   const RopeSpec& sliding = spec_.attention.sliding_rope;
   frequencies_ = Frequencies(rope, rope.frequency_divisors, rope.theta);

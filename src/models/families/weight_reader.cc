@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/file.h"
+#include "kernels/quantize.h"
 #include "kernels/unpack.h"
 
 namespace malmoi::models {
@@ -56,7 +57,35 @@ Tensor Transpose(const Tensor& tensor) {
           .owner = memory};
 }
 
+Tensor ToEightBits(const Tensor& tensor) {
+  const int64_t columns = tensor.columns();
+  const size_t bytes = *ByteSize(DType::kQ8_0, static_cast<uint64_t>(columns));
+  auto memory = std::make_shared<std::vector<std::byte>>(
+      static_cast<size_t>(tensor.rows()) * bytes);
+  std::vector<float> row(static_cast<size_t>(columns));
+  for (size_t r = 0; r < static_cast<size_t>(tensor.rows()); ++r) {
+    kernels::DequantizeRow(tensor.dtype,
+                           tensor.data.data() + r * tensor.row_bytes(), columns,
+                           row.data());
+    kernels::QuantizeRow(DType::kQ8_0, row.data(), columns,
+                         memory->data() + r * bytes);
+  }
+  return {.dtype = DType::kQ8_0,
+          .shape = tensor.shape,
+          .data = *memory,
+          .owner = memory};
+}
+
 }  // namespace
+
+void WeightReader::Job(const Tensor* tensor, ops::PackedMatrix& matrix) {
+  if (options_.eight_bits && !IsQuantized(tensor->dtype) &&
+      tensor->columns() % 32 == 0) {
+    made_.push_back(ToEightBits(*tensor));
+    tensor = &made_.back();
+  }
+  jobs_.push_back({tensor, &matrix, options_.exact});
+}
 
 std::vector<float> Floats(const Tensor& tensor) {
   std::vector<float> values(static_cast<size_t>(tensor.elements()));

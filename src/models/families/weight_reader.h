@@ -36,6 +36,7 @@ std::vector<float> Floats(const Tensor& tensor);
 
 struct WeightOptions {
   bool exact = false;       // dequantize
+  bool eight_bits = false;  // float matrices become Q8_0 where blocks fit
   bool transposed = false;  // matrices are [in, out]
   bool norm_weight = true;
   bool norm_bias = false;
@@ -81,9 +82,7 @@ class WeightReader {
   bool Has(Role role, int64_t layer) const {
     return !finder_.Name(role, layer).empty();
   }
-  void Job(const Tensor* tensor, ops::PackedMatrix& matrix) {
-    jobs_.push_back({tensor, &matrix, options_.exact});
-  }
+  void Job(const Tensor* tensor, ops::PackedMatrix& matrix);
   TensorFinder& finder() { return finder_; }
   const std::vector<ops::PackJob>& jobs() const { return jobs_; }
 

@@ -47,6 +47,16 @@ TEST(MiniLm, EqualsTheReference) {
     EXPECT_GT(Cosine(got.row(i), std::span(values + i * 384, 384)), 0.999999)
         << texts[i];
   }
+  // In 8 bits: near, and not the same.
+  const auto small =
+      Embedder::Load(path, {.precision = models::Precision::kInt8});
+  const Embeddings coarse = small->Embed(texts);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const double cosine =
+        Cosine(coarse.row(i), std::span(values + i * 384, 384));
+    EXPECT_GT(cosine, 0.995) << texts[i];
+    EXPECT_LT(cosine, 0.9999999) << texts[i];
+  }
 }
 
 // The random BERT of the zoo, with words "w0" to "w289" for a vocabulary.
