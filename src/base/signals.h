@@ -6,14 +6,21 @@
 
 namespace malmoi {
 
-// Threads that begin while one of these lives get no signals, so that those of
-// the process reach the thread that waits for them.
+// While one of these lives its thread, and threads that begin in it, get no
+// signals, or not the one named; so those of the process reach a thread that
+// waits for them.
 class NoSignals {
  public:
   NoSignals() {
     sigset_t all;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
+    pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  explicit NoSignals(int signal) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, signal);
+    pthread_sigmask(SIG_BLOCK, &one, &before_);
   }
   ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
   NoSignals(const NoSignals&) = delete;

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "base/signals.h"
 #include "cli/generation.h"
 #include "cli/terminal.h"
 #include "text/unicode/utf8.h"
@@ -97,7 +98,9 @@ class LineReader {
     int count = 0;
     const char* text = nullptr;
     {
-      const HeldInterrupts held;
+      // SIGINT is delivered nowhere but where a key is waited for, so that
+      // none falls between the look at the flag and the wait.
+      const NoSignals held(SIGINT);
       text = el_gets(editor_, &count);
     }
     if (InterruptGuard::Interrupted()) {
@@ -129,21 +132,6 @@ class LineReader {
       std::setlocale(LC_CTYPE, "C.UTF-8");
     }
   }
-  // SIGINT is delivered nowhere but where a key is waited for, so that none
-  // falls between the look at the flag and the wait.
-  class HeldInterrupts {
-   public:
-    HeldInterrupts() {
-      sigset_t interrupt;
-      sigemptyset(&interrupt);
-      sigaddset(&interrupt, SIGINT);
-      pthread_sigmask(SIG_BLOCK, &interrupt, &before_);
-    }
-    ~HeldInterrupts() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-   private:
-    sigset_t before_;
-  };
   // As libedit's own: 1 and a character, 0 at the end, -1 for an error.
   static int ReadCharacter(EditLine*, wchar_t* character) {
     std::mbstate_t state = {};

@@ -88,23 +88,21 @@ constexpr OptionSpec kModel[] = {
      "글 속의 특수 토큰을 보통 글로 봅니다"},
 };
 
+constexpr OptionSpec kTruncate = {
+    "--truncate", "", "",
+    "Cut texts that are longer than the model reads, and say so",
+    "모델이 읽는 길이보다 긴 글을 자르고 그렇다고 알립니다"};
 constexpr OptionSpec kEmbed[] = {
     {"--model", "-m", "MODEL", "An encoder (default: minilm)",
      "인코더 모델 (기본값: minilm)"},
     {"--int8", "", "", "Multiply in 8 bits: faster, vectors nearly the same",
      "8비트로 곱합니다: 더 빠르고 벡터는 거의 같습니다"},
-    {"--truncate", "", "",
-     "Cut texts that are longer than the model reads, and say so",
-     "모델이 읽는 길이보다 긴 글을 자르고 그렇다고 알립니다"},
+    kTruncate,
 };
 
 constexpr OptionSpec kHeadModel = {"--model", "-m", "MODEL",
                                    "A Hugging Face folder with such a head",
                                    "그런 헤드가 있는 Hugging Face 폴더"};
-constexpr OptionSpec kTruncate = {
-    "--truncate", "", "",
-    "Cut texts that are longer than the model reads, and say so",
-    "모델이 읽는 길이보다 긴 글을 자르고 그렇다고 알립니다"};
 constexpr OptionSpec kClassify[] = {
     kHeadModel,
     {"--top", "", "N", "Labels to print of each text (default: all)",

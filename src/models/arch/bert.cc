@@ -30,19 +30,10 @@ constexpr TensorName kOwn[] = {
 };
 constexpr auto kTensors = JoinNames(kEncoderEmbeddingNames, kOwn);
 
-constexpr TensorName kPooled[] = {
-    {Role::kHeadDense, "", "pooler.dense.weight"},
-    {Role::kHeadOutput, "", "classifier.weight"},
-};
-constexpr TensorName kWords[] = {
-    {Role::kHeadDense, "", "cls.predictions.transform.dense.weight"},
-    {Role::kHeadNorm, "", "cls.predictions.transform.LayerNorm.weight"},
-    {Role::kHeadBias, "", "cls.predictions.bias"},
-};
 constexpr HeadForm kHeads[] = {
-    {Task::kClassify, Activation::kTanh, kPooled},
+    {Task::kClassify, Activation::kTanh, kPooledNames},
     {Task::kTag, {}, kClassifierNames},
-    {Task::kFill, {}, kWords},
+    {Task::kFill, {}, kWordNames},
     {Task::kAnswer, {}, kSpanNames},
 };
 

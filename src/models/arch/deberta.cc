@@ -28,15 +28,6 @@ constexpr TensorName kOwn[] = {
 };
 constexpr auto kTensors = JoinNames(kEncoderEmbeddingNames, kOwn);
 
-constexpr TensorName kPooled[] = {
-    {Role::kHeadDense, "", "pooler.dense.weight"},
-    {Role::kHeadOutput, "", "classifier.weight"},
-};
-constexpr TensorName kWords[] = {
-    {Role::kHeadDense, "", "cls.predictions.transform.dense.weight"},
-    {Role::kHeadNorm, "", "cls.predictions.transform.LayerNorm.weight"},
-    {Role::kHeadBias, "", "cls.predictions.bias"},
-};
 // As DeBERTa v3's files have it.
 constexpr TensorName kNewWords[] = {
     {Role::kHeadDense, "", "lm_predictions.lm_head.dense.weight"},
@@ -44,9 +35,9 @@ constexpr TensorName kNewWords[] = {
     {Role::kHeadBias, "", "lm_predictions.lm_head.bias"},
 };
 constexpr HeadForm kHeads[] = {
-    {Task::kClassify, Activation::kGelu, kPooled},
+    {Task::kClassify, Activation::kGelu, kPooledNames},
     {Task::kTag, {}, kClassifierNames},
-    {Task::kFill, {}, kWords},
+    {Task::kFill, {}, kWordNames},
     {Task::kFill, {}, kNewWords},
     {Task::kAnswer, {}, kSpanNames},
 };

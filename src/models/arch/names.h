@@ -65,6 +65,15 @@ inline constexpr TensorName kGatedNames[] = {
 inline constexpr TensorName kClassifierNames[] = {
     {Role::kHeadOutput, "", "classifier.weight"},
 };
+inline constexpr TensorName kPooledNames[] = {
+    {Role::kHeadDense, "", "pooler.dense.weight"},
+    {Role::kHeadOutput, "", "classifier.weight"},
+};
+inline constexpr TensorName kWordNames[] = {
+    {Role::kHeadDense, "", "cls.predictions.transform.dense.weight"},
+    {Role::kHeadNorm, "", "cls.predictions.transform.LayerNorm.weight"},
+    {Role::kHeadBias, "", "cls.predictions.bias"},
+};
 inline constexpr TensorName kSpanNames[] = {
     {Role::kHeadOutput, "", "qa_outputs.weight"},
 };

@@ -67,6 +67,20 @@ void Project(Exec& exec, const Activations& x, const Linear& weights,
   ops::Matmul(exec, x, product);
 }
 
+void AddProjected(Exec& exec, const Activations& x, const Linear& weights,
+                  float* to) {
+  auto add = [&](const ops::Tile& tile) {
+    AddBias(weights.bias, tile, tile.values);
+    for (int64_t t = 0; t < tile.tokens; ++t) {
+      kernels::Kernels().add(
+          to + (tile.first_token + t) * weights.rows + tile.first_row,
+          tile.values + t * tile.stride, tile.rows);
+    }
+  };
+  const ops::Product product[] = {{&weights, nullptr, 1, add}};
+  ops::Matmul(exec, x, product);
+}
+
 void ProjectRows(Exec& exec, const float* x, int64_t rows,
                  const Linear& weights, float* to) {
   Arena::Scope scope(exec.arena);

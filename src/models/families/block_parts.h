@@ -52,7 +52,10 @@ void ForHeads(const ops::Tile& tile, const Linear& from, int64_t head_dim,
 // weights·x + bias, [x.rows][weights.rows].
 void Project(Exec& exec, const ops::Activations& x, const Linear& weights,
              float* to);
-// The same of f32 rows, [rows][weights.columns].
+// to += weights·x + bias, of the same shape.
+void AddProjected(Exec& exec, const ops::Activations& x, const Linear& weights,
+                  float* to);
+// to = weights·x + bias of f32 rows, [rows][weights.columns].
 void ProjectRows(Exec& exec, const float* x, int64_t rows,
                  const Linear& weights, float* to);
 

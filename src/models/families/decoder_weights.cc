@@ -51,12 +51,6 @@ void CheckSpec(const Checkpoint& checkpoint, const Spec& spec) {
   }
 }
 
-std::vector<int64_t> Range(int64_t first, int64_t count) {
-  std::vector<int64_t> rows(static_cast<size_t>(count));
-  std::iota(rows.begin(), rows.end(), first);
-  return rows;
-}
-
 // The rows of query, key and value in a matrix of all three.
 void FusedRows(const AttentionSpec& attention, std::vector<int64_t>& query,
                std::vector<int64_t>& key, std::vector<int64_t>& value) {
@@ -143,9 +137,7 @@ void ReadAttention(WeightReader& reader, const Spec& spec, int64_t i,
 
 void ReadLayer(WeightReader& reader, bool gguf, const Spec& spec, int64_t i,
                DecoderLayer& layer) {
-  const FeedForwardSpec& feed_forward = spec.feed_forward;
   const int64_t width = spec.width;
-  const int64_t hidden = feed_forward.hidden;
   if (spec.pre_norms) {
     reader.ReadNorm(Role::kAttentionNorm, i, width, layer.attention_norm);
     if (!spec.shared_norm && spec.HasFeedForward()) {
@@ -166,14 +158,8 @@ void ReadLayer(WeightReader& reader, bool gguf, const Spec& spec, int64_t i,
   }
   if (!spec.HasFeedForward()) return;
   if (spec.experts.In(i)) return ReadMixture(reader, spec, i, layer.mixture);
-  if (feed_forward.gated) {
-    reader.Matrices(Role::kGateUp, i, width, feed_forward.bias,
-                    {{Role::kGate, Range(0, hidden), &layer.gate},
-                     {Role::kUp, Range(hidden, hidden), &layer.up}});
-  } else {
-    reader.Matrix(Role::kUp, i, hidden, width, feed_forward.bias, layer.up);
-  }
-  reader.Matrix(Role::kDown, i, width, hidden, feed_forward.bias, layer.down);
+  reader.FeedForward(i, width, spec.feed_forward, layer.gate, layer.up,
+                     layer.down);
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // Encoders: their weights, the embedding of a batch and the walk through the
 // layers.
 #include <algorithm>
-#include <numeric>
 #include <string>
 
 #include "base/error.h"
@@ -17,12 +16,6 @@ namespace malmoi::models {
 namespace {
 
 constexpr KvType kType = KvType::kF32;
-
-std::vector<int64_t> Range(int64_t first, int64_t count) {
-  std::vector<int64_t> rows(static_cast<size_t>(count));
-  std::iota(rows.begin(), rows.end(), first);
-  return rows;
-}
 
 }  // namespace
 
@@ -120,9 +113,8 @@ void EncoderFamily::ReadTables(WeightReader& reader,
 
 void EncoderFamily::ReadLayer(WeightReader& reader, int64_t i,
                               EncoderLayer& layer) {
-  const int64_t width = spec_.width, hidden = spec_.feed_forward.hidden;
+  const int64_t width = spec_.width;
   const AttentionSpec& attention = spec_.attention;
-  const FeedForwardSpec& feed_forward = spec_.feed_forward;
   const bool first = spec_.pre_norms && i == 0;
   if (!first) {
     reader.ReadNorm(
@@ -138,14 +130,8 @@ void EncoderFamily::ReadLayer(WeightReader& reader, int64_t i,
   reader.ReadNorm(
       spec_.pre_norms ? Role::kFeedForwardNorm : Role::kPostFeedForwardNorm, i,
       width, layer.feed_forward_norm);
-  if (feed_forward.gated) {
-    reader.Matrices(Role::kGateUp, i, width, feed_forward.bias,
-                    {{Role::kGate, Range(0, hidden), &layer.gate},
-                     {Role::kUp, Range(hidden, hidden), &layer.up}});
-  } else {
-    reader.Matrix(Role::kUp, i, hidden, width, feed_forward.bias, layer.up);
-  }
-  reader.Matrix(Role::kDown, i, width, hidden, feed_forward.bias, layer.down);
+  reader.FeedForward(i, width, spec_.feed_forward, layer.gate, layer.up,
+                     layer.down);
 }
 
 EncoderFamily::Batch EncoderFamily::Prepare(

@@ -173,16 +173,10 @@ void EncoderFamily::FeedForward(Exec& exec, Batch& batch,
 
 void EncoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
                                const Linear& weights, const Norm& norm) const {
-  Arena::Scope scope(exec.arena);
-  const int64_t size = batch.rows * spec_.width;
-  float* result = exec.arena.New<float>(static_cast<size_t>(size));
-  Project(exec, x, weights, result);
-  if (spec_.pre_norms) {
-    kernels::Kernels().add(batch.stream, result, size);
-  } else {
-    ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows, norm.weight,
-                     norm.bias, spec_.norm_epsilon, result, batch.stream);
-  }
+  AddProjected(exec, x, weights, batch.stream);
+  if (spec_.pre_norms) return;
+  ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows, norm.weight,
+                   norm.bias, spec_.norm_epsilon, nullptr, batch.stream);
 }
 
 }  // namespace malmoi::models

@@ -136,18 +136,7 @@ void EncoderDecoderFamily::AddProduct(Exec& exec, Batch& batch,
                                       const Activations& x,
                                       const Linear& weights,
                                       const Norm& norm) const {
-  Arena::Scope scope(exec.arena);
-  const int64_t width = spec_.width;
-  auto add = [&](const ops::Tile& tile) {
-    AddBias(weights.bias, tile, tile.values);
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      kernels::Kernels().add(
-          batch.stream + (tile.first_token + t) * width + tile.first_row,
-          tile.values + t * tile.stride, tile.rows);
-    }
-  };
-  const ops::Product product[] = {{&weights, nullptr, 1, add}};
-  ops::Matmul(exec, x, product);
+  AddProjected(exec, x, weights, batch.stream);
   if (spec_.pre_norms) return;
   ops::NormInPlace(exec, spec_.norm, batch.rows, norm.weight, norm.bias,
                    spec_.norm_epsilon, nullptr, batch.stream);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -87,6 +88,12 @@ void WeightReader::Job(const Tensor* tensor, ops::PackedMatrix& matrix) {
   jobs_.push_back({tensor, &matrix, options_.exact});
 }
 
+std::vector<int64_t> Range(int64_t first, int64_t count) {
+  std::vector<int64_t> rows(static_cast<size_t>(count));
+  std::iota(rows.begin(), rows.end(), first);
+  return rows;
+}
+
 std::vector<float> Floats(const Tensor& tensor) {
   std::vector<float> values(static_cast<size_t>(tensor.elements()));
   kernels::DequantizeRow(tensor.dtype, tensor.data.data(), tensor.elements(),
@@ -163,6 +170,20 @@ void WeightReader::Matrices(Role fused, int64_t layer, int64_t columns,
       part.linear->bias.push_back(biases[static_cast<size_t>(row)]);
     }
   }
+}
+
+void WeightReader::FeedForward(int64_t layer, int64_t width,
+                               const FeedForwardSpec& spec, Linear& gate,
+                               Linear& up, Linear& down) {
+  const int64_t hidden = spec.hidden;
+  if (spec.gated) {
+    Matrices(Role::kGateUp, layer, width, spec.bias,
+             {{Role::kGate, Range(0, hidden), &gate},
+              {Role::kUp, Range(hidden, hidden), &up}});
+  } else {
+    Matrix(Role::kUp, layer, hidden, width, spec.bias, up);
+  }
+  Matrix(Role::kDown, layer, width, hidden, spec.bias, down);
 }
 
 void WeightReader::Experts(Role role, int64_t layer, int64_t rows,

@@ -10,6 +10,7 @@
 #include "models/loader.h"
 #include "models/packed_cache.h"
 #include "models/registry.h"
+#include "models/spec.h"
 #include "ops/packed_matrix.h"
 #include "tensor/tensor.h"
 
@@ -30,6 +31,9 @@ struct Linear : ops::PackedMatrix {
 struct Expert {
   Linear gate, up, down;
 };
+
+// first, first + 1, … first + count - 1.
+std::vector<int64_t> Range(int64_t first, int64_t count);
 
 // All elements as f32.
 std::vector<float> Floats(const Tensor& tensor);
@@ -65,6 +69,9 @@ class WeightReader {
   // Matrices that a file may store as the rows of one, `fused`.
   void Matrices(Role fused, int64_t layer, int64_t columns, bool bias,
                 const std::vector<Part>& parts);
+  // Gate and up, or up alone, and down.
+  void FeedForward(int64_t layer, int64_t width, const FeedForwardSpec& spec,
+                   Linear& gate, Linear& up, Linear& down);
   // The same matrix of all experts. `parts`: what each one's rows are cut into.
   struct ExpertPart {
     int64_t first, rows;
