@@ -3,32 +3,19 @@
 // name.
 #include "models/arch/arch.h"
 #include "models/arch/common.h"
+#include "models/arch/names.h"
 
 namespace malmoi::models {
 
 namespace {
 
-constexpr TensorName kNames[] = {
-    {Role::kEmbedding, "token_embd.weight", "backbone.embeddings.weight"},
-    // As state-spaces published it first.
-    {Role::kEmbedding, "", "backbone.embedding.weight"},
-    {Role::kOutputNorm, "output_norm.weight", "backbone.norm_f.weight"},
-    {Role::kHead, "output.weight", "lm_head.weight"},
-    {Role::kAttentionNorm, "blk.{}.attn_norm.weight",
-     "backbone.layers.{}.norm.weight"},
-    {Role::kStateIn, "blk.{}.ssm_in.weight",
-     "backbone.layers.{}.mixer.in_proj.weight"},
-    {Role::kStateFilters, "blk.{}.ssm_conv1d.weight",
-     "backbone.layers.{}.mixer.conv1d.weight"},
+constexpr TensorName kOwn[] = {
     {Role::kStateParts, "blk.{}.ssm_x.weight",
      "backbone.layers.{}.mixer.x_proj.weight"},
     {Role::kStateStep, "blk.{}.ssm_dt.weight",
      "backbone.layers.{}.mixer.dt_proj.weight"},
-    {Role::kStateRates, "blk.{}.ssm_a", "backbone.layers.{}.mixer.A_log"},
-    {Role::kStateSkips, "blk.{}.ssm_d", "backbone.layers.{}.mixer.D"},
-    {Role::kStateOut, "blk.{}.ssm_out.weight",
-     "backbone.layers.{}.mixer.out_proj.weight"},
 };
+constexpr auto kNames = JoinNames(kBackboneNames, kOwn);
 
 }  // namespace
 

@@ -61,6 +61,25 @@ inline constexpr TensorName kGatedNames[] = {
      "model.layers.{}.mlp.down_proj.weight"},
 };
 
+// Layers of a state space and nothing else, as Mamba's two releases name them.
+inline constexpr TensorName kBackboneNames[] = {
+    {Role::kEmbedding, "token_embd.weight", "backbone.embeddings.weight"},
+    // As state-spaces published it first.
+    {Role::kEmbedding, "", "backbone.embedding.weight"},
+    {Role::kOutputNorm, "output_norm.weight", "backbone.norm_f.weight"},
+    {Role::kHead, "output.weight", "lm_head.weight"},
+    {Role::kAttentionNorm, "blk.{}.attn_norm.weight",
+     "backbone.layers.{}.norm.weight"},
+    {Role::kStateIn, "blk.{}.ssm_in.weight",
+     "backbone.layers.{}.mixer.in_proj.weight"},
+    {Role::kStateFilters, "blk.{}.ssm_conv1d.weight",
+     "backbone.layers.{}.mixer.conv1d.weight"},
+    {Role::kStateRates, "blk.{}.ssm_a", "backbone.layers.{}.mixer.A_log"},
+    {Role::kStateSkips, "blk.{}.ssm_d", "backbone.layers.{}.mixer.D"},
+    {Role::kStateOut, "blk.{}.ssm_out.weight",
+     "backbone.layers.{}.mixer.out_proj.weight"},
+};
+
 // What an encoder's head ends with, by its task.
 inline constexpr TensorName kClassifierNames[] = {
     {Role::kHeadOutput, "", "classifier.weight"},
