@@ -51,7 +51,7 @@ std::vector<Line> Lines(const std::string& function) {
 
 // The smallest loop (what a jump back repeats) with at least `least` products.
 Loop InnerLoop(const std::string& function, int least) {
-  static const std::regex kProduct("vpmaddubsw|vpdpbusd");
+  static const std::regex kProduct("vpmaddubsw|vpdpbusd|vdpbf16ps");
   static const std::regex kStack(R"(\(%r[sb]p[,)])");
   static const std::regex kJump(R"(\sj[a-z]+\s+([0-9a-f]+))");
   const std::vector<Line> lines = Lines(function);
@@ -163,6 +163,13 @@ INSTANTIATE_TEST_SUITE_P(
                       std::tuple{"N_AVX3_DL", 4, true, 8},
                       std::tuple{"N_AVX3_DL", 5, true, 8}),
     NameOf);
+
+// Its sums are all it has.
+TEST_F(DisassemblyTest, TilesOfBF16StayInRegisters) {
+  const Loop loop = Find("N_AVX3_DL.*bf16_dot.*BF16TileILi2ELi8EE", 16);
+  EXPECT_GE(loop.products, 16);
+  EXPECT_EQ(loop.loads + loop.stores, 0);
+}
 
 // The test itself can fail: this loop spills.
 TEST(InnerLoop, FindsSpillsOfTheInnermostLoop) {

@@ -51,6 +51,7 @@ struct KernelTable {
   std::string_view name;  // "AVX2"
   int lanes = 4;          // rows of a panel
   bool fused = true;      // multiply-adds round once
+  bool bf16_dot = false;  // matmul_bf16 is faster than matmul_float
 
   // out[t·out_stride + p·lanes + r] = Σ_k weight[p][r][k]·row[first+t][k] for
   // `panels` panels and `tokens` rows. Integer formats only; columns are the
@@ -75,6 +76,16 @@ struct KernelTable {
                        int64_t panel_count, const float* rows, int64_t stride,
                        int64_t columns, int64_t tokens, float* out,
                        int64_t out_stride);
+
+  // The same for bf16 weights and rows rounded to bf16, [tokens][stride], the
+  // stride PaddedBF16(columns) or more and what is behind the columns zero.
+  // Pairs of columns in ascending order: sum = fma(odd, odd, sum), then
+  // sum = fma(even, even, sum). vdpbf16ps takes subnormals for zeros.
+  void (*matmul_bf16)(const std::byte* panels, int64_t panel_count,
+                      const uint16_t* rows, int64_t stride, int64_t columns,
+                      int64_t tokens, float* out, int64_t out_stride);
+  // out = values rounded to the nearest bf16, ties to even.
+  void (*round_bf16)(const float* values, int64_t count, uint16_t* out);
 
   // Quantizes columns [first, first + count) of row `index` of `out`; both
   // are multiples of its block.

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -160,6 +161,78 @@ TEST_P(KernelTest, FloatProductsEqualTheScalarTwins) {
         ASSERT_NEAR(a[i], b[i], 1e-5);
       }
     }
+  }
+}
+
+// Tiles of every form: panels in fours, twos and alone, rows in eights to ones.
+TEST_P(KernelTest, BF16ProductsEqualTheScalarTwins) {
+  Random random(13);
+  const KernelTable& table = *GetParam();
+  const KernelTable& scalar = ScalarKernels();
+  constexpr int64_t kCount = 16 * 7;
+  for (int64_t columns : {1, 2, 66, 67}) {
+    const auto rows = RandomRows(DType::kBF16, kCount, columns, random);
+    const Packed fast = Pack(DType::kBF16, rows, kCount, columns, table.lanes);
+    const Packed plain =
+        Pack(DType::kBF16, rows, kCount, columns, scalar.lanes);
+    for (int64_t tokens : {0, 1, 2, 3, 4, 7, 15}) {
+      const int64_t stride = PaddedBF16(columns) + 2;
+      std::vector<uint16_t> x(static_cast<size_t>(tokens * stride));
+      for (int64_t t = 0; t < tokens; ++t) {
+        for (int64_t k = 0; k < columns; ++k) {
+          x[static_cast<size_t>(t * stride + k)] = FloatToBF16(Uniform(random));
+        }
+      }
+      std::vector<float> a(static_cast<size_t>(tokens * kCount)), b(a.size()),
+          single(a.size());
+      table.matmul_bf16(fast.data.data(), kCount / table.lanes, x.data(),
+                        stride, columns, tokens, a.data(), kCount);
+      scalar.matmul_bf16(plain.data.data(), kCount / scalar.lanes, x.data(),
+                         stride, columns, tokens, b.data(), kCount);
+      for (int64_t t = 0; t < tokens; ++t) {
+        table.matmul_bf16(fast.data.data(), kCount / table.lanes,
+                          x.data() + t * stride, stride, columns, 1,
+                          single.data() + t * kCount, kCount);
+      }
+      for (size_t i = 0; i < a.size(); ++i) {
+        ASSERT_EQ(a[i], single[i]) << columns << " " << tokens << " " << i;
+        // vdpbf16ps may round otherwise than two multiply-adds.
+        ASSERT_NEAR(a[i], b[i], table.fused && !table.bf16_dot ? 0 : 1e-5)
+            << columns << " " << tokens << " " << i;
+        double sum = 0;  // from the definition
+        const size_t t = i / kCount, r = i % kCount;
+        for (int64_t k = 0; k < columns; ++k) {
+          uint16_t weight;
+          std::memcpy(&weight,
+                      rows.data() + (r * static_cast<size_t>(columns) +
+                                     static_cast<size_t>(k)) *
+                                        2,
+                      2);
+          sum +=
+              static_cast<double>(BF16ToFloat(weight)) *
+              static_cast<double>(BF16ToFloat(
+                  x[t * static_cast<size_t>(stride) + static_cast<size_t>(k)]));
+        }
+        ASSERT_NEAR(a[i], sum, 1e-5);
+      }
+    }
+  }
+}
+
+TEST_P(KernelTest, RoundingToBF16EqualsTheScalarTwin) {
+  std::vector<float> values;
+  for (uint32_t high = 0; high < 65536; high += 37) {  // NaN, infinity, zeros
+    for (uint32_t low : {0u, 1u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
+      values.push_back(std::bit_cast<float>(high << 16 | low));
+    }
+  }
+  for (size_t count : {size_t{0}, size_t{1}, size_t{17}, values.size()}) {
+    std::vector<uint16_t> a(count + 1, 7), b(count + 1, 7);
+    GetParam()->round_bf16(values.data(), static_cast<int64_t>(count),
+                           a.data());
+    ScalarKernels().round_bf16(values.data(), static_cast<int64_t>(count),
+                               b.data());
+    EXPECT_EQ(a, b);
   }
 }
 

@@ -480,12 +480,22 @@ void MatmulInt8(const PanelFormat& format, const std::byte* panels,
   }
 }
 
+// The weights of column k of a panel.
 template <typename T>
-HWY_INLINE VF LoadWeights(const T* at) {
-  if constexpr (sizeof(T) == 4) {
-    return hn::LoadU(DF(), at);
+HWY_INLINE VF LoadWeights(const T* panel, int64_t k) {
+  if constexpr (std::is_same_v<T, hwy::bfloat16_t>) {
+    const hn::Repartition<uint32_t, DF> du;
+    const auto pairs = hn::BitCast(
+        du, hn::LoadU(DU8(), reinterpret_cast<const uint8_t*>(panel) +
+                                 k / 2 * kByteLanes));
+    return hn::BitCast(DF(), k % 2 == 0
+                                 ? hn::ShiftLeft<16>(pairs)
+                                 : hn::And(pairs, hn::Set(du, 0xffff0000u)));
+  } else if constexpr (sizeof(T) == 4) {
+    return hn::LoadU(DF(), panel + k * kF32Lanes);
   } else {
-    return hn::PromoteTo(DF(), hn::LoadU(hn::Rebind<T, DF>(), at));
+    return hn::PromoteTo(DF(),
+                         hn::LoadU(hn::Rebind<T, DF>(), panel + k * kF32Lanes));
   }
 }
 
@@ -494,7 +504,6 @@ void FloatTile(const T* HWY_RESTRICT panel, const float* HWY_RESTRICT rows,
                int64_t stride, int64_t columns, float* HWY_RESTRICT out,
                int64_t out_stride) {
   const DF df;
-  constexpr int kLanes = kF32Lanes;
   VF sums[kTokens][4];
   HWY_UNROLL(4)
   for (int t = 0; t < kTokens; ++t) {
@@ -505,7 +514,7 @@ void FloatTile(const T* HWY_RESTRICT panel, const float* HWY_RESTRICT rows,
   for (; k + 4 <= columns; k += 4) {
     HWY_UNROLL(4)
     for (int j = 0; j < 4; ++j) {
-      const VF weight = LoadWeights(panel + (k + j) * kLanes);
+      const VF weight = LoadWeights(panel, k + j);
       HWY_UNROLL(4)
       for (int t = 0; t < kTokens; ++t) {
         sums[t][j] = hn::MulAdd(weight, hn::Set(df, rows[t * stride + k + j]),
@@ -514,7 +523,7 @@ void FloatTile(const T* HWY_RESTRICT panel, const float* HWY_RESTRICT rows,
     }
   }
   for (int j = 0; k < columns; ++k, ++j) {
-    const VF weight = LoadWeights(panel + k * kLanes);
+    const VF weight = LoadWeights(panel, k);
     for (int t = 0; t < kTokens; ++t) {
       sums[t][j] =
           hn::MulAdd(weight, hn::Set(df, rows[t * stride + k]), sums[t][j]);

@@ -11,6 +11,12 @@ namespace {
 
 int FloatBytes(Codes codes) { return codes == Codes::kF32 ? 4 : 2; }
 
+// Which element of a panel of floats a weight is.
+int64_t FloatIndex(Codes codes, int lanes, int lane, int64_t column) {
+  if (codes != Codes::kBF16) return column * lanes + lane;
+  return (column / 2 * lanes + lane) * 2 + column % 2;
+}
+
 // Pairs of groups of a super block: [pairs][lanes][2] scales, then mins.
 int Pairs(const PanelFormat& format) { return 256 / format.group / 2; }
 size_t PairBytes(const PanelFormat& format, int lanes) {
@@ -152,8 +158,12 @@ void PackFloats(const PanelFormat& format, DType dtype, const std::byte* row,
     from = scratch;
   }
   for (int64_t k = 0; k < columns; ++k) {
-    std::memcpy(panel + (k * lanes + lane) * bytes, from + k * bytes,
-                static_cast<size_t>(bytes));
+    std::memcpy(panel + FloatIndex(format.codes, lanes, lane, k) * bytes,
+                from + k * bytes, static_cast<size_t>(bytes));
+  }
+  if (format.codes == Codes::kBF16 && columns % 2 != 0) {
+    std::memset(panel + FloatIndex(format.codes, lanes, lane, columns) * bytes,
+                0, static_cast<size_t>(bytes));
   }
 }
 
@@ -220,7 +230,9 @@ size_t PanelBytes(const PanelFormat& format, int lanes, int64_t columns) {
     return static_cast<size_t>(columns / format.block()) *
            BlockBytes(format, lanes);
   }
-  return static_cast<size_t>(columns * lanes * FloatBytes(format.codes));
+  const int64_t stored =
+      format.codes == Codes::kBF16 ? PaddedBF16(columns) : columns;
+  return static_cast<size_t>(stored * lanes * FloatBytes(format.codes));
 }
 
 size_t PackScratchBytes(int64_t columns) {
@@ -294,7 +306,8 @@ float PanelWeight(const PanelFormat& format, int lanes, int64_t columns,
                   const std::byte* panel, int lane, int64_t column) {
   if (!format.integer()) {
     const int bytes = FloatBytes(format.codes);
-    const std::byte* at = panel + (column * lanes + lane) * bytes;
+    const std::byte* at =
+        panel + FloatIndex(format.codes, lanes, lane, column) * bytes;
     float value;
     uint16_t half;
     if (bytes == 4) {

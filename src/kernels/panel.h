@@ -20,7 +20,8 @@
 // are stored, dmin: [lanes] f16. In both, weight = scale·(code - zero), or
 // scale·code + min; a super format's scale is d·scale, its min -dmin·min.
 // Nothing is larger than in the file but by a few bits. Float weights are
-// [columns][lanes].
+// [columns][lanes], but bf16 pairs of columns, [columns/2][lanes][2], as
+// vdpbf16ps reads them; the last pair of an odd number has a zero.
 #ifndef MALMOI_KERNELS_PANEL_H_
 #define MALMOI_KERNELS_PANEL_H_
 
@@ -54,6 +55,9 @@ struct PanelFormat {
 
 // The format that holds weights of this type exactly.
 PanelFormat FormatFor(DType dtype);
+
+// Columns of bf16 rows and panels, which hold pairs.
+inline int64_t PaddedBF16(int64_t columns) { return (columns + 1) / 2 * 2; }
 
 // Bytes of the codes of a block of 32 columns.
 size_t CodeBytes(const PanelFormat& format, int lanes);

@@ -94,6 +94,32 @@ void MatmulFloat(const PanelFormat& format, const std::byte* panels,
   }
 }
 
+void MatmulBF16(const std::byte* panels, int64_t panel_count,
+                const uint16_t* rows, int64_t stride, int64_t columns,
+                int64_t tokens, float* out, int64_t out_stride) {
+  const PanelFormat format = {.codes = Codes::kBF16};
+  const size_t panel_bytes = PanelBytes(format, kLanes, columns);
+  for (int64_t t = 0; t < tokens; ++t) {
+    for (int64_t p = 0; p < panel_count; ++p) {
+      const std::byte* panel = panels + static_cast<size_t>(p) * panel_bytes;
+      for (int r = 0; r < kLanes; ++r) {
+        float sum = 0;
+        for (int64_t k = 0; k < PaddedBF16(columns); k += 2) {
+          for (int64_t c : {k + 1, k}) {
+            sum = std::fma(PanelWeight(format, kLanes, columns, panel, r, c),
+                           BF16ToFloat(rows[t * stride + c]), sum);
+          }
+        }
+        out[t * out_stride + p * kLanes + r] = sum;
+      }
+    }
+  }
+}
+
+void RoundBF16(const float* values, int64_t count, uint16_t* out) {
+  for (int64_t k = 0; k < count; ++k) out[k] = FloatToBF16(values[k]);
+}
+
 void Quantize(const float* values, const Int8Rows& out, int64_t index,
               int64_t first, int64_t count) {
   const auto code_at = out.Find(index, out.columns, 4);
@@ -392,6 +418,8 @@ const KernelTable& ScalarKernels() {
       .fused = true,
       .matmul_int8 = MatmulInt8,
       .matmul_float = MatmulFloat,
+      .matmul_bf16 = MatmulBF16,
+      .round_bf16 = RoundBF16,
       .quantize = Quantize,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,

@@ -12,14 +12,26 @@
 #if HWY_TARGET == HWY_AVX3_DL
 // Highway 1.0.3 checks for VNNI when it chooses this target but leaves it out
 // of the function attribute.
-#undef HWY_TARGET_STR
-#define HWY_TARGET_STR                                            \
+#define MALMOI_AVX3_DL                                            \
   HWY_TARGET_STR_AVX3                                             \
   ",vpclmulqdq,avx512vbmi,avx512vbmi2,vaes,avxvnni,avx512bitalg," \
   "avx512vpopcntdq,avx512vnni"
+#undef HWY_TARGET_STR
+#define HWY_TARGET_STR MALMOI_AVX3_DL
 #endif
 
 #include "kernels/table-inl.h"
+
+#if HWY_TARGET == HWY_AVX3_DL
+// Once more, for processors that multiply bf16 too.
+#undef HWY_TARGET_STR
+#define HWY_TARGET_STR MALMOI_AVX3_DL ",avx512bf16"
+#define MALMOI_BF16_DOT 1
+#include "kernels/bf16-inl.h"
+#undef MALMOI_BF16_DOT
+#undef HWY_TARGET_STR
+#define HWY_TARGET_STR MALMOI_AVX3_DL
+#endif
 
 #if HWY_ONCE
 #if defined(__aarch64__)
@@ -71,11 +83,26 @@ bool HasAvx3Dl() {
          __builtin_cpu_supports("vpclmulqdq");
 }
 
+// The table of AVX3_DL with products of bf16.
+const KernelTable* Bf16Table() {
+  static const KernelTable kTable = [] {
+    KernelTable table = *N_AVX3_DL::Table();
+    table.name = "AVX512_BF16";
+    table.bf16_dot = true;
+    table.matmul_bf16 = N_AVX3_DL::bf16_dot::MatmulBF16;
+    return table;
+  }();
+  return &kTable;
+}
+
 // Best first.
 std::vector<const KernelTable*> FindKernels() {
   __builtin_cpu_init();
   std::vector<const KernelTable*> tables;
-  if (HasAvx3Dl()) tables.push_back(N_AVX3_DL::Table());
+  if (HasAvx3Dl()) {
+    if (__builtin_cpu_supports("avx512bf16")) tables.push_back(Bf16Table());
+    tables.push_back(N_AVX3_DL::Table());
+  }
   if (HasAvx3()) tables.push_back(N_AVX3::Table());
   if (HasAvx2()) tables.push_back(N_AVX2::Table());
   if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")) {

@@ -8,6 +8,7 @@
 #endif
 
 #include "kernels/attention-inl.h"
+#include "kernels/bf16-inl.h"
 #include "kernels/kv-inl.h"
 #include "kernels/matmul-inl.h"
 #include "kernels/rows-inl.h"
@@ -32,6 +33,8 @@ const KernelTable* Table() {
       .fused = HWY_NATIVE_FMA != 0,
       .matmul_int8 = MatmulInt8,
       .matmul_float = MatmulFloat,
+      .matmul_bf16 = MatmulBF16,
+      .round_bf16 = RoundBF16,
       .quantize = Quantize,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,

@@ -21,8 +21,8 @@ struct Toy {
           vocab = 50, context = 2048;
 };
 
-// Random weights: f32, or 8-bit blocks (Q8_0) for the matrices.
-std::string ToyGguf(const Toy& toy, bool quantized,
+// Random weights: vectors in f32, matrices in f32, bf16 or Q8_0.
+std::string ToyGguf(const Toy& toy, DType dtype,
                     const std::string& leave_out = "",
                     const std::string& extra = "",
                     const std::string& architecture = "llama") {
@@ -43,13 +43,22 @@ std::string ToyGguf(const Toy& toy, bool quantized,
     if (name == leave_out) return;
     int64_t count = 1;
     for (int64_t dim : shape) count *= dim;
-    if (shape.size() == 1 || !quantized) {
+    if (shape.size() == 1 || dtype != DType::kQ8_0) {
       std::vector<float> values;
       for (int64_t i = 0; i < count; ++i) {
         const float v = static_cast<float>(random.Uniform() - 0.5);
         values.push_back(shape.size() == 1 ? 1 + v : v * 0.5f);
       }
-      writer.F32Tensor(name, shape, values);
+      if (shape.size() == 1 || dtype == DType::kF32) {
+        writer.F32Tensor(name, shape, values);
+        return;
+      }
+      std::string halves;
+      for (const float value : values) {
+        const uint16_t half = kernels::FloatToBF16(value);
+        halves.append(reinterpret_cast<const char*>(&half), 2);
+      }
+      writer.Tensor(name, shape, 30, halves);
       return;
     }
     std::string blocks;
@@ -102,15 +111,19 @@ std::vector<int32_t> Tokens(size_t count, uint64_t seed) {
 }
 
 class DecoderTest : public ::testing::TestWithParam<
-                        std::tuple<const kernels::KernelTable*, bool>> {
+                        std::tuple<const kernels::KernelTable*, DType>> {
  protected:
   DecoderTest() : before_(kernels::Kernels()) {
-    kernels::UseKernels(*std::get<0>(GetParam()));
+    // With the products of bf16 that only some processors are fast at.
+    table_ = *std::get<0>(GetParam());
+    table_.bf16_dot = true;
+    kernels::UseKernels(table_);
   }
   ~DecoderTest() override { kernels::UseKernels(before_); }
-  bool quantized() const { return std::get<1>(GetParam()); }
+  DType dtype() const { return std::get<1>(GetParam()); }
 
  private:
+  kernels::KernelTable table_;
   const kernels::KernelTable& before_;
 };
 
@@ -146,7 +159,7 @@ std::vector<float> Logits(const Decoder& decoder, int threads,
 TEST_P(DecoderTest, LogitsAreBitIdenticalHoweverThePromptIsFed) {
   ThreadPool pool(2);
   const auto decoder =
-      Decoder::Load(Open(ToyGguf({}, quantized())), Precision::kFast, pool);
+      Decoder::Load(Open(ToyGguf({}, dtype())), Precision::kFast, pool);
   const auto tokens = Tokens(150, 1);
   const auto once = Logits(*decoder, 2, tokens, {1000});
   ASSERT_EQ(once.size(), 150u * 50u);
@@ -161,10 +174,13 @@ TEST_P(DecoderTest, LogitsAreBitIdenticalHoweverThePromptIsFed) {
       << "pieces beside another sequence";
 }
 
-TEST_P(DecoderTest, LongContextIsInvariantPastAChunk) {
+// About attention, whatever the weights are.
+class LongContextTest : public DecoderTest {};
+
+TEST_P(LongContextTest, IsInvariantPastAChunk) {
   ThreadPool pool(2);
   const auto decoder =
-      Decoder::Load(Open(ToyGguf({}, quantized())), Precision::kFast, pool);
+      Decoder::Load(Open(ToyGguf({}, dtype())), Precision::kFast, pool);
   const auto tokens = Tokens(1100, 4);  // attention sums chunks of 512 apart
   for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
     const auto once = Logits(*decoder, 2, tokens, {1100}, {}, type);
@@ -175,15 +191,22 @@ TEST_P(DecoderTest, LongContextIsInvariantPastAChunk) {
   }
 }
 
+std::string NameOf(
+    const ::testing::TestParamInfo<DecoderTest::ParamType>& info) {
+  const auto& [table, dtype] = info.param;
+  return std::string(table->name) + std::string(Info(dtype).name);
+}
+const auto kTables = ::testing::ValuesIn(kernels::AllKernels().begin(),
+                                         kernels::AllKernels().end());
 INSTANTIATE_TEST_SUITE_P(
     Targets, DecoderTest,
-    ::testing::Combine(::testing::ValuesIn(kernels::AllKernels().begin(),
-                                           kernels::AllKernels().end()),
-                       ::testing::Bool()),
-    [](const auto& info) {
-      return std::string(std::get<0>(info.param)->name) +
-             (std::get<1>(info.param) ? "Quantized" : "F32");
-    });
+    ::testing::Combine(kTables, ::testing::Values(DType::kF32, DType::kBF16,
+                                                  DType::kQ8_0)),
+    NameOf);
+INSTANTIATE_TEST_SUITE_P(Targets, LongContextTest,
+                         ::testing::Combine(kTables,
+                                            ::testing::Values(DType::kQ8_0)),
+                         NameOf);
 
 // The forward written out in double, from the formulas of the papers.
 std::vector<double> Reference(const Checkpoint& checkpoint, const Toy& toy,
@@ -283,7 +306,7 @@ std::vector<double> Reference(const Checkpoint& checkpoint, const Toy& toy,
 
 TEST(Decoder, EqualsTheFormulasInDouble) {
   const Toy toy;
-  const Checkpoint checkpoint = Open(ToyGguf(toy, false));
+  const Checkpoint checkpoint = Open(ToyGguf(toy, DType::kF32));
   ThreadPool pool(1);
   const auto decoder = Decoder::Load(checkpoint, Precision::kExact, pool);
   const auto tokens = Tokens(9, 5);
@@ -298,7 +321,7 @@ TEST(Decoder, EqualsTheFormulasInDouble) {
 TEST(Decoder, TypesOfKeysAndValuesDifferByTheirPrecision) {
   ThreadPool pool(1);
   const auto decoder =
-      Decoder::Load(Open(ToyGguf({}, false)), Precision::kFast, pool);
+      Decoder::Load(Open(ToyGguf({}, DType::kF32)), Precision::kFast, pool);
   const auto tokens = Tokens(100, 8);
   const auto exact = Logits(*decoder, 1, tokens, {100}, {}, KvType::kF32);
   const auto error = [&](KvType type) {
@@ -318,12 +341,41 @@ TEST(Decoder, TypesOfKeysAndValuesDifferByTheirPrecision) {
   EXPECT_LT(q8, 2e-2);
 }
 
+// Activations rounded to bf16 are wrong by 2^-9 at most, and nine products
+// follow one another: four in each layer, and the head.
+TEST(Decoder, ProductsOfBF16AreAsCloseAsBF16) {
+  const kernels::KernelTable& before = kernels::Kernels();
+  ThreadPool pool(1);
+  const auto tokens = Tokens(40, 5);
+  const auto logits = [&](bool bf16_dot, Precision precision) {
+    kernels::KernelTable table = before;
+    table.bf16_dot = bf16_dot;
+    kernels::UseKernels(table);
+    const auto decoder =
+        Decoder::Load(Open(ToyGguf({}, DType::kBF16)), precision, pool);
+    auto out = Logits(*decoder, 1, tokens, {40}, {}, KvType::kF32);
+    kernels::UseKernels(before);
+    return out;
+  };
+  const auto plain = logits(false, Precision::kFast);
+  EXPECT_EQ(logits(true, Precision::kExact), logits(false, Precision::kExact));
+  const auto rounded = logits(true, Precision::kFast);
+  double squares = 0, size = 0;
+  for (size_t i = 0; i < plain.size(); ++i) {
+    const double difference = static_cast<double>(rounded[i] - plain[i]);
+    squares += difference * difference;
+    size += static_cast<double>(plain[i]) * static_cast<double>(plain[i]);
+  }
+  EXPECT_GT(squares, 0);
+  EXPECT_LT(std::sqrt(squares / size), 9 * 0x1p-9);
+}
+
 TEST(Decoder, ForkedSequencesGoTheirOwnWays) {
   ThreadPool pool(1);
   Arena arena;
   Exec exec{pool, arena, {}, nullptr};
   const auto decoder =
-      Decoder::Load(Open(ToyGguf({}, true)), Precision::kFast, pool);
+      Decoder::Load(Open(ToyGguf({}, DType::kQ8_0)), Precision::kFast, pool);
   const auto feed = [&](Sequence& sequence, std::vector<int32_t> tokens) {
     const SequenceInput input = {&sequence, tokens, LogitsFor::kLast};
     const auto logits = decoder->Forward(exec, {&input, 1});
@@ -347,7 +399,7 @@ TEST(Decoder, OverflowNamesBothNumbersAndChangesNothing) {
   Arena arena;
   Exec exec{pool, arena, {}, nullptr};
   const auto decoder =
-      Decoder::Load(Open(ToyGguf({}, true)), Precision::kFast, pool);
+      Decoder::Load(Open(ToyGguf({}, DType::kQ8_0)), Precision::kFast, pool);
   auto sequence = decoder->NewSequence(10);
   const auto tokens = Tokens(11, 7);
   const SequenceInput input = {sequence.get(), tokens, LogitsFor::kLast};
@@ -375,23 +427,23 @@ Error LoadError(const std::string& gguf) {
 TEST(Loader, NamesMissingUnusedAndMisshapenTensorsTogether) {
   Toy toy;
   const Error error = LoadError(
-      ToyGguf(toy, false, "blk.1.ffn_up.weight", "blk.0.mystery.weight"));
+      ToyGguf(toy, DType::kF32, "blk.1.ffn_up.weight", "blk.0.mystery.weight"));
   EXPECT_EQ(error.code(), ErrorCode::kCorrupt);
   EXPECT_NE(error.message().find("blk.1.ffn_up.weight is missing"),
             std::string::npos);
   EXPECT_NE(error.message().find("blk.0.mystery.weight is not used"),
             std::string::npos);
   toy.kv_heads = 1;  // the metadata and the tensors of another model
-  std::string bytes = ToyGguf(toy, false);
+  std::string bytes = ToyGguf(toy, DType::kF32);
   EXPECT_EQ(LoadError(bytes).code(), ErrorCode::kCancelled);
 }
 
 TEST(Loader, RefusesUnknownArchitecturesAndSenselessNumbers) {
-  const Error unknown = LoadError(ToyGguf({}, false, "", "", "martian"));
+  const Error unknown = LoadError(ToyGguf({}, DType::kF32, "", "", "martian"));
   EXPECT_EQ(unknown.code(), ErrorCode::kUnsupported);
   EXPECT_EQ(unknown.parts().what, "unknown architecture");
   EXPECT_EQ(unknown.parts().got, "martian");
-  EXPECT_EQ(LoadError(ToyGguf({.heads = 3}, false)).code(),
+  EXPECT_EQ(LoadError(ToyGguf({.heads = 3}, DType::kF32)).code(),
             ErrorCode::kCorrupt);
   formats::GgufWriter empty;
   empty.String("general.architecture", "llama");

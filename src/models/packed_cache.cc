@@ -60,7 +60,7 @@ std::vector<uint64_t> Sums(std::span<const std::byte> panels,
 // All that the panels depend on, as text: the head of a file.
 std::string Header(const Checkpoint& checkpoint,
                    std::span<const ops::PackJob> jobs) {
-  std::string out = Format("malmoi packed panels 1\n{}\n",
+  std::string out = Format("malmoi packed panels 2\n{}\n",
                            WeightsMark(checkpoint.path, /*times=*/true));
   for (const ops::PackJob& job : jobs) {
     const ops::PackedMatrix& matrix = *job.matrix;

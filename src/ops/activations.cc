@@ -37,6 +37,12 @@ Activations NewActivations(Arena& arena, int64_t rows, int64_t columns,
   if (forms.f32) {
     out.values = arena.New<float>(static_cast<size_t>(rows * columns));
   }
+  if (forms.bf16) {
+    const size_t count =
+        static_cast<size_t>(rows * kernels::PaddedBF16(columns));
+    out.bf16 = arena.New<uint16_t>(count);
+    if (columns % 2 != 0) std::fill_n(out.bf16, count, uint16_t{0});
+  }
   if (forms.int8) out.int8 = NewInt8Rows(arena, rows, columns, 32);
   if (forms.int8_super) {
     out.int8_super = NewInt8Rows(arena, rows, columns, 256);
@@ -53,6 +59,11 @@ void PutPart(const Activations& out, int64_t row, int64_t first, int64_t count,
   if (out.values != nullptr) {
     float* to = out.values + row * out.columns + first;
     if (to != values) std::copy(values, values + count, to);
+  }
+  if (out.bf16 != nullptr) {
+    kernels::Kernels().round_bf16(
+        values, count,
+        out.bf16 + row * kernels::PaddedBF16(out.columns) + first);
   }
   for (const kernels::Int8Rows* rows : {&out.int8, &out.int8_super}) {
     if (rows->codes == nullptr) continue;

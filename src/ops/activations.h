@@ -15,20 +15,23 @@ namespace malmoi::ops {
 struct ActivationForms {
   bool int8 = false;        // a scale per 32 columns
   bool int8_super = false;  // a scale per 256
+  bool bf16 = false;
   bool f32 = false;
   // Adds what `weights` reads.
   void Add(const PackedMatrix& weights) {
-    (!weights.format.integer() ? f32
-     : weights.format.super    ? int8_super
-                               : int8) = true;
+    (weights.bf16_rows           ? bf16
+     : !weights.format.integer() ? f32
+     : weights.format.super      ? int8_super
+                                 : int8) = true;
   }
 };
 
 struct Activations {
   int64_t rows = 0;
   int64_t columns = 0;
-  float* values = nullptr;  // [rows][columns], null where no one reads it
-  kernels::Int8Rows int8;   // codes null where no one reads it
+  float* values = nullptr;   // [rows][columns], null where no one reads it
+  uint16_t* bf16 = nullptr;  // [rows][PaddedBF16(columns)], or null
+  kernels::Int8Rows int8;    // codes null where no one reads it
   kernels::Int8Rows int8_super;
 
   const kernels::Int8Rows& For(const PackedMatrix& weights) const {

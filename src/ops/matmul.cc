@@ -51,6 +51,11 @@ void Compute(const PackedMatrix& weights, const Activations& x,
   if (weights.format.integer()) {
     table.matmul_int8(weights.format, weights.panel(first_panel), panels,
                       x.For(weights), first_token, tokens, out, stride);
+  } else if (weights.bf16_rows) {
+    const int64_t row = kernels::PaddedBF16(x.columns);
+    table.matmul_bf16(weights.panel(first_panel), panels,
+                      x.bf16 + first_token * row, row, x.columns, tokens, out,
+                      stride);
   } else {
     table.matmul_float(weights.format, weights.panel(first_panel), panels,
                        x.values + first_token * x.columns, x.columns, x.columns,

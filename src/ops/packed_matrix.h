@@ -16,9 +16,10 @@ namespace malmoi::ops {
 
 struct PackedMatrix {
   kernels::PanelFormat format;
-  int64_t rows = 0;     // output features
-  int64_t columns = 0;  // input features
-  int lanes = 0;        // of the kernels it was packed for
+  int64_t rows = 0;        // output features
+  int64_t columns = 0;     // input features
+  int lanes = 0;           // of the kernels it was packed for
+  bool bf16_rows = false;  // is multiplied with activations rounded to bf16
   size_t panel_bytes = 0;
   const std::byte* data = nullptr;    // the panels, one after another
   std::shared_ptr<const void> owner;  // keeps them
@@ -36,6 +37,9 @@ struct PackJob {
   const Tensor* tensor = nullptr;
   PackedMatrix* matrix = nullptr;
   bool as_f32 = false;
+  // Weights in bf16 may round their activations to bf16 where the processor
+  // multiplies these faster.
+  bool bf16_rows = false;
 };
 
 // Decides the format, sizes and place of every matrix in one block, in the

@@ -179,6 +179,7 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   }
   WeightReader reader(checkpoint, architecture,
                       {.exact = precision == Precision::kExact,
+                       .bf16_rows = precision == Precision::kFast,
                        .transposed = spec.transposed,
                        .norm_weight = spec.norm_weight,
                        .norm_bias = spec.norm_bias,

@@ -85,7 +85,7 @@ void WeightReader::Job(const Tensor* tensor, ops::PackedMatrix& matrix) {
     made_.push_back(ToEightBits(*tensor));
     tensor = &made_.back();
   }
-  jobs_.push_back({tensor, &matrix, options_.exact});
+  jobs_.push_back({tensor, &matrix, options_.exact, options_.bf16_rows});
 }
 
 std::vector<int64_t> Range(int64_t first, int64_t count) {

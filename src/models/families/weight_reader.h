@@ -40,6 +40,7 @@ std::vector<float> Floats(const Tensor& tensor);
 
 struct WeightOptions {
   bool exact = false;       // dequantize
+  bool bf16_rows = false;   // see ops::PackJob
   bool eight_bits = false;  // float matrices become Q8_0 where blocks fit
   bool transposed = false;  // matrices are [in, out]
   bool norm_weight = true;
