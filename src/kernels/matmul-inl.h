@@ -16,6 +16,7 @@
 #include "kernels/decode-inl.h"
 #include "kernels/dot-inl.h"
 #include "kernels/kernels.h"
+#include "kernels/words-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
@@ -30,7 +31,6 @@ constexpr int kTileQuads = 2;
 #else
 constexpr int kTileQuads = 1;
 #endif
-constexpr int kFloatTileTokens = kF32Lanes == 16 ? 4 : 2;
 // Columns decoded at a time: 20 KiB for two panels.
 constexpr int64_t kStretch = kF32Lanes == 16 ? 512 : 1024;
 
@@ -403,6 +403,33 @@ void FewRows(const PanelFormat& format, const std::byte* panels,
   if (tokens == 3) run(std::integral_constant<int, 3>());
 }
 
+// Whole quads by tiles of 16-bit words, the rows beside them one by one.
+void WordPanels(const PanelFormat& format, const std::byte* panels,
+                size_t panel_bytes, int64_t panel_count, const Int8Rows& rows,
+                int64_t first, int64_t tokens, float* out, int64_t out_stride) {
+  const int64_t end = first + tokens;
+  const int64_t begin = std::min(end, (first + 3) / 4 * 4);
+  const int64_t quads =
+      std::max<int64_t>(0, std::min(end, rows.rows / 4 * 4) / 4 - begin / 4);
+  const auto few = [&](int64_t from, int64_t to) {
+    if (from < to) {
+      FewRows<8, false, 32>(format, panels, panel_bytes, panel_count, rows,
+                            from, to - from, out + (from - first) * out_stride,
+                            out_stride);
+    }
+  };
+  few(first, begin);
+  if (quads > 0) {
+    WordQuads(format, panels, panel_bytes, panel_count, rows, begin, quads,
+              out + (begin - first) * out_stride, out_stride);
+  }
+  // Rows of the last quad, and those behind all quads, lie differently.
+  const int64_t done = begin + 4 * quads;
+  const int64_t apart = std::clamp(rows.rows / 4 * 4, done, end);
+  few(done, apart);
+  few(apart, end);
+}
+
 template <int kBits, bool kSuper, int kGroup, int kPanels>
 void PanelGroup(const PanelFormat& format, const std::byte* panels,
                 size_t panel_bytes, const Int8Rows& rows, int64_t first,
@@ -443,6 +470,10 @@ void Int8Panels(const PanelFormat& format, const std::byte* panels,
     return FewRows<kBits, kSuper, kGroup>(format, panels, bytes, panel_count,
                                           rows, first, tokens, out, out_stride);
   }
+  if constexpr (kWordTiles && kBits == 8 && !kSuper) {
+    return WordPanels(format, panels, bytes, panel_count, rows, first, tokens,
+                      out, out_stride);
+  }
   int64_t p = 0;
   for (; p + kTilePanels <= panel_count; p += kTilePanels) {
     PanelGroup<kBits, kSuper, kGroup, kTilePanels>(
@@ -477,104 +508,6 @@ void MatmulInt8(const PanelFormat& format, const std::byte* panels,
       return run(Int8Panels<6, true, 16>);
     default:
       return run(Int8Panels<8, true, 32>);
-  }
-}
-
-// The weights of column k of a panel.
-template <typename T>
-HWY_INLINE VF LoadWeights(const T* panel, int64_t k) {
-  if constexpr (std::is_same_v<T, hwy::bfloat16_t>) {
-    const hn::Repartition<uint32_t, DF> du;
-    const auto pairs = hn::BitCast(
-        du, hn::LoadU(DU8(), reinterpret_cast<const uint8_t*>(panel) +
-                                 k / 2 * kByteLanes));
-    return hn::BitCast(DF(), k % 2 == 0
-                                 ? hn::ShiftLeft<16>(pairs)
-                                 : hn::And(pairs, hn::Set(du, 0xffff0000u)));
-  } else if constexpr (sizeof(T) == 4) {
-    return hn::LoadU(DF(), panel + k * kF32Lanes);
-  } else {
-    return hn::PromoteTo(DF(),
-                         hn::LoadU(hn::Rebind<T, DF>(), panel + k * kF32Lanes));
-  }
-}
-
-template <typename T, int kTokens>
-void FloatTile(const T* HWY_RESTRICT panel, const float* HWY_RESTRICT rows,
-               int64_t stride, int64_t columns, float* HWY_RESTRICT out,
-               int64_t out_stride) {
-  const DF df;
-  VF sums[kTokens][4];
-  HWY_UNROLL(4)
-  for (int t = 0; t < kTokens; ++t) {
-    HWY_UNROLL(4)
-    for (int j = 0; j < 4; ++j) sums[t][j] = hn::Zero(df);
-  }
-  int64_t k = 0;
-  for (; k + 4 <= columns; k += 4) {
-    HWY_UNROLL(4)
-    for (int j = 0; j < 4; ++j) {
-      const VF weight = LoadWeights(panel, k + j);
-      HWY_UNROLL(4)
-      for (int t = 0; t < kTokens; ++t) {
-        sums[t][j] = hn::MulAdd(weight, hn::Set(df, rows[t * stride + k + j]),
-                                sums[t][j]);
-      }
-    }
-  }
-  for (int j = 0; k < columns; ++k, ++j) {
-    const VF weight = LoadWeights(panel, k);
-    for (int t = 0; t < kTokens; ++t) {
-      sums[t][j] =
-          hn::MulAdd(weight, hn::Set(df, rows[t * stride + k]), sums[t][j]);
-    }
-  }
-  HWY_UNROLL(4)
-  for (int t = 0; t < kTokens; ++t) {
-    hn::StoreU(hn::Add(hn::Add(sums[t][0], sums[t][1]),
-                       hn::Add(sums[t][2], sums[t][3])),
-               df, out + t * out_stride);
-  }
-}
-
-template <typename T>
-void FloatPanels(const std::byte* panels, size_t panel_bytes,
-                 int64_t panel_count, const float* rows, int64_t stride,
-                 int64_t columns, int64_t tokens, float* out,
-                 int64_t out_stride) {
-  constexpr int kLanes = kF32Lanes;
-  for (int64_t p = 0; p < panel_count; ++p) {
-    const auto* panel = reinterpret_cast<const T*>(
-        panels + static_cast<size_t>(p) * panel_bytes);
-    float* panel_out = out + p * kLanes;
-    int64_t t = 0;
-    for (; t + kFloatTileTokens <= tokens; t += kFloatTileTokens) {
-      FloatTile<T, kFloatTileTokens>(panel, rows + t * stride, stride, columns,
-                                     panel_out + t * out_stride, out_stride);
-    }
-    for (; t < tokens; ++t) {
-      FloatTile<T, 1>(panel, rows + t * stride, stride, columns,
-                      panel_out + t * out_stride, out_stride);
-    }
-  }
-}
-
-void MatmulFloat(const PanelFormat& format, const std::byte* panels,
-                 int64_t panel_count, const float* rows, int64_t stride,
-                 int64_t columns, int64_t tokens, float* out,
-                 int64_t out_stride) {
-  const size_t bytes = PanelBytes(format, static_cast<int>(kF32Lanes), columns);
-  const auto run = [&](auto function) {
-    function(panels, bytes, panel_count, rows, stride, columns, tokens, out,
-             out_stride);
-  };
-  switch (format.codes) {
-    case Codes::kF16:
-      return run(FloatPanels<hwy::float16_t>);
-    case Codes::kBF16:
-      return run(FloatPanels<hwy::bfloat16_t>);
-    default:
-      return run(FloatPanels<float>);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "kernels/bf16-inl.h"
 #include "kernels/kv-inl.h"
 #include "kernels/matmul-inl.h"
+#include "kernels/matmul_float-inl.h"
 #include "kernels/rows-inl.h"
 #include "kernels/state_space-inl.h"
 
