@@ -245,7 +245,8 @@ const std::vector<Named>& Allowed() {
       {"src/text/tokenize/pre_tokenizers.cc", "gpt2", "a published pattern"},
       {"src/models/rope_config.cc", "llama", "a scaling's name in config.json"},
       {"src/hub/model_ref.cc", "smollm|gemma", "the aliases"},
-      {"src/cli/", "smollm|gemma|bart", "default model and examples of names"},
+      {"src/cli/", "smollm|gemma|bart|qwen",
+       "default model and examples of names"},
       {"src/generate/verify.cc", "smollm|gemma",
        "whose reference values it holds"},
   };

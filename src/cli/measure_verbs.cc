@@ -1,6 +1,9 @@
 // verify, bench, eval: measuring models.
 #include <unistd.h>
 
+#include <algorithm>
+#include <set>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
@@ -47,8 +50,59 @@ Json MachineJson(const ops::Machine& machine) {
           {"targets", machine.targets}};
 }
 
+namespace {
+
+std::string Mark(bool passed) {
+  return passed ? Paint("32", "ok  ", STDOUT_FILENO)
+                : Paint("31", "FAIL", STDOUT_FILENO);
+}
+
+int PrintArchitectures(const Invocation& call,
+                       const std::vector<generate::ArchitectureCheck>& checks) {
+  std::set<std::string> names;
+  size_t passed = 0;
+  double worst = 0;
+  Json list = Json::array();
+  for (const generate::ArchitectureCheck& check : checks) {
+    names.insert(check.architecture);
+    passed += check.passed;
+    if (check.error.empty()) worst = std::max(worst, check.difference);
+    if (call.json()) {
+      list.push_back({{"architecture", check.architecture},
+                      {"model", check.model},
+                      {"passed", check.passed},
+                      {"difference", check.difference},
+                      {"error", check.error}});
+      continue;
+    }
+    Print(Format("{} {:<18} {:<22} {}\n", Mark(check.passed),
+                 check.architecture, check.model,
+                 check.error.empty() ? Format("{:.1e}", check.difference)
+                                     : check.error));
+  }
+  const bool all = passed == checks.size();
+  if (call.json()) {
+    PrintJson({{"passed", all}, {"largest", worst}, {"checks", list}});
+  } else {
+    Print(
+        Format("{} of {} models of {} architectures within 1e-4 of their "
+               "reference; the largest difference is {:.1e}\n",
+               passed, checks.size(), names.size(), worst));
+  }
+  return all ? 0 : 1;
+}
+
+}  // namespace
+
 int VerifyVerb(const Invocation& call) {
-  const auto path = LocateModel(call.positionals[0]);
+  const std::string name =
+      call.positionals.empty() ? "" : call.positionals.front();
+  if (name.empty() || !std::filesystem::exists(name)) {
+    const auto checks = generate::VerifyArchitectures(name, ThreadsOption(call),
+                                                      ProgressLine());
+    if (!checks.empty()) return PrintArchitectures(call, checks);
+  }
+  const auto path = LocateModel(name);
   const generate::VerifyReport report =
       generate::VerifyModel(path, ThreadsOption(call), ProgressLine());
   if (call.json()) {
@@ -59,13 +113,18 @@ int VerifyVerb(const Invocation& call) {
                         {"measured", check.measured},
                         {"allowed", check.allowed}});
     }
-    PrintJson({{"passed", report.passed}, {"checks", checks}});
+    PrintJson({{"passed", report.passed},
+               {"architecture_only", report.architecture_only},
+               {"checks", checks}});
   } else {
+    if (report.architecture_only) {
+      Print(
+          "malmoi has no reference outputs of this very file. What was "
+          "checked is its architecture:\n");
+    }
     for (const generate::VerifyCheck& check : report.checks) {
-      Print(Format("{} {:<18} {} ({})\n",
-                   check.passed ? Paint("32", "ok  ", STDOUT_FILENO)
-                                : Paint("31", "FAIL", STDOUT_FILENO),
-                   check.name, check.measured, check.allowed));
+      Print(Format("{} {:<18} {} ({})\n", Mark(check.passed), check.name,
+                   check.measured, check.allowed));
     }
   }
   return report.passed ? 0 : 1;

@@ -393,14 +393,17 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi rm minilm",
      RemoveVerb},
     {"verify",
-     "MODEL",
+     "[MODEL]",
+     0,
      1,
-     1,
-     "Re-check a model's reference outputs here",
-     "모델의 기준 출력을 이 컴퓨터에서 다시 확인합니다",
+     "Re-check reference outputs here: of a model, or of every architecture",
+     "기준 출력을 이 컴퓨터에서 다시 확인합니다: 모델 하나 또는 모든 구조",
      {},
      {},
-     "malmoi verify smollm2",
+     "malmoi verify smollm2\n"
+     "malmoi verify\n"
+     "malmoi verify qwen3\n"
+     "malmoi verify ./my-model",
      VerifyVerb},
     {"bench",
      "[MODEL]",

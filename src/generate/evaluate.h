@@ -62,12 +62,28 @@ struct VerifyCheck {
 };
 struct VerifyReport {
   bool passed = false;
+  // No reference for this file travels with malmoi: its architecture was
+  // checked, on small models of its kind.
+  bool architecture_only = false;
   std::vector<VerifyCheck> checks;
 };
 // Re-checks the reference outputs that ship with malmoi for this model (found
-// by the sha256 of its file). No reference for it: kUnsupported.
+// by the sha256 of its file), or those of its architecture. No reference for
+// either: kUnsupported.
 VerifyReport VerifyModel(const std::filesystem::path& path, int threads,
                          const EvalProgress& progress = {});
+
+struct ArchitectureCheck {
+  std::string architecture, model;  // "qwen2", "qwen2-window"
+  bool passed = false;
+  double difference = 0;  // the largest, relative to the largest value
+  std::string error;      // or why it could not be compared
+};
+// Small models of every architecture, or of one, in f32 against what
+// transformers computed; empty for a name that is not there.
+std::vector<ArchitectureCheck> VerifyArchitectures(
+    std::string_view architecture, int threads,
+    const EvalProgress& progress = {});
 
 }  // namespace malmoi::generate
 
