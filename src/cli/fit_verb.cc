@@ -223,8 +223,7 @@ int FitVerb(const Invocation& call) {
   const auto local = hub::FindLocal(ref, options);
   if (!local) return FitRemote(call, ref, options);
   const auto checkpoint = models::Checkpoint::Open(local->path);
-  const generate::ModelInfo info =
-      generate::LanguageModel::Describe(local->path);
+  const generate::ModelInfo info = generate::DescribeModel(local->path);
   // What is wrong with the file or the context is said before measuring.
   generate::PlannedContext(models::PlanDecoder(checkpoint).spec, context);
   const ops::Machine machine = ops::DescribeMachine();

@@ -46,6 +46,30 @@ std::string RecordText(const models::QuantizeRecord& record) {
   return text;
 }
 
+// "30 layers of width 576, 9 heads, 3 for keys and values; 49152 tokens".
+std::string ShapeText(const generate::ModelInfo& info) {
+  if (info.layers == 0) return "-";
+  std::string text = std::to_string(info.layers);
+  if (info.decoder_layers > 0) text += Format(" + {}", info.decoder_layers);
+  text += Format(" {} {}", Translate("layers of width"), info.width);
+  if (info.heads > 0) {
+    text += Format(", {} {}", info.heads, Translate("heads"));
+    if (info.kv_heads != info.heads) {
+      text +=
+          Format(" ({} {})", info.kv_heads, Translate("of keys and values"));
+    }
+  }
+  return text + Format(", {} {}", info.vocabulary, Translate("tokens"));
+}
+
+std::string Joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) {
+    text += (text.empty() ? "" : ", ") + word;
+  }
+  return text.empty() ? "-" : text;
+}
+
 }  // namespace
 
 int PullVerb(const Invocation& call) {
@@ -91,8 +115,7 @@ int ShowVerb(const Invocation& call) {
                  .what = "the model is not on this machine",
                  .hint = "malmoi pull " + name});
   }
-  const generate::ModelInfo info =
-      generate::LanguageModel::Describe(local->path);
+  const generate::ModelInfo info = generate::DescribeModel(local->path);
   const std::string licence =
       local->licence.empty() ? info.license : local->licence;
   if (call.json()) {
@@ -103,14 +126,19 @@ int ShowVerb(const Invocation& call) {
                  {"quantization", info.quantization},
                  {"context", info.context},
                  {"license", licence},
-                 {"tasks", info.tasks}};
+                 {"tasks", info.tasks},
+                 {"shape",
+                  {{"layers", info.layers},
+                   {"decoder_layers", info.decoder_layers},
+                   {"width", info.width},
+                   {"heads", info.heads},
+                   {"kv_heads", info.kv_heads},
+                   {"vocabulary", info.vocabulary}}},
+                 {"languages", info.languages},
+                 {"tokenizer", info.tokenizer}};
     if (info.quantized) json["quantized"] = RecordJson(*info.quantized);
     PrintJson(json);
     return 0;
-  }
-  std::string tasks;
-  for (const std::string& task : info.tasks) {
-    tasks += (tasks.empty() ? "" : ", ") + task;
   }
   const auto row = [](std::string_view key, const std::string& value) {
     Print(Format("{:<14} {}\n", Translate(key), value));
@@ -121,9 +149,12 @@ int ShowVerb(const Invocation& call) {
   row("parameters", std::to_string(info.parameters));
   row("quantization", info.quantization);
   if (info.quantized) row("quantized", RecordText(*info.quantized));
-  row("context", std::to_string(info.context));
-  row("license", licence);
-  row("tasks", tasks.empty() ? "-" : tasks);
+  row("shape", ShapeText(info));
+  row("context", info.context > 0 ? std::to_string(info.context) : "-");
+  row("license", licence.empty() ? "-" : licence);
+  row("tasks", Joined(info.tasks));
+  row("languages", Joined(info.languages));
+  row("tokenizer", info.tokenizer.empty() ? "-" : info.tokenizer);
   row("size", FormatBytes(info.file_bytes));
   return 0;
 }

@@ -12,73 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::shared_ptr<const text::Tokenizer> TokenizerOf(
-    const models::Checkpoint& checkpoint) {
-  if (checkpoint.gguf) return text::Tokenizer::FromGguf(checkpoint.gguf);
-  return text::Tokenizer::FromFolder(checkpoint.path);
-}
-
-// The chat template's source; empty where there is none.
-std::string TemplateOf(const models::Checkpoint& checkpoint) {
-  if (checkpoint.gguf) {
-    return checkpoint.gguf->GetString("tokenizer.chat_template").value_or("");
-  }
-  const fs::path file = checkpoint.path / "chat_template.jinja";
-  if (fs::exists(file)) return ReadFile(file, 1 << 20);
-  const Json config =
-      ReadJsonIfThere(checkpoint.path / "tokenizer_config.json");
-  if (!config.is_object() || !config.contains("chat_template")) return "";
-  const Json& stored = config["chat_template"];
-  if (stored.is_string()) return stored.get<std::string>();
-  for (const Json& named : stored) {  // [{name, template}, ...]
-    if (named.is_object() && named.value("name", "") == "default") {
-      return named.value("template", "");
-    }
-  }
-  return "";
-}
-
-ModelInfo InfoOf(const models::Checkpoint& checkpoint) {
-  ModelInfo info;
-  info.path = checkpoint.path;
-  info.architecture = checkpoint.Architecture();
-  info.quantization = checkpoint.Quantization();
-  info.name = checkpoint.path.filename().string();
-  for (const auto& [name, tensor] : checkpoint.tensors()) {
-    info.parameters += tensor.elements();
-  }
-  std::error_code error;
-  if (checkpoint.gguf) {
-    const formats::GgufFile& file = *checkpoint.gguf;
-    info.name = file.GetString("general.name").value_or(info.name);
-    info.license = file.GetString("general.license").value_or("");
-    info.context =
-        file.GetInt(info.architecture + ".context_length").value_or(0);
-    info.file_bytes = fs::file_size(checkpoint.path, error);
-    info.quantized = models::ReadQuantizeRecord(file);
-  } else {
-    const Json& config = checkpoint.folder->config;
-    if (config.contains("max_position_embeddings") &&
-        config["max_position_embeddings"].is_number_integer()) {
-      info.context = config["max_position_embeddings"].get<int64_t>();
-    }
-    for (const auto& entry : fs::directory_iterator(checkpoint.path, error)) {
-      if (entry.path().extension() == ".safetensors") {
-        info.file_bytes += entry.file_size(error);
-      }
-    }
-  }
-  for (const models::Architecture& known : models::Architectures()) {
-    if (known.name != info.architecture) continue;
-    info.tasks = {known.describe_encoder != nullptr ? "embed" : "generate"};
-  }
-  if (info.tasks == std::vector<std::string>{"generate"} &&
-      !TemplateOf(checkpoint).empty()) {
-    info.tasks.push_back("chat");
-  }
-  return info;
-}
-
 void AddEnds(const models::Checkpoint& checkpoint, std::vector<int32_t>& ends) {
   if (!checkpoint.folder || !checkpoint.folder->generation_config.is_object()) {
     return;
@@ -121,10 +54,6 @@ std::shared_ptr<LanguageModel> LanguageModel::Load(const fs::path& path,
   model->end_tokens_ = model->tokenizer_->end_of_generation_ids();
   AddEnds(checkpoint, model->end_tokens_);
   return model;
-}
-
-ModelInfo LanguageModel::Describe(const fs::path& path) {
-  return InfoOf(models::Checkpoint::Open(path));
 }
 
 std::shared_ptr<const text::Tokenizer> LanguageModel::LoadTokenizer(

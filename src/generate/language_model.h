@@ -11,10 +11,10 @@
 
 #include "base/json.h"
 #include "base/thread_pool.h"
+#include "generate/model_info.h"
 #include "models/checkpoint.h"
 #include "models/decoder.h"
 #include "models/packed_cache.h"
-#include "models/quantize_record.h"
 #include "models/registry.h"
 #include "text/template/chat_template.h"
 #include "text/tokenize/tokenizer.h"
@@ -27,28 +27,11 @@ struct LoadOptions {
   models::PackedCacheOptions packed;  // none is kept by default
 };
 
-// What `show` prints; nothing here needs the weights to be packed.
-struct ModelInfo {
-  std::string name;  // general.name or the folder's name
-  std::filesystem::path path;
-  std::string architecture;
-  int64_t parameters = 0;
-  std::string quantization;
-  int64_t context = 0;  // tokens it was trained for
-  std::string license;  // empty: not stated
-  uint64_t file_bytes = 0;
-  // What quantizing lost, where the file says so.
-  std::optional<models::QuantizeRecord> quantized;
-  std::vector<std::string> tasks;  // {"generate", "chat"}
-};
-
 class LanguageModel {
  public:
   // A GGUF file or a Hugging Face folder. Throws malmoi::Error.
   static std::shared_ptr<LanguageModel> Load(const std::filesystem::path& path,
                                              const LoadOptions& options = {});
-  // Only headers are read.
-  static ModelInfo Describe(const std::filesystem::path& path);
   // Only the tokenizer is read.
   static std::shared_ptr<const text::Tokenizer> LoadTokenizer(
       const std::filesystem::path& path);

@@ -13,6 +13,10 @@
 
 namespace malmoi::generate {
 
+// Whether a tokenizer's special token names a language: "__de__", "de_DE",
+// "deu_Latn".
+bool NamesLanguage(std::string_view token);
+
 class Translation {
  public:
   // From one language to another, each as the model names it ("deu_Latn",
