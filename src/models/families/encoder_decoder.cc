@@ -261,10 +261,12 @@ std::span<const float> EncoderDecoderFamily::Forward(
   if (batch.rows == 0) return {};
   Begin(exec, batch);
   RunStack(exec, batch);
+  const std::span<const float> logits = Logits(exec, batch, inputs);
+  // Last: what throws before leaves the sequences as they were.
   for (const Run& run : batch.runs) {
     run.own->SetLength(run.first_position + run.rows());
   }
-  return Logits(exec, batch, inputs);
+  return logits;
 }
 
 std::unique_ptr<EncoderDecoder> EncoderDecoder::Load(
