@@ -18,12 +18,19 @@ int64_t PanelsPerTask(const PackedMatrix& matrix) {
       1, static_cast<int64_t>(kTaskBytes /
                               std::max<size_t>(1, matrix.panel_bytes)));
 }
+// Of a tensor whose rows may have to be gathered first.
+size_t RowBytes(const Tensor& tensor) {
+  const auto bytes =
+      ByteSize(tensor.dtype, static_cast<uint64_t>(tensor.columns()));
+  MALMOI_CHECK(bytes.has_value());
+  return *bytes;
+}
 // What the kernel needs, and behind it the rows of a panel where they are
 // gathered.
 size_t ScratchBytes(const PackJob& job) {
   const size_t own = kernels::PackScratchBytes(job.matrix->columns);
   const size_t rows = static_cast<size_t>(job.matrix->lanes);
-  return own + (job.gather ? rows * job.tensor->row_bytes() : 0);
+  return own + (job.gather ? rows * RowBytes(*job.tensor) : 0);
 }
 // Matrices begin at cache lines.
 size_t Padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -91,7 +98,7 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs,
     const Piece& piece = pieces[static_cast<size_t>(task)];
     const Tensor& tensor = *piece.job->tensor;
     const PackedMatrix& matrix = *piece.job->matrix;
-    const size_t row_bytes = tensor.row_bytes();
+    const size_t row_bytes = RowBytes(tensor);
     const int lanes = matrix.lanes;
     for (int64_t i = 0; i < piece.panels; ++i) {
       const int64_t row = (piece.first_panel + i) * lanes;

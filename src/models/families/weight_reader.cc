@@ -282,7 +282,9 @@ bool WeightReader::WidenScales() {
   for (ops::PackJob& job : jobs_) {
     const Tensor& tensor = *job.tensor;
     if (tensor.dtype != DType::kMXFP4 || job.as_f32) continue;
-    std::vector<std::byte> row(tensor.row_bytes());
+    // It has no data where rows are gathered.
+    std::vector<std::byte> row(
+        *ByteSize(tensor.dtype, static_cast<uint64_t>(tensor.columns())));
     for (int64_t r = 0; r < tensor.rows() && !job.as_f32; ++r) {
       const std::byte* from = row.data();
       if (job.gather) {
