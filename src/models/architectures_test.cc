@@ -208,6 +208,7 @@ const Case kCases[] = {
     {"zoo/gpt_neox", "", 72},
     {"zoo/gpt_neox-serial", "", 72},
     {"zoo/gpt_oss", "", 72},
+    {"zoo/gpt_oss-mxfp4", "", 72},
     {"zoo/granite", "", 72},
     {"zoo/hyperclovax", "", 72},
     {"zoo/lfm2", "", 72},
