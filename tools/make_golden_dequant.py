@@ -11,7 +11,7 @@ from gguf import GGMLQuantizationType as T
 
 rng = np.random.default_rng(5)
 out = {}
-for name in "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS F16 BF16".split():
+for name in "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS F16 BF16 MXFP4".split():
     t = T[name]
     block, size = gguf.GGML_QUANT_SIZES[t]
     n = 1024 // block
@@ -23,6 +23,8 @@ for name in "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS F16
         values = rng.standard_normal(n).astype(np.float32)
         data = (values.astype(np.float16).view(np.uint8).reshape(n, 2) if name == "F16" else
                 (values.view(np.uint32) >> 16).astype(np.uint16).view(np.uint8).reshape(n, 2))
+    elif name == "MXFP4":
+        data[:, 0] %= 248  # what is more may overflow; 255 is not a number
     else:
         for offset in at:
             data[:, offset:offset + 2] = half()

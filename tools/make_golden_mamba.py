@@ -16,9 +16,7 @@ from golden_random import (Watch, build, load_expected, print_tensors, reload,
                            save)
 from make_golden_architectures import make_tokenizer, write_json
 
-LLAMA_CPP = os.environ.get(
-    "LLAMA_CPP", "/work/main/build/peers/llama_cpp_python-0.3.36/"
-    "vendor/llama.cpp")
+LLAMA_CPP = os.environ.get("LLAMA_CPP", "llama.cpp")
 VOCABULARY, BOS, EOS = 300, 298, 299
 LENGTHS, GREEDY, ALL_LOGITS = (5, 33, 48), 32, 5
 
@@ -78,6 +76,12 @@ MODELS = {
         ("GraniteMoeHybrid", GRANITE | dict(
             num_hidden_layers=2, position_embedding_type="rope",
             layer_types=["attention", "attention"]), True),
+    "granite-hybrid-experts":
+        ("GraniteMoeHybrid", GRANITE | dict(
+            vocab_size=304, num_hidden_layers=3, num_local_experts=5,
+            num_experts_per_tok=2, intermediate_size=24,
+            position_embedding_type="nope",
+            layer_types=["mamba", "attention", "mamba"]), True),
     "falcon-h1":
         ("FalconH1", FALCON_H1 | dict(mamba_rms_norm=False), True),
     "falcon-h1-norm":

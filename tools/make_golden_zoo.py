@@ -15,6 +15,7 @@ import contextlib, copy, glob, json, math, os, shutil, sys, tempfile
 import tokenizers, torch, transformers
 from safetensors.torch import save_file
 
+import zoo_mxfp4
 from golden_models import (TEXT, greedy, make_tokenizer, prompt, write_json,
                            write_tokenizer_files)
 from zoo_configs import models
@@ -70,7 +71,7 @@ def standard_deviation(name, shape, how):
 def make_model(config, how, seed):
     """A model of random weights that bfloat16 holds exactly."""
     config = copy.deepcopy(config)
-    config._attn_implementation = "eager"
+    config._attn_implementation = how.get("attention", "eager")
     model = transformers.AutoModelForCausalLM.from_config(
         config, dtype=torch.float32).eval()
     numbers = torch.Generator().manual_seed(seed)
@@ -92,6 +93,8 @@ def make_model(config, how, seed):
             random *= standard_deviation(name, w.shape, how)
         w.copy_(random)
         w.copy_(w.bfloat16().float())
+    if how.get("mxfp4"):
+        zoo_mxfp4.round_experts(model)
     return model
 
 
@@ -192,7 +195,7 @@ def check_saved(folder, config, ids, how, logits):
     config = transformers.AutoConfig.from_pretrained(f"{folder}/{config}")
     model = transformers.AutoModelForCausalLM.from_pretrained(
         folder, config=config, dtype=torch.float32,
-        attn_implementation="eager").eval()
+        attn_implementation=how.get("attention", "eager")).eval().float()
     reset(model, how)
     got = model(torch.tensor([ids]), use_cache=False).logits[0]
     assert torch.equal(got, logits), float((got - logits).abs().max())
@@ -202,6 +205,8 @@ def save(model, folder, tokenizer, how):
     copy.deepcopy(model).bfloat16().save_pretrained(folder)
     if "rewrite" in how:
         how["rewrite"](folder)
+    if how.get("mxfp4"):
+        zoo_mxfp4.rewrite(folder)
     if tokenizer:
         write_tokenizer_files(folder, tokenizer)
 

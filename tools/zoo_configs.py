@@ -228,7 +228,10 @@ def falcon_models():
     yield "falcon-alibi", FalconConfig(
         **common | {"num_attention_heads": 6, "hidden_size": 48},
         alibi=True, bias=True, multi_query=False, parallel_attn=False,
-        ffn_hidden_size=56), {"gguf": False}
+        ffn_hidden_size=56), {
+            # Eager attention of transformers 5.24 adds the slopes twice, in
+            # the mask and to the scores; the usual one adds them once.
+            "gguf": False, "attention": "sdpa"}
 
 
 def cohere_models():
@@ -298,15 +301,19 @@ def in_exaones_words(folder):
 
 def late_models():
     # Gates and linear parts that go over swiglu_limit.
-    yield "gpt_oss", GptOssConfig(
-        **RMS | {"intermediate_size": 24}, head_dim=16, sliding_window=WINDOW,
-        num_local_experts=5, num_experts_per_tok=2, swiglu_limit=7.0,
-        rope_parameters=rope(
-            5000.0, rope_type="yarn", factor=4.0, beta_fast=8.0,
-            beta_slow=1.0, truncate=False,
-            original_max_position_embeddings=64)), {
-                "transposed": ("gate_up_proj", "experts.down_proj"),
-                "gains": {"gate_up_proj": 4.0, "experts.down_proj": 0.25}}
+    # Blocks of MXFP4 are 32 inputs.
+    for name, width, hidden in (("gpt_oss", 32, 24), ("gpt_oss-mxfp4", 64, 32)):
+        yield name, GptOssConfig(
+            **RMS | {"intermediate_size": hidden, "hidden_size": width},
+            head_dim=16, sliding_window=WINDOW,
+            num_local_experts=5, num_experts_per_tok=2, swiglu_limit=7.0,
+            rope_parameters=rope(
+                5000.0, rope_type="yarn", factor=4.0, beta_fast=8.0,
+                beta_slow=1.0, truncate=False,
+                original_max_position_embeddings=64)), {
+                    "transposed": ("gate_up_proj", "experts.down_proj"),
+                    "mxfp4": name.endswith("mxfp4"),
+                    "gains": {"gate_up_proj": 4.0, "experts.down_proj": 0.25}}
     yield "phi4-mini", Phi3Config(
         **RMS | {"num_attention_heads": 2, "num_key_value_heads": 1,
                  "max_position_embeddings": 96},

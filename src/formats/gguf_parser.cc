@@ -38,7 +38,7 @@ constexpr GgmlType kGgmlTypes[] = {
     {26, "I32", DType::kI32, true},       {27, "I64", DType::kI64, true},
     {28, "F64", DType::kF64, true},       {29, "IQ1_M", kNone, false},
     {30, "BF16", DType::kBF16, true},     {34, "TQ1_0", kNone, false},
-    {35, "TQ2_0", kNone, false},          {39, "MXFP4", kNone, false},
+    {35, "TQ2_0", kNone, false},          {39, "MXFP4", DType::kMXFP4, true},
 };
 
 constexpr std::array<size_t, kTypeCount> kTypeBytes = {1, 1, 2, 2, 4, 4, 4,
@@ -154,7 +154,7 @@ GgufParser::Entry GgufParser::ReadTensor() {
         ErrorCode::kUnsupported,
         {.where = where_,
          .what = Format("tensor {} has an unsupported type", entry.name),
-         .expected = "F32, F16, BF16, Q4_0 to Q8_0, Q2_K to Q6_K, IQ4",
+         .expected = "F32, F16, BF16, Q4_0 to Q8_0, Q2_K to Q6_K, IQ4, MXFP4",
          .got = type == std::end(kGgmlTypes) ? Format("type {}", id)
                                              : std::string(type->name),
          .hint = "another quantization of the model"});

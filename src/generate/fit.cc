@@ -191,11 +191,12 @@ PredictedTime PredictForward(const DecoderPlan& plan, const ops::Roofs& roofs,
   // Norm, projections, attention, output; norm, gate and up, down.
   // Of a state space projection, convolution, two more where channels have
   // steps, scan and output.
+  const int64_t beside = spec.state_space.beside ? 4 * spec.layers : 0;
   const int64_t regions =
       spec.HasFeedForward()
           ? spec.layers * (spec.post_norms ? 7 : 5) + 1
           : spec.layers * (spec.state_space.heads > 0 ? 4 : 6) + 1;
-  time.regions = static_cast<double>(regions) * kCalibration.region_s;
+  time.regions = static_cast<double>(regions + beside) * kCalibration.region_s;
   return time;
 }
 

@@ -200,7 +200,9 @@ TEST_P(StateSpaceGenerationTest, FitCountsTheState) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, StateSpaceGenerationTest,
-                         ::testing::Values("granite-hybrid", "mamba",
+                         ::testing::Values("falcon-h1",
+                                           "granite-hybrid-experts",
+                                           "granite-hybrid", "mamba",
                                            "mamba2-groups"),
                          [](const auto& info) {
                            std::string name = info.param;

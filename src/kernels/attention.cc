@@ -62,7 +62,13 @@ void MergeStates(const AttentionState& to, const AttentionState& from,
 void FinishState(const AttentionState& state, const AttentionQuery* queries,
                  int count, int64_t head_dim) {
   for (int q = 0; q < count; ++q) {
-    const float inverse = 1.0f / state.total[q];
+    float total = state.total[q], factor = 1.0f;
+    if (queries[q].sink != nullptr) {
+      const float largest = std::max(state.largest[q], *queries[q].sink);
+      factor = std::exp(state.largest[q] - largest);
+      total = total * factor + std::exp(*queries[q].sink - largest);
+    }
+    const float inverse = factor / total;
     for (int64_t d = 0; d < head_dim; ++d) {
       queries[q].out[d] = state.sums[q * head_dim + d] * inverse;
     }

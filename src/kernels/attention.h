@@ -41,6 +41,9 @@ struct AttentionQuery {
   int64_t visible = 0;           // which are not none
   float* out = nullptr;          // [head_dim]
   const float* bias = nullptr;   // added to scores, by position; null: none
+  // A score of no position: it takes its share of the softmax and gives
+  // nothing (Xiao et al. 2024, attention sinks). Null: none.
+  const float* sink = nullptr;
 };
 
 // Up to kMaxAttentionQueries queries, whose `first` and `visible` do not
@@ -75,7 +78,7 @@ AttentionState StateAt(float* memory, int count);
 // them (Dao 2023, FlashAttention-2).
 void MergeStates(const AttentionState& to, const AttentionState& from,
                  int count, int64_t head_dim);
-// Divides and stores every query's result.
+// Lets the sinks in, divides and stores every query's result.
 void FinishState(const AttentionState& state, const AttentionQuery* queries,
                  int count, int64_t head_dim);
 

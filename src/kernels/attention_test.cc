@@ -102,8 +102,11 @@ struct Seen {
 struct Outcome {
   std::vector<float> queries, together, alone;
 };
+// `bias`: of scores, by position; `sinks`: of each query.
 Outcome Attend(Cache& cache, const KernelTable& table, int64_t head_dim,
-               const std::vector<Seen>& seen) {
+               const std::vector<Seen>& seen,
+               const std::vector<float>& bias = {},
+               const std::vector<float>& sinks = {}) {
   Random random(7);
   const size_t dim = static_cast<size_t>(cache.padded());
   Outcome out;
@@ -117,6 +120,8 @@ Outcome Attend(Cache& cache, const KernelTable& table, int64_t head_dim,
     }
     tile.push_back({out.queries.data() + q * dim, seen[q].first,
                     seen[q].visible, out.together.data() + q * dim});
+    if (!bias.empty()) tile.back().bias = bias.data();
+    if (!sinks.empty()) tile.back().sink = &sinks[q];
     AttentionQuery one = tile.back();
     one.out = out.alone.data() + q * dim;
     cache.Attend(table, {one});
@@ -160,13 +165,42 @@ TEST_P(AttentionTest, EqualsTheScalarTwinWhateverSharesTheTile) {
   }
 }
 
-// softmax(query·keys)·values in double precision, from what was stored.
-TEST_P(AttentionTest, IsTheFormulaWithinThePrecisionOfItsType) {
+// A slope by position, as ALiBi has it, and sinks below and above all scores.
+TEST_P(AttentionTest, BiasesAndSinksEqualTheScalarTwin) {
+  constexpr int64_t kPositions = 1152, kDim = 80;
+  std::vector<float> bias;
+  for (int64_t j = 0; j < kPositions; ++j) {
+    bias.push_back(0.03125f * static_cast<float>(j));
+  }
+  for (const KvType type : kTypes) {
+    Cache cache(type, kDim, kPositions, ScalarKernels());
+    for (const auto& seen : {Spread(1, 1, 1, 0), Spread(7, 60, 1, 0),
+                             Spread(13, 1, 90, 0), Spread(64, 33, 17, 70)}) {
+      std::vector<float> sinks;
+      for (size_t q = 0; q < seen.size(); ++q) {
+        sinks.push_back(static_cast<float>(q % 5) * 12.0f - 24.0f);
+      }
+      const Outcome fast = Attend(cache, *GetParam(), kDim, seen, bias, sinks);
+      const Outcome twin =
+          Attend(cache, ScalarKernels(), kDim, seen, bias, sinks);
+      for (size_t i = 0; i < fast.together.size(); ++i) {
+        ASSERT_NEAR(fast.together[i], twin.together[i], 3e-6)
+            << static_cast<int>(type) << " " << seen.size() << " " << i;
+        ASSERT_EQ(fast.together[i], fast.alone[i]) << seen.size() << " " << i;
+      }
+    }
+  }
+}
+
+// softmax(query·keys + bias, sink)·values in double precision, from what was
+// stored.
+void CheckFormula(const KernelTable& table, const std::vector<float>& bias,
+                  const std::vector<float>& sinks) {
   constexpr int64_t kDim = 64, kPositions = 600;
   const std::vector<Seen> seen = {{0, 1}, {0, 90}, {30, 513}, {100, 600}};
   for (const KvType type : kTypes) {
-    Cache cache(type, kDim, kPositions, *GetParam());
-    const Outcome out = Attend(cache, *GetParam(), kDim, seen);
+    Cache cache(type, kDim, kPositions, table);
+    const Outcome out = Attend(cache, table, kDim, seen, bias, sinks);
     // An 8-bit code is within 1/254 of the largest of its 32, a score of 64
     // products of two such within some hundredths.
     const double tolerance = type == KvType::kF32   ? 2e-6
@@ -174,9 +208,12 @@ TEST_P(AttentionTest, IsTheFormulaWithinThePrecisionOfItsType) {
                                                     : 2e-2;
     for (size_t q = 0; q < seen.size(); ++q) {
       std::vector<double> weights;
-      double total = 0;
+      double total =
+          sinks.empty() ? 0.0 : std::exp(static_cast<double>(sinks[q]));
       for (int64_t j = seen[q].first; j < seen[q].visible; ++j) {
-        double score = 0;
+        double score = bias.empty()
+                           ? 0.0
+                           : static_cast<double>(bias[static_cast<size_t>(j)]);
         for (int64_t d = 0; d < kDim; ++d) {
           score += static_cast<double>(cache.key(j, d)) *
                    static_cast<double>(
@@ -198,6 +235,15 @@ TEST_P(AttentionTest, IsTheFormulaWithinThePrecisionOfItsType) {
       }
     }
   }
+}
+
+TEST_P(AttentionTest, IsTheFormulaWithinThePrecisionOfItsType) {
+  CheckFormula(*GetParam(), {}, {});
+  std::vector<float> bias;
+  for (int j = 0; j < 600; ++j) {
+    bias.push_back(0.01f * static_cast<float>(j));
+  }
+  CheckFormula(*GetParam(), bias, {-3.0f, 1.0f, 2.0f, 9.0f});
 }
 
 TEST_P(AttentionTest, StoresWhatTheScalarTwinStores) {

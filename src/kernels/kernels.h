@@ -106,7 +106,7 @@ struct KernelTable {
   void (*add)(float* to, const float* from, int64_t count);
 
   // Of state spaces, see kernels/state_space.h.
-  void (*convolve_silu)(const Convolution& in);
+  void (*convolve)(const Convolution& in);
   void (*scan_channels)(const Scan& in);
   void (*scan_head)(const Scan& in);
   // values = log(1+exp(values)).

@@ -325,10 +325,12 @@ TEST_P(KernelTest, StateSpacesEqualTheScalarTwin) {
       all = step;
       std::vector<float> decays(kRows, 0.75f);
       for (int64_t rows : {2, 5}) {
-        table.convolve_silu({rows, stride, kTaps, x.data(), stride,
-                             filters.data(), bias.data(), window.data(), stride,
-                             y.data(), stride});
-        all.insert(all.end(), y.begin(), y.end());
+        for (const bool silu : {false, true}) {
+          table.convolve({rows, stride, kTaps, x.data(), stride, filters.data(),
+                          bias.data(), window.data(), stride, y.data(), stride,
+                          silu});
+          all.insert(all.end(), y.begin(), y.end());
+        }
         Scan scan = {rows, stride, kStates, x.data(), stride};
         scan.in = in.data();
         scan.out = out.data();

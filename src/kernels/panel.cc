@@ -184,6 +184,7 @@ Codes CodesFor(DType dtype) {
     case DType::kQ5_0:
     case DType::kQ5_1:
     case DType::kQ5_K:
+    case DType::kMXFP4:
       return Codes::kU5;
     case DType::kQ6_K:
       return Codes::kU6;

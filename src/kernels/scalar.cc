@@ -194,7 +194,7 @@ void Add(float* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
-void ConvolveSilu(const Convolution& in) {
+void Convolve(const Convolution& in) {
   const int64_t before = in.taps - 1;
   const auto input = [&](int64_t t) {
     return t < 0 ? in.window + (before + t) * in.stride
@@ -207,7 +207,8 @@ void ConvolveSilu(const Convolution& in) {
         sum = std::fma(in.filters[k * in.stride + c], input(t - before + k)[c],
                        sum);
       }
-      in.out[t * in.out_stride + c] = sum / (1.0f + std::exp(-sum));
+      in.out[t * in.out_stride + c] =
+          in.silu ? sum / (1.0f + std::exp(-sum)) : sum;
     }
   }
   for (int64_t j = 0; j < before; ++j) {
@@ -426,7 +427,7 @@ const KernelTable& ScalarKernels() {
       .gelu_mul = GeluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = Add,
-      .convolve_silu = ConvolveSilu,
+      .convolve = Convolve,
       .scan_channels = ScanChannels,
       .scan_head = ScanHead,
       .softplus = Softplus,

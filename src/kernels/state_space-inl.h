@@ -38,7 +38,8 @@ HWY_INLINE void ForChannels(int64_t channels, F&& body) {
   for (; c < channels; ++c) body(std::integral_constant<int, 1>(), DOne(), c);
 }
 
-void ConvolveSilu(const Convolution& in) {
+template <bool kSilu>
+void ConvolveRows(const Convolution& in) {
   const int64_t before = in.taps - 1;
   const auto input = [&](int64_t t) {
     return t < 0 ? in.window + (before + t) * in.stride
@@ -52,10 +53,12 @@ void ConvolveSilu(const Convolution& in) {
         sum = hn::MulAdd(hn::LoadU(d, in.filters + k * in.stride + c),
                          hn::LoadU(d, input(t - before + k) + c), sum);
       }
-      const auto exponential =
-          hn::Exp(d, hn::Min(hn::Neg(sum), hn::Set(d, 88.0f)));
-      hn::StoreU(hn::Div(sum, hn::Add(hn::Set(d, 1.0f), exponential)), d,
-                 out + c);
+      if constexpr (kSilu) {
+        const auto exponential =
+            hn::Exp(d, hn::Min(hn::Neg(sum), hn::Set(d, 88.0f)));
+        sum = hn::Div(sum, hn::Add(hn::Set(d, 1.0f), exponential));
+      }
+      hn::StoreU(sum, d, out + c);
     });
   }
   // In ascending order: what is moved up has not been written yet.
@@ -64,6 +67,10 @@ void ConvolveSilu(const Convolution& in) {
     float* to = in.window + j * in.stride;
     if (from != to) std::copy_n(from, in.channels, to);
   }
+}
+
+void Convolve(const Convolution& in) {
+  in.silu ? ConvolveRows<true>(in) : ConvolveRows<false>(in);
 }
 
 // log(1+exp(x)), as max(x, 0) + log(1+exp(-|x|)).

@@ -23,6 +23,7 @@ struct Convolution {
   int64_t stride = 0;
   float* out = nullptr;  // [rows], out_stride apart
   int64_t out_stride = 0;
+  bool silu = true;  // of the sums
 };
 
 // The recurrence of channels that remember `states` values each:

@@ -42,7 +42,7 @@ const KernelTable* Table() {
       .gelu_mul = GeluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = AddRows,
-      .convolve_silu = ConvolveSilu,
+      .convolve = Convolve,
       .scan_channels = ScanChannels,
       .scan_head = ScanHead,
       .softplus = Softplus,

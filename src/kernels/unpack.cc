@@ -162,6 +162,17 @@ void IQ4_XS(const uint8_t* b, Out o) {
   }
 }
 
+// Open Compute Project, Microscaling Formats 1.0: 4-bit floats (E2M1), twice
+// which are integers, and half a power of two (E8M0). Codes are 16 more, so
+// that five bits hold them.
+constexpr uint8_t kMxfp4Codes[16] = {16, 17, 18, 19, 20, 22, 24, 28,
+                                     16, 15, 14, 13, 12, 10, 8,  4};
+void MXFP4(const uint8_t* b, Out o) {
+  OneGroup(Mxfp4Scale(b[0]), 0, o);
+  Nibbles(b + 1, 16, o.codes);
+  for (int i = 0; i < 32; ++i) o.codes[i] = kMxfp4Codes[o.codes[i]];
+}
+
 using Unpacker = void (*)(const uint8_t*, Out);
 Unpacker UnpackerFor(DType dtype) {
   switch (dtype) {
@@ -189,6 +200,8 @@ Unpacker UnpackerFor(DType dtype) {
       return IQ4_NL;
     case DType::kIQ4_XS:
       return IQ4_XS;
+    case DType::kMXFP4:
+      return MXFP4;
     default:
       break;
   }
@@ -209,6 +222,7 @@ int ZeroPoint(DType dtype) {
     case DType::kQ4_0:
       return 8;
     case DType::kQ5_0:
+    case DType::kMXFP4:
       return 16;
     case DType::kQ8_0:
       return 128;

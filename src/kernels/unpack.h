@@ -32,6 +32,17 @@ int ZeroPoint(DType dtype);
 void DequantizeRow(DType dtype, const std::byte* row, int64_t columns,
                    float* out);
 
+// Half the power of two of an E8M0 scale, exactly; 255 is not a number.
+inline float Mxfp4Scale(uint8_t scale) {
+  if (scale == 255) return std::bit_cast<float>(0x7fc00000u);
+  return std::bit_cast<float>(scale < 2 ? 0x200000u << scale
+                                        : (scale - 1u) << 23);
+}
+// Whether it is a number of 16 bits, so that a panel keeps it.
+inline bool Mxfp4ScaleFitsHalf(uint8_t scale) {
+  return scale >= 128 - 24 && scale <= 128 + 15;
+}
+
 inline float HalfToFloat(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
   const uint32_t exponent = (half >> 10) & 31;

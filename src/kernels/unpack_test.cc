@@ -36,7 +36,7 @@ TEST(Dequantize, EqualsTheReferenceBitForBit) {
   const Json golden =
       ParseJson(ReadFile(MALMOI_SOURCE_DIR "/tests/golden/dequant/blocks.json"),
                 "blocks.json");
-  EXPECT_EQ(golden.size(), 14u);
+  EXPECT_EQ(golden.size(), 15u);
   for (const auto& [name, item] : golden.items()) {
     const DType dtype = Named(name);
     const auto blocks = FromHex(item["blocks"].get<std::string>());
@@ -71,6 +71,18 @@ TEST(Dequantize, EqualsTheReferenceBitForBit) {
       }
     }
   }
+}
+
+// Half of 2^(scale - 127).
+TEST(Dequantize, ScalesOfMxfp4ArePowersOfTwo) {
+  for (int scale = 0; scale < 255; ++scale) {
+    const float value = Mxfp4Scale(static_cast<uint8_t>(scale));
+    EXPECT_EQ(value, std::ldexp(1.0f, scale - 128)) << scale;
+    EXPECT_EQ(Mxfp4ScaleFitsHalf(static_cast<uint8_t>(scale)),
+              HalfToFloat(FloatToHalf(value)) == value)
+        << scale;
+  }
+  EXPECT_TRUE(std::isnan(Mxfp4Scale(255)));
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ bool IsNorm(const Spec& spec, Role role) {
     case Role::kAttentionNorm:
     case Role::kQueryNorm:
     case Role::kKeyNorm:
+    case Role::kSinks:
     case Role::kPostAttentionNorm:
     case Role::kFeedForwardNorm:
     case Role::kPostFeedForwardNorm:
@@ -58,6 +59,8 @@ bool Uses(const Spec& spec, Role role, int64_t layer) {
     case Role::kDown:
       return !spec.experts.In(layer);
     case Role::kSharedRouter:
+      return spec.experts.In(layer) && shared && spec.experts.shared_router;
+    case Role::kSharedGateUp:
     case Role::kSharedGate:
     case Role::kSharedUp:
     case Role::kSharedDown:
@@ -74,7 +77,7 @@ bool Uses(const Spec& spec, Role role, int64_t layer) {
     case Role::kStateParts:
     case Role::kStateStep:
     case Role::kStateOut:
-      return !spec.Attends(layer);
+      return spec.HasState(layer);
     default:
       return !IsExpert(role) || spec.experts.In(layer);
   }
@@ -120,10 +123,19 @@ Found FindTensors(const Checkpoint& checkpoint,
       }
       return;
     }
-    // What GGUF stores in parts has no name there.
+    // What GGUF stores in parts has no name there. Recipes know matrices by the
+    // end of theirs.
     std::string gguf =
         name.gguf.empty() ? it->first : FillName(name.gguf, layer);
+    if (IsExpert(name.role) && !gguf.ends_with(".weight")) gguf += ".weight";
     Tensor tensor = it->second;
+    if (stored.ends_with("_blocks") && tensor.shape.size() == 4) {
+      tensor.dtype = DType::kMXFP4;  // bytes of two weights
+      tensor.shape = {tensor.shape[0], tensor.shape[1], 32 * tensor.shape[2]};
+    } else if (IsExpert(name.role) && spec.experts.transposed &&
+               tensor.shape.size() == 3) {
+      std::swap(tensor.shape[1], tensor.shape[2]);
+    }
     if (numbered) tensor.shape.insert(tensor.shape.begin(), spec.experts.count);
     if (!IsNorm(spec, name.role)) {
       const size_t axes = IsExpert(name.role) ? 3 : 2;
@@ -156,7 +168,9 @@ std::vector<int64_t> Parts(Role role, int64_t rows, const Spec& spec) {
   const int64_t hidden = spec.feed_forward.hidden;
   if (role == Role::kQueryKeyValue && rows == q + 2 * kv) return {q, kv, kv};
   if (role == Role::kGateUp && rows == 2 * hidden) return {hidden, hidden};
-  if (role == Role::kExpertGateUp) return {rows / 2, rows / 2};
+  if (role == Role::kExpertGateUp || role == Role::kSharedGateUp) {
+    return {rows / 2, rows / 2};
+  }
   return {rows};
 }
 

@@ -56,6 +56,9 @@ INSTANTIATE_TEST_SUITE_P(
                       "architectures/phi3-longrope", "architectures/gemma3",
                       "zoo/gpt2", "zoo/mixtral", "zoo/olmoe", "zoo/qwen2_moe",
                       "zoo/qwen2_moe-mixed", "zoo/qwen3_moe", "zoo/granitemoe",
+                      "zoo/gpt_oss", "zoo/gpt_oss-mxfp4", "zoo/lfm2",
+                      "zoo_state_space/falcon-h1",
+                      "zoo_state_space/granite-hybrid-experts",
                       "zoo_state_space/falcon-mamba",
                       "zoo_state_space/granite-hybrid", "zoo_state_space/mamba",
                       "zoo_state_space/mamba2"));

@@ -35,7 +35,7 @@ KvShape ShapeOf(const Spec& spec, KvType type) {
           attention.kv_heads,
           kernels::PaddedHeadDim(type, attention.head_dim),
           type,
-          spec.layers - layers,
+          spec.StateLayers(),
           spec.state_space.state_size()};
 }
 

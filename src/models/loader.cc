@@ -7,6 +7,15 @@
 
 namespace malmoi::models {
 
+namespace {
+constexpr std::string_view kBlocks = "_blocks";
+}
+
+int64_t Parameters(std::string_view name, const Tensor& tensor) {
+  if (tensor.dtype != DType::kU8) return tensor.elements();
+  return name.ends_with(kBlocks) ? 2 * tensor.elements() : 0;
+}
+
 const Tensor* TensorFinder::FindOptional(Role role, int64_t layer,
                                          const Shape& shape) {
   return FindOptional(Name(role, layer), shape);
@@ -50,8 +59,39 @@ const Tensor* TensorFinder::FindBias(Role role, int64_t layer,
   constexpr std::string_view kWeight = ".weight";
   if (name.ends_with(kWeight)) {
     name.replace(name.size() - kWeight.size(), kWeight.size(), ".bias");
+  } else {
+    if (name.ends_with(kBlocks)) name.resize(name.size() - kBlocks.size());
+    name += "_bias";
   }
   return Find(name, shape);
+}
+
+BlocksAndScales TensorFinder::FindBlocks(Role role, int64_t layer,
+                                         int64_t experts, int64_t rows,
+                                         int64_t columns) {
+  const std::string name = Name(role, layer);
+  const std::string stem(name, 0, name.size() - kBlocks.size());
+  const int64_t blocks = columns / 32;
+  const auto find = [&](const std::string& each, const Shape& shape) {
+    const auto it = checkpoint_.tensors().find(each);
+    const Tensor* found =
+        it != checkpoint_.tensors().end() ? &it->second : nullptr;
+    claimed_.push_back(each);
+    if (found != nullptr && found->dtype == DType::kU8 &&
+        found->shape == shape && columns % 32 == 0) {
+      return found;
+    }
+    problems_.push_back(Format("{} is {}, expected U8 {}", each,
+                               found == nullptr
+                                   ? "missing"
+                                   : Format("{} {}", Info(found->dtype).name,
+                                            ShapeString(found->shape)),
+                               ShapeString(shape)));
+    found = nullptr;
+    return found;
+  };
+  return {find(name, {experts, rows, blocks, 16}),
+          find(stem + "_scales", {experts, rows, blocks})};
 }
 
 const Tensor* TensorFinder::FindOfHead(Role role, int64_t layer, int64_t head,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/checkpoint.h"
@@ -12,6 +13,15 @@
 #include "models/spec.h"
 
 namespace malmoi::models {
+
+// Weights that a tensor holds: bytes of "…_blocks" hold two, their scales none.
+int64_t Parameters(std::string_view name, const Tensor& tensor);
+
+// Both, or neither.
+struct BlocksAndScales {
+  const Tensor* blocks = nullptr;  // U8 [experts, rows, columns/32, 16]
+  const Tensor* scales = nullptr;  // U8 [experts, rows, columns/32]
+};
 
 class TensorFinder {
  public:
@@ -32,6 +42,9 @@ class TensorFinder {
   }
   const Tensor* FindOfHead(Role role, int64_t layer, int64_t head,
                            const Shape& shape);
+  // MXFP4 of a file that keeps scales apart. A problem is noted as above.
+  BlocksAndScales FindBlocks(Role role, int64_t layer, int64_t experts,
+                             int64_t rows, int64_t columns);
   // Null without a problem where it is missing.
   const Tensor* FindOptional(Role role, int64_t layer, const Shape& shape);
 

@@ -30,6 +30,7 @@ enum class Role {
   kQueryNorm,
   kKeyNorm,
   kAttentionOutput,
+  kSinks,
   kPostAttentionNorm,
   kFeedForwardNorm,
   kGateUp,
@@ -38,13 +39,15 @@ enum class Role {
   kDown,
   kPostFeedForwardNorm,
   // Of a mixture of experts: [experts, rows, columns], or one tensor for each
-  // where the name has a second place for its number.
+  // where the name has a second place for its number. A name that ends in
+  // "_blocks" is of MXFP4, whose scales are called "_scales".
   kRouter,
   kExpertGate,
   kExpertUp,
   kExpertGateUp,
   kExpertDown,
   kSharedRouter,
+  kSharedGateUp,
   kSharedGate,
   kSharedUp,
   kSharedDown,
@@ -95,7 +98,8 @@ enum class Role {
 
 // Where a role is found: "blk.{}.attn_q.weight" in GGUF, "model.layers.{}
 // .self_attn.q_proj.weight" in Hugging Face files; {} is the layer. A bias is
-// called as its weight, with ".bias" at the end. Empty: the format lacks it.
+// called as its weight, with ".bias" for ".weight" at the end, or "_bias"
+// behind a name without it. Empty: the format lacks it.
 struct TensorName {
   Role role;
   std::string_view gguf;

@@ -82,7 +82,7 @@ std::vector<float> ListedDivisors(const Config& config, const std::string& key,
 // stretched by `factor`, those between are mixed; scores are sharpened by a
 // magnitude.
 void ReadYarn(const Config& config, const RopeKeys& keys, int64_t context,
-              RopeSpec& rope) {
+              bool rounds, RopeSpec& rope) {
   const double factor =
       config.Number("rope.scaling.factor", keys.Find("factor"));
   const auto original = static_cast<double>(
@@ -100,7 +100,7 @@ void ReadYarn(const Config& config, const RopeKeys& keys, int64_t context,
   };
   double low = component(fast), high = component(slow);
   const std::string truncate = keys.Find("truncate");
-  if (!config.Has(truncate) || config.Flag(truncate)) {
+  if (config.Has(truncate) ? config.Flag(truncate) : rounds) {
     low = std::floor(low);
     high = std::ceil(high);
   }
@@ -157,7 +157,7 @@ void ReadLongRope(const Config& config, const RopeKeys& keys, int64_t context,
 }  // namespace
 
 RopeSpec ReadRope(const Config& config, int64_t head_dim, int64_t context,
-                  std::string_view section) {
+                  std::string_view section, bool round_yarn) {
   const RopeKeys keys(config, section);
   RopeSpec rope;
   const double part = config.Number(
@@ -177,7 +177,7 @@ RopeSpec ReadRope(const Config& config, int64_t head_dim, int64_t context,
     rope.linear_factor =
         config.Number("rope.scaling.factor", keys.Find("factor"));
   } else if (scaling == "yarn") {
-    ReadYarn(config, keys, context, rope);
+    ReadYarn(config, keys, context, round_yarn, rope);
   } else if (scaling == "dynamic") {
     rope.dynamic_factor =
         config.Number("rope.scaling.factor", keys.Find("factor"));

@@ -13,9 +13,10 @@ namespace malmoi::models {
 
 // Everything but `pairs`. `section` is the part of rope_parameters that holds
 // it where there are several ("full_attention"), else "". Scalings linear,
-// dynamic, yarn, llama3 and longrope; kUnsupported for another.
+// dynamic, yarn, llama3 and longrope; kUnsupported for another. `round_yarn`:
+// whether yarn's range is of whole components where nothing is said about it.
 RopeSpec ReadRope(const Config& config, int64_t head_dim, int64_t context,
-                  std::string_view section = "");
+                  std::string_view section = "", bool round_yarn = true);
 
 }  // namespace malmoi::models
 

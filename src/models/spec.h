@@ -12,7 +12,17 @@
 namespace malmoi::models {
 
 // kGelu is x·Φ(x) by the error function, kGeluTanh its approximation.
-enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kReluSquared, kTanh };
+// kClampedSwish, with a gate: x·σ(1.702·x)·(1+y), x at most 7, y within ±7
+// (gpt-oss).
+enum class Activation {
+  kSilu,
+  kGelu,
+  kGeluTanh,
+  kRelu,
+  kReluSquared,
+  kTanh,
+  kClampedSwish
+};
 
 using ops::NormKind;
 
@@ -66,10 +76,17 @@ struct AttentionSpec {
   double scale = 0.0;  // of query·key; 1/sqrt(head_dim) as a rule
   HeadNorms head_norms = HeadNorms::kNone;
   FusedOrder fused_order = FusedOrder::kParts;
-  bool bias = false;            // of query, key and value
-  bool output_bias = false;     // of the projection behind attention
-  double clip = 0.0;            // queries, keys and values lie in ±clip; 0: no
-  double softcap = 0.0;         // scores become cap·tanh(score/cap); 0: no
+  bool bias = false;         // of query, key and value
+  bool output_bias = false;  // of the projection behind attention
+  double clip = 0.0;         // queries, keys and values lie in ±clip; 0: no
+  double softcap = 0.0;      // scores become cap·tanh(score/cap); 0: no
+  // Scores grow with the position of the key, by alibi·slope, every head with
+  // a slope of its own (Press et al. 2022, ALiBi). 0: no.
+  double alibi = 0.0;
+  bool alibi_bf16 = false;  // slopes, positions and products are rounded to it
+  // Every head has a score that no position has (attention sinks).
+  bool sinks = false;
+  double added_scale = 1.0;     // of what the layer adds, residual_scale apart
   RopeSpec rope;                // dim 0: no rotation
   std::vector<bool> unrotated;  // layers without rotation; empty: none
   // Layers that see only the last `window` positions, their own included, and
@@ -91,6 +108,8 @@ struct FeedForwardSpec {
   bool gated = true;  // down(activation(gate(x))·up(x)), or without the gate
   bool bias = false;
   Activation activation = Activation::kSilu;
+  double gate_scale = 1.0;   // of the gate before its activation
+  double added_scale = 1.0;  // as in AttentionSpec
 };
 
 // A mixture of experts in the place of the feed-forward (Shazeer et al. 2017;
@@ -102,7 +121,14 @@ struct ExpertsSpec {
   int64_t hidden = 0;         // of each
   bool normalize = false;     // the weights of the chosen sum to 1
   int64_t shared_hidden = 0;  // of one more that all rows go to; 0: none
-  std::vector<bool> dense;    // layers with a plain feed-forward; empty: none
+  bool shared_router = true;  // which has a weight too, a sigmoid
+  bool router_bias = false;
+  bool bias = false;  // of the experts' matrices
+  // How a file stacks them: gate and up as every other row, and matrices as
+  // [in_features, out_features], but not those in blocks.
+  bool alternating = false;
+  bool transposed = false;
+  std::vector<bool> dense;  // layers with a plain feed-forward; empty: none
 
   bool In(int64_t layer) const {
     return count > 0 && (dense.empty() || !dense[static_cast<size_t>(layer)]);
@@ -129,13 +155,23 @@ struct StateSpaceSpec {
   bool filter_bias = false;
   bool log_rates = false;       // the file has the logarithm of minus the rates
   std::vector<bool> attention;  // layers that attend instead; empty: none
+  bool beside = false;  // all layers have both, side by side on one input
+  // No recurrence: out(c·convolution(b·x)), the three being what the first
+  // projection gives (LFM2).
+  bool short_convolution = false;
+  // Of what the first projection gives: gate, channels, in, out, steps. Empty:
+  // all 1.
+  std::vector<double> part_scales;
+  double added_scale = 1.0;  // as in AttentionSpec
 
   // What the convolution reads.
   int64_t convolved() const {
     return inner + (heads > 0 ? 2 * groups * states : 0);
   }
   // What the first projection gives: the gate, the above, steps of heads.
-  int64_t projected() const { return inner + convolved() + heads; }
+  int64_t projected() const {
+    return (short_convolution ? 2 : 1) * inner + convolved() + heads;
+  }
   int64_t window_size() const { return (taps - 1) * convolved(); }
   int64_t state_size() const { return window_size() + inner * states; }
 };
@@ -176,13 +212,21 @@ struct Spec {
   bool tied_head = false;  // the output head is the embedding matrix
 
   bool Attends(int64_t layer) const {
-    return state_space.inner == 0 ||
+    return state_space.inner == 0 || state_space.beside ||
            (!state_space.attention.empty() &&
             state_space.attention[static_cast<size_t>(layer)]);
+  }
+  bool HasState(int64_t layer) const {
+    return state_space.beside || !Attends(layer);
   }
   int64_t AttentionLayers() const {
     int64_t count = 0;
     for (int64_t i = 0; i < layers; ++i) count += Attends(i) ? 1 : 0;
+    return count;
+  }
+  int64_t StateLayers() const {
+    int64_t count = 0;
+    for (int64_t i = 0; i < layers; ++i) count += HasState(i) ? 1 : 0;
     return count;
   }
 

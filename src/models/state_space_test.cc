@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <string>
@@ -114,6 +115,7 @@ TEST_P(StateSpaceTest, StatesEqualTheReference) {
   const auto decoder = Load(folder(), Precision::kExact);
   const StateSpaceSpec& spec = decoder->spec().state_space;
   const Expected expected(kGolden / folder());
+  if (!expected.Has("1.ssm_states")) GTEST_SKIP() << "none to compare with";
   const auto sequence = decoder->NewSequence(64);
   Feeder(*decoder, 2).Feed(*sequence, expected.Ids("1.ids"));
   const auto size = [](int64_t n) { return static_cast<size_t>(n); };
@@ -353,13 +355,15 @@ TEST(StateSpace, ManyChannelsEqualTheFormulasInDouble) {
 INSTANTIATE_TEST_SUITE_P(
     All, StateSpaceTest,
     ::testing::Combine(::testing::Values("mamba", "falcon-mamba-bias",
-                                         "granite-hybrid", "mamba2-groups"),
+                                         "granite-hybrid", "mamba2-groups",
+                                         "granite-hybrid-experts",
+                                         "falcon-h1-norm", "../zoo/lfm2"),
                        ::testing::ValuesIn(kernels::AllKernels().begin(),
                                            kernels::AllKernels().end())),
     [](const auto& info) {
       std::string name = std::string(std::get<0>(info.param)) +
                          std::string(std::get<1>(info.param)->name);
-      std::erase(name, '-');
+      std::erase_if(name, [](char c) { return !std::isalnum(c); });
       return name;
     });
 

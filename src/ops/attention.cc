@@ -109,6 +109,9 @@ class AttentionWork {
     if (shape_.row_bias != nullptr) {
       return shape_.row_bias + (row * shape_.heads + head) * shape_.reach;
     }
+    if (shape_.position_bias != nullptr) {
+      return shape_.position_bias + head * shape_.reach;
+    }
     if (shape_.distance_bias == nullptr) return nullptr;
     return shape_.distance_bias + head * (2 * shape_.reach - 1) + shape_.reach -
            1 - position;
@@ -132,9 +135,13 @@ class AttentionWork {
       for (int64_t h = 0; h < group_; ++h) {
         const int64_t own = unit.kv_head * group_ + h;
         const int64_t head = row * shape_.heads + own;
-        tile[count++] = {queries_ + head * padded_, First(position),
-                         Last(slice, position), results_ + head * padded_,
-                         Bias(row, own, position)};
+        tile[count++] = {
+            queries_ + head * padded_,
+            First(position),
+            Last(slice, position),
+            results_ + head * padded_,
+            Bias(row, own, position),
+            shape_.sinks != nullptr ? shape_.sinks + own : nullptr};
       }
     }
     return {shape_.type, padded_,         tile,          count, keys,

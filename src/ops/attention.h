@@ -26,8 +26,12 @@ struct AttentionShape {
   const float* distance_bias = nullptr;
   int64_t reach = 0;
   // Added to the scores of each row by position, [rows][heads][reach]. Null:
-  // none. Not both.
+  // none.
   const float* row_bias = nullptr;
+  // Added to the scores of head h by position, [heads][reach]. Null: none. One
+  // of the three at most.
+  const float* position_bias = nullptr;
+  const float* sinks = nullptr;  // [heads]: see AttentionQuery; null: none
   int64_t padded() const { return kernels::PaddedHeadDim(type, head_dim); }
 };
 

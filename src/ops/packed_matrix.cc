@@ -18,6 +18,20 @@ int64_t PanelsPerTask(const PackedMatrix& matrix) {
       1, static_cast<int64_t>(kTaskBytes /
                               std::max<size_t>(1, matrix.panel_bytes)));
 }
+// Of a tensor whose rows may have to be gathered first.
+size_t RowBytes(const Tensor& tensor) {
+  const auto bytes =
+      ByteSize(tensor.dtype, static_cast<uint64_t>(tensor.columns()));
+  MALMOI_CHECK(bytes.has_value());
+  return *bytes;
+}
+// What the kernel needs, and behind it the rows of a panel where they are
+// gathered.
+size_t ScratchBytes(const PackJob& job) {
+  const size_t own = kernels::PackScratchBytes(job.matrix->columns);
+  const size_t rows = static_cast<size_t>(job.matrix->lanes);
+  return own + (job.gather ? rows * RowBytes(*job.tensor) : 0);
+}
 // Matrices begin at cache lines.
 size_t Padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 }  // namespace
@@ -71,8 +85,7 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs,
   std::byte* next = memory.get();
   for (const PackJob& job : jobs) {
     const PackedMatrix& matrix = *job.matrix;
-    scratch_bytes =
-        std::max(scratch_bytes, kernels::PackScratchBytes(matrix.columns));
+    scratch_bytes = std::max(scratch_bytes, ScratchBytes(job));
     const int64_t step = PanelsPerTask(matrix);
     for (int64_t p = 0; p < matrix.panels(); p += step) {
       pieces.push_back({&job, p, std::min(step, matrix.panels() - p),
@@ -87,18 +100,24 @@ void Pack(ThreadPool& pool, std::span<const PackJob> jobs,
     const Piece& piece = pieces[static_cast<size_t>(task)];
     const Tensor& tensor = *piece.job->tensor;
     const PackedMatrix& matrix = *piece.job->matrix;
-    const size_t row_bytes = tensor.row_bytes();
+    const size_t row_bytes = RowBytes(tensor);
     const int lanes = matrix.lanes;
     for (int64_t i = 0; i < piece.panels; ++i) {
       const int64_t row = (piece.first_panel + i) * lanes;
       const int rows =
           static_cast<int>(std::min<int64_t>(lanes, matrix.rows - row));
+      std::byte* own = scratch[static_cast<size_t>(thread)].data();
+      const std::byte* from;
+      if (piece.job->gather) {
+        std::byte* gathered = own + kernels::PackScratchBytes(matrix.columns);
+        piece.job->gather(row, rows, gathered);
+        from = gathered;
+      } else {
+        from = tensor.data.data() + static_cast<size_t>(row) * row_bytes;
+      }
       kernels::PackPanel(
-          matrix.format, tensor.dtype,
-          tensor.data.data() + static_cast<size_t>(row) * row_bytes, row_bytes,
-          rows, matrix.columns, lanes,
-          piece.to + static_cast<size_t>(i) * matrix.panel_bytes,
-          scratch[static_cast<size_t>(thread)].data());
+          matrix.format, tensor.dtype, from, row_bytes, rows, matrix.columns,
+          lanes, piece.to + static_cast<size_t>(i) * matrix.panel_bytes, own);
     }
     if (packed) {
       const int64_t first = piece.first_panel * lanes;

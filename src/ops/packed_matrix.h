@@ -32,7 +32,10 @@ struct PackedMatrix {
 };
 
 // One matrix to pack: `tensor` is [rows, columns], of any float or block
-// type. With `as_f32` quantized weights are dequantized.
+// type. With `as_f32` quantized weights are dequantized. Where a file has rows
+// in another form the tensor has no data, and `gather` writes those of
+// [first, first + count) as its type has them, one behind the other, from any
+// thread.
 struct PackJob {
   const Tensor* tensor = nullptr;
   PackedMatrix* matrix = nullptr;
@@ -40,6 +43,7 @@ struct PackJob {
   // Weights in bf16 may round their activations to bf16 where the processor
   // multiplies these faster.
   bool bf16_rows = false;
+  std::function<void(int64_t first, int count, std::byte* to)> gather = {};
 };
 
 // Decides the format, sizes and place of every matrix in one block, in the

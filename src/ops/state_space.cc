@@ -43,7 +43,7 @@ void Convolve(Exec& exec, std::span<const StateSlice> slices,
                 part.bias += first;
                 part.window = slice.window + first;
                 part.out += slice.first_row * all.out_stride + first;
-                kernels::Kernels().convolve_silu(part);
+                kernels::Kernels().convolve(part);
               });
 }
 

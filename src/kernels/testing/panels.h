@@ -13,9 +13,9 @@
 namespace malmoi::kernels {
 
 inline constexpr DType kBlockTypes[] = {
-    DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,   DType::kQ5_1,
-    DType::kQ8_0, DType::kQ2_K, DType::kQ3_K,   DType::kQ4_K,
-    DType::kQ5_K, DType::kQ6_K, DType::kIQ4_NL, DType::kIQ4_XS};
+    DType::kQ4_0,   DType::kQ4_1,   DType::kQ5_0, DType::kQ5_1, DType::kQ8_0,
+    DType::kQ2_K,   DType::kQ3_K,   DType::kQ4_K, DType::kQ5_K, DType::kQ6_K,
+    DType::kIQ4_NL, DType::kIQ4_XS, DType::kMXFP4};
 inline constexpr DType kFloatTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
 
 inline float Uniform(Random& random) {
@@ -64,6 +64,9 @@ inline std::vector<std::byte> RandomRows(DType dtype, int64_t rows,
       case DType::kQ5_K:
         put(b);
         put(b + 2);
+        break;
+      case DType::kMXFP4:  // 2^-12 to 2^-5
+        bytes[b] = static_cast<std::byte>(116 + random.Below(8));
         break;
       default:
         put(b);

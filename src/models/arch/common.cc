@@ -153,8 +153,9 @@ Spec ReadCommon(const Config& config, NormKind norm, int64_t hidden_per_width) {
       config.Count("context_length", "max_position_embeddings|n_positions");
   spec.norm = norm;
   if (norm == NormKind::kRms) {
-    spec.norm_epsilon = config.Number("attention.layer_norm_rms_epsilon",
-                                      "rms_norm_eps|layer_norm_epsilon");
+    spec.norm_epsilon =
+        config.Number("attention.layer_norm_rms_epsilon",
+                      "rms_norm_eps|layer_norm_epsilon|norm_eps");
   } else {
     spec.norm_epsilon =
         config.Number("attention.layer_norm_epsilon",

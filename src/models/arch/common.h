@@ -58,6 +58,10 @@ void ReadState(const Config& config, const StateKeys& keys, Spec& spec);
 // Its heads, and the norm behind their gate.
 void ReadStateHeads(const Config& config, const StateKeys& keys, Spec& spec);
 
+// Which layers attend, in hybrids. In GGUF those that have heads of keys and
+// values, whose number is read here.
+std::vector<bool> ReadAttentionLayers(const Config& config, Spec& spec);
+
 Activation ReadActivation(const Config& config, Activation fallback);
 
 // Count and size of the experts.

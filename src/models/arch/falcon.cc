@@ -50,7 +50,12 @@ Spec DescribeFalcon(const Checkpoint& checkpoint) {
       attention.kv_heads = config.Flag("multi_query") ? 1 : attention.heads;
     }
   }
-  if (config.Flag("alibi")) config.Refuse("positions", "alibi");
+  if (config.Flag("alibi")) {
+    // Added before scores are scaled. A GGUF does not say it.
+    attention.alibi = attention.scale;
+    attention.alibi_bf16 = true;
+    attention.rope = {};
+  }
   const bool two_norms =
       config.FindTensor("blk.0.attn_norm_2.weight") != nullptr ||
       config.FindTensor("transformer.h.0.ln_attn.weight") != nullptr;

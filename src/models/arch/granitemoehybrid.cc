@@ -1,5 +1,5 @@
 // Granite 4: a Granite whose layers are Mamba 2 or attention, as a rule without
-// positions. Those with experts are not here yet.
+// positions, with a feed-forward or with experts beside a shared one.
 #include <algorithm>
 #include <string>
 
@@ -12,55 +12,31 @@ namespace malmoi::models {
 namespace {
 
 constexpr TensorName kOwn[] = {
-    {Role::kStateIn, "blk.{}.ssm_in.weight",
-     "model.layers.{}.mamba.in_proj.weight"},
-    {Role::kStateFilters, "blk.{}.ssm_conv1d.weight",
-     "model.layers.{}.mamba.conv1d.weight"},
-    {Role::kStateStep, "blk.{}.ssm_dt.bias", "model.layers.{}.mamba.dt_bias"},
-    {Role::kStateRates, "blk.{}.ssm_a", "model.layers.{}.mamba.A_log"},
-    {Role::kStateSkips, "blk.{}.ssm_d", "model.layers.{}.mamba.D"},
     {Role::kStateNorm, "blk.{}.ssm_norm.weight",
      "model.layers.{}.mamba.norm.weight"},
-    {Role::kStateOut, "blk.{}.ssm_out.weight",
-     "model.layers.{}.mamba.out_proj.weight"},
     {Role::kGateUp, "", "model.layers.{}.shared_mlp.input_linear.weight"},
     {Role::kGate, "blk.{}.ffn_gate.weight", ""},
     {Role::kUp, "blk.{}.ffn_up.weight", ""},
     {Role::kDown, "blk.{}.ffn_down.weight",
      "model.layers.{}.shared_mlp.output_linear.weight"},
+    // Beside experts the same is called otherwise in GGUF.
+    {Role::kSharedGateUp, "", "model.layers.{}.shared_mlp.input_linear.weight"},
+    {Role::kSharedGate, "blk.{}.ffn_gate_shexp.weight", ""},
+    {Role::kSharedUp, "blk.{}.ffn_up_shexp.weight", ""},
+    {Role::kSharedDown, "blk.{}.ffn_down_shexp.weight",
+     "model.layers.{}.shared_mlp.output_linear.weight"},
+    {Role::kRouter, "blk.{}.ffn_gate_inp.weight",
+     "model.layers.{}.block_sparse_moe.router.layer.weight"},
+    {Role::kExpertGate, "blk.{}.ffn_gate_exps.weight", ""},
+    {Role::kExpertUp, "blk.{}.ffn_up_exps.weight", ""},
+    {Role::kExpertGateUp, "",
+     "model.layers.{}.block_sparse_moe.input_linear.weight"},
+    {Role::kExpertDown, "blk.{}.ffn_down_exps.weight",
+     "model.layers.{}.block_sparse_moe.output_linear.weight"},
 };
 constexpr auto kNames =
     JoinNames(kEndNames, kFirstNormNames, kQueryKeyValueNames,
-              kAttentionOutputNames, kSecondNormNames, kOwn);
-
-// Which layers attend. In GGUF those that have heads of keys and values.
-std::vector<bool> AttentionLayers(const Config& config, Spec& spec) {
-  std::vector<bool> attention;
-  if (config.gguf() != nullptr) {
-    const auto heads =
-        config.gguf()->GetInts(config.GgufKey("attention.head_count_kv"));
-    for (const int64_t count : heads.value_or(std::vector<int64_t>())) {
-      attention.push_back(count > 0);
-      if (count > 0) spec.attention.kv_heads = count;
-    }
-    if (spec.attention.kv_heads > spec.attention.heads) {
-      config.Refuse("number of key and value heads",
-                    std::to_string(spec.attention.kv_heads));
-    }
-  }
-  for (const std::string& type :
-       config.Texts("layer_types|layers_block_type")) {
-    attention.push_back(type == "attention" || type == "full_attention");
-    if (!attention.back() && type != "mamba" && type != "linear_attention") {
-      config.Refuse("layer type", type);
-    }
-  }
-  if (std::ssize(attention) != spec.layers) {
-    config.Refuse("number of kinds of layers",
-                  std::to_string(attention.size()));
-  }
-  return attention;
-}
+              kAttentionOutputNames, kSecondNormNames, kMamba2Names, kOwn);
 
 }  // namespace
 
@@ -70,10 +46,16 @@ Spec DescribeGraniteMoeHybrid(const Checkpoint& checkpoint) {
   const Config config(checkpoint);
   Spec spec = DescribeGranite(checkpoint);
   if (config.CountOrZero("expert_count", "num_local_experts") > 0) {
-    config.Refuse("feed-forward", "experts beside a shared one");
+    ReadExperts(config, spec);
+    spec.experts.normalize = true;
+    spec.experts.shared_router = false;
+    spec.experts.shared_hidden = config.Count(
+        "expert_shared_feed_forward_length", "shared_intermediate_size");
+    CheckSize(config, "feed-forward size", spec.experts.shared_hidden, 1 << 24);
+  } else {
+    spec.feed_forward.hidden =
+        config.Count("feed_forward_length", "shared_intermediate_size");
   }
-  spec.feed_forward.hidden =
-      config.Count("feed_forward_length", "shared_intermediate_size");
   CheckSize(config, "feed-forward size", spec.feed_forward.hidden, 1 << 24);
   const bool rotates =
       config.gguf() != nullptr
@@ -81,7 +63,7 @@ Spec DescribeGraniteMoeHybrid(const Checkpoint& checkpoint) {
                 false
           : config.Text("", "position_embedding_type", "") == "rope";
   if (!rotates) spec.attention.rope = {};
-  const std::vector<bool> attention = AttentionLayers(config, spec);
+  const std::vector<bool> attention = ReadAttentionLayers(config, spec);
   if (std::find(attention.begin(), attention.end(), false) == attention.end()) {
     return spec;
   }

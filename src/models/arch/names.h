@@ -80,6 +80,19 @@ inline constexpr TensorName kBackboneNames[] = {
      "backbone.layers.{}.mixer.out_proj.weight"},
 };
 
+// Mamba 2 in layers that may attend, but for the norm behind its gate.
+inline constexpr TensorName kMamba2Names[] = {
+    {Role::kStateIn, "blk.{}.ssm_in.weight",
+     "model.layers.{}.mamba.in_proj.weight"},
+    {Role::kStateFilters, "blk.{}.ssm_conv1d.weight",
+     "model.layers.{}.mamba.conv1d.weight"},
+    {Role::kStateStep, "blk.{}.ssm_dt.bias", "model.layers.{}.mamba.dt_bias"},
+    {Role::kStateRates, "blk.{}.ssm_a", "model.layers.{}.mamba.A_log"},
+    {Role::kStateSkips, "blk.{}.ssm_d", "model.layers.{}.mamba.D"},
+    {Role::kStateOut, "blk.{}.ssm_out.weight",
+     "model.layers.{}.mamba.out_proj.weight"},
+};
+
 // What an encoder's head ends with, by its task.
 inline constexpr TensorName kClassifierNames[] = {
     {Role::kHeadOutput, "", "classifier.weight"},

@@ -65,4 +65,33 @@ void ReadStateHeads(const Config& config, const StateKeys& keys, Spec& spec) {
   }
 }
 
+std::vector<bool> ReadAttentionLayers(const Config& config, Spec& spec) {
+  std::vector<bool> attention;
+  if (config.gguf() != nullptr) {
+    const auto heads =
+        config.gguf()->GetInts(config.GgufKey("attention.head_count_kv"));
+    for (const int64_t count : heads.value_or(std::vector<int64_t>())) {
+      attention.push_back(count > 0);
+      if (count > 0) spec.attention.kv_heads = count;
+    }
+    if (spec.attention.kv_heads > spec.attention.heads) {
+      config.Refuse("number of key and value heads",
+                    std::to_string(spec.attention.kv_heads));
+    }
+  }
+  for (const std::string& type :
+       config.Texts("layer_types|layers_block_type")) {
+    attention.push_back(type == "attention" || type == "full_attention");
+    if (!attention.back() && type != "mamba" && type != "linear_attention" &&
+        type != "conv") {
+      config.Refuse("layer type", type);
+    }
+  }
+  if (std::ssize(attention) != spec.layers) {
+    config.Refuse("number of kinds of layers",
+                  std::to_string(attention.size()));
+  }
+  return attention;
+}
+
 }  // namespace malmoi::models

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/format.h"
 #include "kernels/kernels.h"
@@ -104,11 +105,19 @@ std::vector<float> Frequencies(const RopeSpec& rope,
   return frequencies;
 }
 
-void Activate(Activation activation, float* values, const float* ups,
-              int64_t count) {
+void Activate(Activation activation, float* values, float* ups, int64_t count) {
   constexpr int64_t kPart = 256;
   static const std::vector<float> ones(kPart, 1.0f);
   const kernels::KernelTable& table = kernels::Kernels();
+  if (activation == Activation::kClampedSwish) {
+    MALMOI_CHECK(ups != nullptr);
+    constexpr float kLimit = 7.0f, kSlope = 1.702f;
+    for (int64_t k = 0; k < count; ++k) {
+      values[k] = kSlope * std::min(values[k], kLimit);
+      ups[k] = (std::clamp(ups[k], -kLimit, kLimit) + 1.0f) / kSlope;
+    }
+    return table.silu_mul(values, ups, count);
+  }
   const auto function = activation == Activation::kSilu   ? table.silu_mul
                         : activation == Activation::kGelu ? table.gelu_mul
                         : activation == Activation::kGeluTanh
@@ -139,7 +148,7 @@ void Activate(Activation activation, float* values, const float* ups,
 
 Activations Hidden(Exec& exec, const Activations& x, Activation activation,
                    const Linear& first, const Linear* beside,
-                   const PackedMatrix& reader) {
+                   const PackedMatrix& reader, double scale) {
   const Activations hidden = ops::NewActivations(exec.arena, x.rows, first.rows,
                                                  FormsFor(exec, {&reader}));
   auto activate = [&](const ops::Tile& tile) {
@@ -147,6 +156,9 @@ Activations Hidden(Exec& exec, const Activations& x, Activation activation,
     if (beside != nullptr) AddBias(beside->bias, tile, tile.beside);
     for (int64_t t = 0; t < tile.tokens; ++t) {
       float* values = tile.values + t * tile.stride;
+      for (int64_t k = 0; scale != 1.0 && k < tile.rows; ++k) {
+        values[k] *= static_cast<float>(scale);
+      }
       Activate(activation, values,
                beside != nullptr ? tile.beside + t * tile.stride : nullptr,
                tile.rows);

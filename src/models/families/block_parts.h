@@ -60,8 +60,8 @@ void ProjectRows(Exec& exec, const float* x, int64_t rows,
                  const Linear& weights, float* to);
 
 // values = activation(values)·ups; without `ups`, activation(values).
-void Activate(Activation activation, float* values, const float* ups,
-              int64_t count);
+// `ups` may be changed.
+void Activate(Activation activation, float* values, float* ups, int64_t count);
 
 // Radians per position of each of dim/2 frequencies.
 std::vector<float> Frequencies(const RopeSpec& rope,
@@ -69,10 +69,12 @@ std::vector<float> Frequencies(const RopeSpec& rope,
                                double theta);
 
 // The inside of a feed-forward, as `reader` reads it, in exec.arena:
-// activation(first(x))·beside(x), or without the factor where `beside` is null.
+// activation(scale·first(x))·beside(x), or without the factor where `beside` is
+// null.
 ops::Activations Hidden(Exec& exec, const ops::Activations& x,
                         Activation activation, const Linear& first,
-                        const Linear* beside, const ops::PackedMatrix& reader);
+                        const Linear* beside, const ops::PackedMatrix& reader,
+                        double scale = 1.0);
 
 }  // namespace malmoi::models
 

@@ -34,6 +34,19 @@ void FinishLogits(const Spec& spec, float* logits, int64_t count) {
   }
 }
 
+// Spread over what the first projection of a state space gives.
+std::vector<float> PartScales(const StateSpaceSpec& state) {
+  std::vector<float> scales;
+  if (state.part_scales.empty()) return scales;
+  const int64_t in = state.groups * state.states;
+  const int64_t sizes[] = {state.inner, state.inner, in, in, state.heads};
+  for (size_t i = 0; i < state.part_scales.size(); ++i) {
+    scales.insert(scales.end(), static_cast<size_t>(sizes[i]),
+                  static_cast<float>(state.part_scales[i]));
+  }
+  return scales;
+}
+
 }  // namespace
 
 DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
@@ -46,10 +59,12 @@ DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
       LoadDecoder(checkpoint, precision, pool,
                   precision == Precision::kFast ? cache : nullptr, spec_);
   kv_type_ = precision == Precision::kExact ? KvType::kF32 : KvType::kF16;
-  int64_t attending = 0;
+  int64_t attending = 0, states = 0;
   for (int64_t i = 0; i < spec_.layers; ++i) {
-    places_.push_back(spec_.Attends(i) ? attending++ : i - attending);
+    places_.push_back(spec_.Attends(i) ? attending++ : -1);
+    state_places_.push_back(spec_.HasState(i) ? states++ : -1);
   }
+  part_scales_ = PartScales(spec_.state_space);
   const AttentionSpec& attention = spec_.attention;
   const RopeSpec& rope = attention.rope;
   frequencies_ = Frequencies(rope, rope.frequency_divisors, rope.theta);
@@ -90,6 +105,7 @@ DecoderFamily::Batch DecoderFamily::Prepare(
         exec, batch, rope, sliding_frequencies_,
         rope.long_divisors.empty() ? sliding_frequencies_ : long_frequencies_);
   }
+  if (attention.alibi > 0) MakePositionBias(exec, batch);
   return batch;
 }
 
@@ -184,7 +200,7 @@ void DecoderFamily::Block(Exec& exec, Batch& batch, int64_t index) const {
   // A mixture's routers read its input as it is, experts pick rows of it.
   const PackedMatrix* first = mixture ? &layer.mixture.router : &layer.first();
   const PackedMatrix* up = !mixture ? &layer.up
-                           : spec_.experts.shared_hidden > 0
+                           : layer.mixture.shared_router.rows > 0
                                ? &layer.mixture.shared_router
                                : first;
   const auto feed_forward = [&](const Activations& input) {
@@ -193,15 +209,14 @@ void DecoderFamily::Block(Exec& exec, Batch& batch, int64_t index) const {
   };
   Arena::Scope scope(exec.arena);
   if (!spec_.parallel) {
-    if (spec_.Attends(index)) {
-      Attend(exec, batch, index,
-             Normed(exec, batch, layer.attention_norm,
-                    {&layer.query, &layer.key, &layer.value}));
-    } else {
-      StateSpace(
-          exec, batch, index,
-          Normed(exec, batch, layer.attention_norm, {&layer.state_space.in}));
-    }
+    const bool attends = spec_.Attends(index), state = spec_.HasState(index);
+    const Activations input =
+        Normed(exec, batch, layer.attention_norm,
+               {&layer.entry(), attends ? &layer.query : &layer.entry(),
+                attends ? &layer.key : &layer.entry(),
+                attends ? &layer.value : &layer.entry()});
+    if (state) StateSpace(exec, batch, index, input);
+    if (attends) Attend(exec, batch, index, input);
     if (!spec_.HasFeedForward()) return;
     feed_forward(
         Normed(exec, batch, layer.feed_forward_norm, {first, up}, mixture));
@@ -238,11 +253,11 @@ Activations DecoderFamily::Normed(
 }
 
 void DecoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
-                               const Linear& weights,
-                               const Norm& post_norm) const {
+                               const Linear& weights, const Norm& post_norm,
+                               double added_scale) const {
   Arena::Scope scope(exec.arena);
   const bool normed = !post_norm.weight.empty();
-  const float scale = static_cast<float>(spec_.residual_scale);
+  const float scale = static_cast<float>(spec_.residual_scale * added_scale);
   float* to = batch.stream;
   if (normed) {
     to = exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));

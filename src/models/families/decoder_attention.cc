@@ -1,9 +1,12 @@
 // Attention of a block: query, key and value, their norms and rotation, the
 // cache, and the softmax over it.
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "kernels/unpack.h"
 #include "models/families/decoder_family.h"
 #include "ops/attention.h"
 
@@ -180,7 +183,41 @@ void DecoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
   FetchAhead(exec, batch.rows,
              spec_.experts.In(index) ? layer.mixture.router : layer.first());
   AddProduct(exec, batch, attended, layer.attention_output,
-             layer.post_attention_norm);
+             layer.post_attention_norm, attention.added_scale);
+}
+
+// Slopes are powers of 2^(-8/n) for a power of two n of heads; what is more
+// takes every other one of 2n (Press et al. 2022). Counted from the first
+// position, as softmax does not mind what is common to all scores of a row.
+void DecoderFamily::MakePositionBias(Exec& exec, Batch& batch) const {
+  const AttentionSpec& attention = spec_.attention;
+  for (const SequenceInput& input : batch.inputs) {
+    batch.reach =
+        std::max(batch.reach, input.sequence->length() +
+                                  static_cast<int64_t>(input.tokens.size()));
+  }
+  const auto rounded = [&](double value) {
+    const float single = static_cast<float>(value);
+    return attention.alibi_bf16
+               ? kernels::BF16ToFloat(kernels::FloatToBF16(single))
+               : single;
+  };
+  const auto heads = static_cast<uint64_t>(attention.heads);
+  const auto base = static_cast<int64_t>(std::bit_floor(heads));
+  float* bias =
+      exec.arena.New<float>(static_cast<size_t>(attention.heads * batch.reach));
+  batch.position_bias = bias;
+  for (int64_t h = 0; h < attention.heads; ++h) {
+    const double power = h < base ? static_cast<double>(h + 1)
+                                  : static_cast<double>(h - base) + 0.5;
+    const float slope =
+        rounded(std::exp2(-8.0 * power / static_cast<double>(base)));
+    for (int64_t j = 0; j < batch.reach; ++j) {
+      const float position = rounded(static_cast<double>(j));
+      *bias++ = rounded(static_cast<double>(slope * position)) *
+                static_cast<float>(attention.alibi);
+    }
+  }
 }
 
 // Softmax over the positions that each row sees, of the values there.
@@ -188,6 +225,7 @@ void DecoderFamily::Mix(Exec& exec, const Batch& batch, int64_t index,
                         const float* queries, const Activations& out) const {
   const AttentionSpec& attention = spec_.attention;
   const int64_t place = places_[static_cast<size_t>(index)];
+  const DecoderLayer& layer = weights_.layers[static_cast<size_t>(index)];
   std::vector<const std::byte*> pages;
   std::vector<ops::AttentionSlice> slices;
   int64_t row = 0;
@@ -217,10 +255,15 @@ void DecoderFamily::Mix(Exec& exec, const Batch& batch, int64_t index,
     next += 2 * slice.pages;
   }
   ops::Attention(exec,
-                 {batch.inputs[0].sequence->shape().type, attention.heads,
-                  attention.kv_heads, attention.head_dim,
-                  attention.Slides(index) ? attention.window : 0,
-                  static_cast<float>(attention.softcap)},
+                 {.type = batch.inputs[0].sequence->shape().type,
+                  .heads = attention.heads,
+                  .kv_heads = attention.kv_heads,
+                  .head_dim = attention.head_dim,
+                  .window = attention.Slides(index) ? attention.window : 0,
+                  .softcap = static_cast<float>(attention.softcap),
+                  .reach = batch.reach,
+                  .position_bias = batch.position_bias,
+                  .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data()},
                  queries, slices, out);
 }
 

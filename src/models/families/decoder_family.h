@@ -48,6 +48,9 @@ class DecoderFamily : public Decoder {
     ops::Rotation rotation;            // of layers that see everything
     ops::Rotation sliding_rotation;    // of the others
     float* stream = nullptr;           // [rows][width], the residual
+    // Of ALiBi, [heads][reach], by position; null: none.
+    const float* position_bias = nullptr;
+    int64_t reach = 0;
   };
   struct HeadStore;
 
@@ -58,6 +61,7 @@ class DecoderFamily : public Decoder {
                              const RopeSpec& rope,
                              const std::vector<float>& common,
                              const std::vector<float>& longer) const;
+  void MakePositionBias(Exec& exec, Batch& batch) const;
   void Embed(Exec& exec, Batch& batch) const;
   void Block(Exec& exec, Batch& batch, int64_t index) const;
   // The stream, normalized where there is a norm, as `readers` read it, and in
@@ -66,9 +70,11 @@ class DecoderFamily : public Decoder {
       Exec& exec, const Batch& batch, const Norm& norm,
       std::initializer_list<const ops::PackedMatrix*> readers,
       bool as_f32 = false) const;
-  // Adds x·weights to the stream, normalized where the model does.
+  // Adds x·weights to the stream, normalized where the model does, `scale`
+  // times beside the scale of all that is added.
   void AddProduct(Exec& exec, Batch& batch, const ops::Activations& x,
-                  const Linear& weights, const Norm& post_norm) const;
+                  const Linear& weights, const Norm& post_norm,
+                  double scale) const;
   std::span<const float> Logits(Exec& exec, Batch& batch) const;
   void Tapped(Exec& exec, const Batch& batch, std::string_view name) const;
 
@@ -90,6 +96,12 @@ class DecoderFamily : public Decoder {
   void ScanHeads(Exec& exec, const Batch& batch, int64_t index,
                  const float* projected, const float* convolved,
                  float* out) const;
+  ops::Activations ShortConvolution(Exec& exec, const Batch& batch,
+                                    int64_t index, float* projected) const;
+  ops::Activations Recurrence(Exec& exec, const Batch& batch, int64_t index,
+                              float* projected) const;
+  void Convolve(Exec& exec, const Batch& batch, int64_t index,
+                const kernels::Convolution& how) const;
   ops::Activations Gated(Exec& exec, const Batch& batch, int64_t index,
                          float* gates, float* values) const;
   std::vector<ops::StateSlice> Slices(const Batch& batch, int64_t index) const;
@@ -108,7 +120,9 @@ class DecoderFamily : public Decoder {
   Spec spec_;
   DecoderWeights weights_;
   KvType kv_type_;
-  std::vector<int64_t> places_;  // of each layer, among those of its kind
+  // Of each layer, among those that attend, and among those with a state.
+  std::vector<int64_t> places_, state_places_;
+  std::vector<float> part_scales_;  // [projected], of state spaces; or empty
   // [rope.dim/2], radians per position.
   std::vector<float> frequencies_, long_frequencies_, sliding_frequencies_;
 };

@@ -14,13 +14,14 @@ void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index,
   FetchAhead(exec, batch.rows, layer.down);
   const Activations hidden =
       Hidden(exec, input, spec.activation, layer.first(),
-             spec.gated ? &layer.up : nullptr, layer.down);
+             spec.gated ? &layer.up : nullptr, layer.down, spec.gate_scale);
   TapInput(exec, index, "feed_forward_hidden", hidden);
   FetchAhead(exec, batch.rows,
              index + 1 < spec_.layers
                  ? weights_.layers[static_cast<size_t>(index) + 1].entry()
                  : weights_.head);
-  AddProduct(exec, batch, hidden, layer.down, layer.post_feed_forward_norm);
+  AddProduct(exec, batch, hidden, layer.down, layer.post_feed_forward_norm,
+             spec.added_scale);
 }
 
 }  // namespace malmoi::models

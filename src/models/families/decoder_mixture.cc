@@ -66,15 +66,8 @@ void DecoderFamily::Mixture(Exec& exec, Batch& batch, int64_t index,
   const auto room = [&](int64_t columns) {
     return exec.arena.New<float>(static_cast<size_t>(batch.rows * columns));
   };
-  const auto product = [&](const Linear& weights, float* to) {
-    auto keep = [&](const ops::Tile& tile) {
-      ops::StoreTile(tile, weights.rows, to);
-    };
-    const ops::Product products[] = {{&weights, nullptr, 1, keep}};
-    ops::Matmul(exec, input, products);
-  };
   float* logits = room(spec.count);
-  product(mixture.router, logits);
+  Project(exec, input, mixture.router, logits);
   const std::vector<Assigned> assigned = Assign(spec, batch.rows, logits);
   float* sum = room(spec_.width);
   std::fill(sum, sum + batch.rows * spec_.width, 0.0f);
@@ -85,12 +78,16 @@ void DecoderFamily::Mixture(Exec& exec, Batch& batch, int64_t index,
   }
   if (spec.shared_hidden > 0) {
     Assigned all;
-    float* gates = room(1);
-    product(mixture.shared_router, gates);
-    for (int64_t row = 0; row < batch.rows; ++row) {
-      all.rows.push_back(row);
-      all.weights.push_back(1.0f / (1.0f + std::exp(-gates[row])));
+    all.weights.assign(static_cast<size_t>(batch.rows), 1.0f);
+    if (spec.shared_router) {
+      float* gates = room(1);
+      Project(exec, input, mixture.shared_router, gates);
+      for (int64_t row = 0; row < batch.rows; ++row) {
+        all.weights[static_cast<size_t>(row)] =
+            1.0f / (1.0f + std::exp(-gates[row]));
+      }
     }
+    all.rows = Range(0, batch.rows);
     AddExpert(exec, mixture.shared, input.values, all.rows, all.weights, sum);
   }
   const float scale = static_cast<float>(spec_.residual_scale);
@@ -119,6 +116,7 @@ void DecoderFamily::AddExpert(Exec& exec, const Expert& expert,
   const Activations hidden = Hidden(exec, picked, spec_.feed_forward.activation,
                                     expert.gate, &expert.up, expert.down);
   auto add = [&](const ops::Tile& tile) {
+    AddBias(expert.down.bias, tile, tile.values);
     for (int64_t t = 0; t < tile.tokens; ++t) {
       const size_t i = static_cast<size_t>(tile.first_token + t);
       float* given = tile.values + t * tile.stride;

@@ -70,7 +70,7 @@ void NormParts(Exec& exec, std::initializer_list<int64_t> sizes, double epsilon,
 
 std::vector<ops::StateSlice> DecoderFamily::Slices(const Batch& batch,
                                                    int64_t index) const {
-  const int64_t place = places_[static_cast<size_t>(index)];
+  const int64_t place = state_places_[static_cast<size_t>(index)];
   std::vector<ops::StateSlice> slices;
   int64_t row = 0;
   for (const SequenceInput& input : batch.inputs) {
@@ -90,37 +90,87 @@ void DecoderFamily::StateSpace(Exec& exec, Batch& batch, int64_t index,
   const DecoderLayer& block = weights_.layers[static_cast<size_t>(index)];
   const StateSpaceLayer& layer = block.state_space;
   const StateSpaceSpec& spec = spec_.state_space;
-  const int64_t inner = spec.inner, convolved = spec.convolved();
   TapInput(exec, index, "state_space_input", input);
   Arena::Scope scope(exec.arena);
   float* projected = Project(exec, input, layer.in);
-  float* gates = projected + (spec.heads > 0 ? 0 : inner);
-  float* channels = Room(exec, batch.rows, convolved);
-  ops::Convolve(exec, Slices(batch, index),
-                {.channels = convolved,
-                 .taps = spec.taps,
-                 .x = projected + (spec.heads > 0 ? inner : 0),
-                 .x_stride = spec.projected(),
-                 .filters = layer.filters.data(),
-                 .bias = layer.filter_bias.data(),
-                 .stride = convolved,
-                 .out = channels,
-                 .out_stride = convolved});
+  if (!part_scales_.empty()) {
+    ops::ForRows(exec, batch.rows, [&](int64_t row, int) {
+      float* values = projected + row * spec.projected();
+      for (const float scale : part_scales_) *values++ *= scale;
+    });
+  }
+  const Activations gated =
+      spec.short_convolution ? ShortConvolution(exec, batch, index, projected)
+                             : Recurrence(exec, batch, index, projected);
+  TapInput(exec, index, "state_space_gated", gated);
+  FetchAhead(exec, batch.rows,
+             spec_.Attends(index)      ? block.query
+             : spec_.experts.In(index) ? block.mixture.router
+             : spec_.HasFeedForward()  ? block.first()
+             : index + 1 < spec_.layers
+                 ? weights_.layers[static_cast<size_t>(index + 1)].entry()
+                 : weights_.head);
+  AddProduct(exec, batch, gated, layer.out, block.post_attention_norm,
+             spec.added_scale);
+}
+
+// The convolution of a layer's channels: x and where they go stand in `how`.
+void DecoderFamily::Convolve(Exec& exec, const Batch& batch, int64_t index,
+                             const kernels::Convolution& how) const {
+  const StateSpaceLayer& layer =
+      weights_.layers[static_cast<size_t>(index)].state_space;
+  kernels::Convolution all = how;
+  all.channels = all.stride = all.out_stride = spec_.state_space.convolved();
+  all.taps = spec_.state_space.taps;
+  all.filters = layer.filters.data();
+  all.bias = layer.filter_bias.data();
+  ops::Convolve(exec, Slices(batch, index), all);
+}
+
+// c·convolution(b·x) of rows of b, c, x, as the projection out reads it.
+Activations DecoderFamily::ShortConvolution(Exec& exec, const Batch& batch,
+                                            int64_t index,
+                                            float* projected) const {
+  const StateSpaceLayer& layer =
+      weights_.layers[static_cast<size_t>(index)].state_space;
+  const int64_t width = spec_.state_space.inner;
+  const Activations out = ops::NewActivations(exec.arena, batch.rows, width,
+                                              FormsFor(exec, {&layer.out}));
+  ops::ForRows(exec, batch.rows, [&](int64_t row, int) {
+    float* b = projected + row * 3 * width;
+    for (int64_t k = 0; k < width; ++k) b[k] *= b[2 * width + k];
+  });
+  float* convolved = Room(exec, batch.rows, width);
+  Convolve(
+      exec, batch, index,
+      {.x = projected, .x_stride = 3 * width, .out = convolved, .silu = false});
+  ops::ForRows(exec, batch.rows, [&](int64_t row, int) {
+    float* values = convolved + row * width;
+    const float* c = projected + (row * 3 + 1) * width;
+    for (int64_t k = 0; k < width; ++k) values[k] *= c[k];
+    ops::PutRow(out, row, values);
+  });
+  return out;
+}
+
+// Convolution, recurrence and gate of projected rows.
+Activations DecoderFamily::Recurrence(Exec& exec, const Batch& batch,
+                                      int64_t index, float* projected) const {
+  const StateSpaceSpec& spec = spec_.state_space;
+  const int64_t inner = spec.inner;
+  float* channels = Room(exec, batch.rows, spec.convolved());
+  Convolve(exec, batch, index,
+           {.x = projected + (spec.heads > 0 ? inner : 0),
+            .x_stride = spec.projected(),
+            .out = channels});
   float* values = Room(exec, batch.rows, inner);
   if (spec.heads > 0) {
     ScanHeads(exec, batch, index, projected, channels, values);
   } else {
     ScanChannels(exec, batch, index, channels, values);
   }
-  const Activations gated = Gated(exec, batch, index, gates, values);
-  TapInput(exec, index, "state_space_gated", gated);
-  FetchAhead(exec, batch.rows,
-             spec_.experts.In(index)  ? block.mixture.router
-             : spec_.HasFeedForward() ? block.first()
-             : index + 1 < spec_.layers
-                 ? weights_.layers[static_cast<size_t>(index + 1)].entry()
-                 : weights_.head);
-  AddProduct(exec, batch, gated, layer.out, block.post_attention_norm);
+  float* gates = projected + (spec.heads > 0 ? 0 : inner);
+  return Gated(exec, batch, index, gates, values);
 }
 
 void DecoderFamily::ScanChannels(Exec& exec, const Batch& batch, int64_t index,

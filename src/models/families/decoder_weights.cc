@@ -93,25 +93,32 @@ void ReadMixture(WeightReader& reader, const Spec& spec, int64_t i,
   const ExpertsSpec& experts = spec.experts;
   const int64_t width = spec.width, hidden = experts.hidden;
   mixture.experts.resize(static_cast<size_t>(experts.count));
-  reader.Matrix(Role::kRouter, i, experts.count, width, false, mixture.router);
+  reader.Matrix(Role::kRouter, i, experts.count, width, experts.router_bias,
+                mixture.router);
+  const auto read = [&](Role role, int64_t rows, int64_t columns,
+                        const std::vector<WeightReader::ExpertPart>& parts) {
+    reader.Experts(role, i, rows, columns, experts, parts, mixture.experts);
+  };
   if (reader.Has(Role::kExpertGateUp, i)) {
-    reader.Experts(Role::kExpertGateUp, i, 2 * hidden, width,
-                   {{0, hidden, &Expert::gate}, {hidden, hidden, &Expert::up}},
-                   mixture.experts);
+    const int64_t step = experts.alternating ? 2 : 1;
+    read(Role::kExpertGateUp, 2 * hidden, width,
+         {{0, hidden, step, &Expert::gate},
+          {experts.alternating ? 1 : hidden, hidden, step, &Expert::up}});
   } else {
-    reader.Experts(Role::kExpertGate, i, hidden, width,
-                   {{0, hidden, &Expert::gate}}, mixture.experts);
-    reader.Experts(Role::kExpertUp, i, hidden, width,
-                   {{0, hidden, &Expert::up}}, mixture.experts);
+    read(Role::kExpertGate, hidden, width, {{0, hidden, 1, &Expert::gate}});
+    read(Role::kExpertUp, hidden, width, {{0, hidden, 1, &Expert::up}});
   }
-  reader.Experts(Role::kExpertDown, i, width, hidden,
-                 {{0, width, &Expert::down}}, mixture.experts);
+  read(Role::kExpertDown, width, hidden, {{0, width, 1, &Expert::down}});
   const int64_t shared = experts.shared_hidden;
   if (shared == 0) return;
-  reader.Matrix(Role::kSharedRouter, i, 1, width, false, mixture.shared_router);
-  reader.Matrix(Role::kSharedGate, i, shared, width, false,
-                mixture.shared.gate);
-  reader.Matrix(Role::kSharedUp, i, shared, width, false, mixture.shared.up);
+  if (experts.shared_router) {
+    reader.Matrix(Role::kSharedRouter, i, 1, width, false,
+                  mixture.shared_router);
+  }
+  reader.Matrices(
+      Role::kSharedGateUp, i, width, false,
+      {{Role::kSharedGate, Range(0, shared), &mixture.shared.gate},
+       {Role::kSharedUp, Range(shared, shared), &mixture.shared.up}});
   reader.Matrix(Role::kSharedDown, i, width, shared, false,
                 mixture.shared.down);
 }
@@ -131,6 +138,9 @@ void ReadAttention(WeightReader& reader, const Spec& spec, int64_t i,
                layer.query_norm);
   ReadHeadNorm(reader, attention, Role::kKeyNorm, i, attention.kv_heads,
                layer.key_norm);
+  if (attention.sinks) {
+    layer.sinks = reader.Values(Role::kSinks, i, {attention.heads});
+  }
   reader.Matrix(Role::kAttentionOutput, i, width, q, attention.output_bias,
                 layer.attention_output);
 }
@@ -145,9 +155,8 @@ void ReadLayer(WeightReader& reader, bool gguf, const Spec& spec, int64_t i,
                       layer.feed_forward_norm);
     }
   }
-  if (spec.Attends(i)) {
-    ReadAttention(reader, spec, i, layer);
-  } else {
+  if (spec.Attends(i)) ReadAttention(reader, spec, i, layer);
+  if (spec.HasState(i)) {
     ReadStateSpace(reader, gguf, spec, i, layer.state_space);
   }
   if (spec.post_norms) {
@@ -213,7 +222,7 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   reader.Job(spec.tied_head ? embedding : head, weights.head);
   weights.bytes = reader.Pack(pool, cache);
   for (const auto& [name, tensor] : checkpoint.tensors()) {
-    weights.parameters += tensor.elements();
+    weights.parameters += Parameters(name, tensor);
   }
   return weights;
 }

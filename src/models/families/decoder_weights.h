@@ -21,7 +21,7 @@ namespace malmoi::models {
 struct Mixture {
   Linear router;  // [experts, width]
   std::vector<Expert> experts;
-  Linear shared_router;  // [1, width]
+  Linear shared_router;  // [1, width]; none: it has a weight of 1
   Expert shared;
 };
 
@@ -46,8 +46,9 @@ struct DecoderLayer {
   Norm attention_norm;
   Linear query, key, value;  // [heads·head_dim, width], ...
   Norm query_norm, key_norm;
+  std::vector<float> sinks;     // [heads]
   Linear attention_output;      // [width, heads·head_dim]
-  StateSpaceLayer state_space;  // in place of attention
+  StateSpaceLayer state_space;  // in place of attention, or beside it
   Norm post_attention_norm;
   Norm feed_forward_norm;
   Linear gate, up;  // [hidden, width]; no gate where it is not gated

@@ -11,13 +11,6 @@ namespace malmoi::models {
 
 namespace {
 
-// Empty where it is missing or misshapen, which the finder notes.
-std::vector<float> Values(WeightReader& reader, Role role, int64_t index,
-                          const Shape& shape) {
-  const Tensor* tensor = reader.finder().Find(role, index, shape);
-  return tensor != nullptr ? Floats(*tensor) : std::vector<float>();
-}
-
 // [rows][columns] as parts of at most `part` rows, each [columns][its rows].
 std::vector<float> Transpose(const std::vector<float>& from, int64_t columns,
                              int64_t part) {
@@ -41,7 +34,7 @@ void ReadStateSpace(WeightReader& reader, bool gguf, const Spec& spec,
   const StateSpaceSpec& state = spec.state_space;
   const int64_t convolved = state.convolved();
   const auto values = [&](Role role, const Shape& shape) {
-    return Values(reader, role, index, shape);
+    return reader.Values(role, index, shape);
   };
   reader.Matrix(Role::kStateIn, index, state.projected(), spec.width,
                 state.bias, layer.in);
@@ -57,6 +50,9 @@ void ReadStateSpace(WeightReader& reader, bool gguf, const Spec& spec,
     layer.filter_bias.resize(layer.filters.size() /
                              static_cast<size_t>(state.taps));
   }
+  reader.Matrix(Role::kStateOut, index, spec.width, state.inner, state.bias,
+                layer.out);
+  if (state.short_convolution) return;
   if (state.heads > 0) {
     const Shape each = gguf ? Shape{state.heads, 1} : Shape{state.heads};
     layer.step.bias = values(Role::kStateStep, {state.heads});
@@ -80,8 +76,6 @@ void ReadStateSpace(WeightReader& reader, bool gguf, const Spec& spec,
         Role::kStateNorm, gguf ? Shape{state.groups, state.inner / state.groups}
                                : Shape{state.inner});
   }
-  reader.Matrix(Role::kStateOut, index, spec.width, state.inner, state.bias,
-                layer.out);
 }
 
 }  // namespace malmoi::models

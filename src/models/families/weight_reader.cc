@@ -2,7 +2,6 @@
 
 #include <cstring>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <utility>
 
@@ -88,9 +87,9 @@ void WeightReader::Job(const Tensor* tensor, ops::PackedMatrix& matrix) {
   jobs_.push_back({tensor, &matrix, options_.exact, options_.bf16_rows});
 }
 
-std::vector<int64_t> Range(int64_t first, int64_t count) {
-  std::vector<int64_t> rows(static_cast<size_t>(count));
-  std::iota(rows.begin(), rows.end(), first);
+std::vector<int64_t> Range(int64_t first, int64_t count, int64_t step) {
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < count; ++i) rows.push_back(first + i * step);
   return rows;
 }
 
@@ -187,25 +186,121 @@ void WeightReader::FeedForward(int64_t layer, int64_t width,
 }
 
 void WeightReader::Experts(Role role, int64_t layer, int64_t rows,
-                           int64_t columns,
+                           int64_t columns, const ExpertsSpec& spec,
                            const std::vector<ExpertPart>& parts,
                            std::vector<Expert>& experts) {
+  if (spec.bias) ExpertBiases(role, layer, rows, parts, experts);
+  if (finder_.Name(role, layer).ends_with("_blocks")) {
+    return ExpertBlocks(role, layer, rows, columns, parts, experts);
+  }
   const auto count = static_cast<int64_t>(experts.size());
   const bool apart = finder_.HasHeads(role, layer);
-  const Tensor* all =
-      apart ? nullptr : finder_.Find(role, layer, {count, rows, columns});
+  const Shape stacked = spec.transposed ? Shape{count, columns, rows}
+                                        : Shape{count, rows, columns};
+  const Tensor* all = apart ? nullptr : finder_.Find(role, layer, stacked);
   for (int64_t e = 0; e < count; ++e) {
     const Tensor* one =
         apart ? finder_.FindOfHead(role, layer, e, {rows, columns}) : all;
     if (one == nullptr) continue;
+    Tensor matrix = *one;
+    if (!apart) {
+      matrix.shape = {count * stacked[1], stacked[2]};
+      matrix = SliceRows(matrix, e * stacked[1], stacked[1]);
+    }
+    if (spec.transposed) matrix = Transpose(matrix);
     for (const ExpertPart& part : parts) {
-      Tensor slice = *one;
-      slice.shape = {apart ? rows : count * rows, columns};
       made_.push_back(
-          SliceRows(slice, (apart ? 0 : e * rows) + part.first, part.rows));
+          part.step == 1
+              ? SliceRows(matrix, part.first, part.rows)
+              : CopyRows(matrix, Range(part.first, part.rows, part.step)));
       Job(&made_.back(), experts[static_cast<size_t>(e)].*part.linear);
     }
   }
+}
+
+void WeightReader::ExpertBiases(Role role, int64_t layer, int64_t rows,
+                                const std::vector<ExpertPart>& parts,
+                                std::vector<Expert>& experts) {
+  const auto count = static_cast<int64_t>(experts.size());
+  const Tensor* stored = finder_.FindBias(role, layer, {count, rows});
+  if (stored == nullptr) return;
+  const std::vector<float> biases = Floats(*stored);
+  for (int64_t e = 0; e < count; ++e) {
+    for (const ExpertPart& part : parts) {
+      std::vector<float>& bias =
+          (experts[static_cast<size_t>(e)].*part.linear).bias;
+      for (int64_t row : Range(part.first, part.rows, part.step)) {
+        bias.push_back(biases[static_cast<size_t>(e * rows + row)]);
+      }
+    }
+  }
+}
+
+// MXFP4 whose scales lie apart: blocks as GGUF has them are put together while
+// panels are packed. The file has neighbours in a byte, they have halves.
+void WeightReader::ExpertBlocks(Role role, int64_t layer, int64_t rows,
+                                int64_t columns,
+                                const std::vector<ExpertPart>& parts,
+                                std::vector<Expert>& experts) {
+  const auto count = static_cast<int64_t>(experts.size());
+  const auto [blocks, scales] =
+      finder_.FindBlocks(role, layer, count, rows, columns);
+  if (blocks == nullptr || scales == nullptr) return;
+  const int64_t in_row = columns / 32;
+  for (int64_t e = 0; e < count; ++e) {
+    for (const ExpertPart& part : parts) {
+      const int64_t first = e * rows + part.first;
+      const auto gather = [=, codes = blocks->data, powers = scales->data](
+                              int64_t from, int number, std::byte* to) {
+        for (int64_t r = from; r < from + number; ++r) {
+          const int64_t block = (first + r * part.step) * in_row;
+          const std::byte* pair = codes.data() + block * 16;
+          for (int64_t b = 0; b < in_row; ++b, pair += 16) {
+            *to++ = powers[static_cast<size_t>(block + b)];
+            for (int i = 0; i < 16; ++i) {
+              const auto code = [&](int k) {
+                return pair[k / 2] >> (k % 2 * 4) & std::byte{15};
+              };
+              *to++ = code(i) | code(i + 16) << 4;
+            }
+          }
+        }
+      };
+      made_.push_back({.dtype = DType::kMXFP4, .shape = {part.rows, columns}});
+      jobs_.push_back({&made_.back(),
+                       &(experts[static_cast<size_t>(e)].*part.linear),
+                       options_.exact, false, gather});
+    }
+  }
+}
+
+// Panels have scales of 16 bits. Where a matrix of MXFP4 has others it is
+// dequantized, which is exact and takes six times the memory. Whether there is
+// one.
+bool WeightReader::WidenScales() {
+  bool any = false;
+  for (ops::PackJob& job : jobs_) {
+    const Tensor& tensor = *job.tensor;
+    if (tensor.dtype != DType::kMXFP4 || job.as_f32) continue;
+    // It has no data where rows are gathered.
+    std::vector<std::byte> row(
+        *ByteSize(tensor.dtype, static_cast<uint64_t>(tensor.columns())));
+    for (int64_t r = 0; r < tensor.rows() && !job.as_f32; ++r) {
+      const std::byte* from = row.data();
+      if (job.gather) {
+        job.gather(r, 1, row.data());
+      } else {
+        from = tensor.data.data() + static_cast<size_t>(r) * row.size();
+      }
+      for (size_t b = 0; b < row.size(); b += 17) {
+        if (!kernels::Mxfp4ScaleFitsHalf(static_cast<uint8_t>(from[b]))) {
+          job.as_f32 = true;
+        }
+      }
+    }
+    any = any || job.as_f32;
+  }
+  return any;
 }
 
 const Tensor* WeightReader::FindMatrix(Role role, int64_t layer, int64_t rows,
@@ -218,7 +313,12 @@ const Tensor* WeightReader::FindMatrix(Role role, int64_t layer, int64_t rows,
 }
 
 size_t WeightReader::Pack(ThreadPool& pool, PackedCache* cache) {
-  if (cache == nullptr || !cache->Map(checkpoint_, jobs_, pool)) {
+  bool mapped = cache != nullptr && cache->Map(checkpoint_, jobs_, pool);
+  // Scales are looked at where weights are packed: all of them are read then.
+  if (!mapped && WidenScales()) {
+    mapped = cache != nullptr && cache->Map(checkpoint_, jobs_, pool);
+  }
+  if (!mapped) {
     ops::Pack(
         pool, jobs_, [](const ops::PackJob& job, int64_t first, int64_t rows) {
           if (!job.tensor->mapped) return;

@@ -32,8 +32,8 @@ struct Expert {
   Linear gate, up, down;
 };
 
-// first, first + 1, … first + count - 1.
-std::vector<int64_t> Range(int64_t first, int64_t count);
+// `count` numbers from `first` on.
+std::vector<int64_t> Range(int64_t first, int64_t count, int64_t step = 1);
 
 // All elements as f32.
 std::vector<float> Floats(const Tensor& tensor);
@@ -73,18 +73,24 @@ class WeightReader {
   // Gate and up, or up alone, and down.
   void FeedForward(int64_t layer, int64_t width, const FeedForwardSpec& spec,
                    Linear& gate, Linear& up, Linear& down);
-  // The same matrix of all experts. `parts`: what each one's rows are cut into.
+  // The same matrix of all experts. `parts`: what each one's rows are cut into,
+  // every `step`-th from the first on.
   struct ExpertPart {
-    int64_t first, rows;
+    int64_t first, rows, step;
     Linear Expert::* linear;
   };
   void Experts(Role role, int64_t layer, int64_t rows, int64_t columns,
-               const std::vector<ExpertPart>& parts,
+               const ExpertsSpec& spec, const std::vector<ExpertPart>& parts,
                std::vector<Expert>& experts);
   // A matrix that exists once and is not multiplied with, [rows][columns];
   // empty where it is missing.
   std::vector<float> Table(Role role, int64_t rows, int64_t columns) {
     const Tensor* tensor = finder_.Find(role, 0, {rows, columns});
+    return tensor != nullptr ? Floats(*tensor) : std::vector<float>();
+  }
+  // Numbers of a layer; empty where they are missing.
+  std::vector<float> Values(Role role, int64_t layer, const Shape& shape) {
+    const Tensor* tensor = finder_.Find(role, layer, shape);
     return tensor != nullptr ? Floats(*tensor) : std::vector<float>();
   }
   bool Has(Role role, int64_t layer) const {
@@ -101,6 +107,13 @@ class WeightReader {
  private:
   const Tensor* FindMatrix(Role role, int64_t layer, int64_t rows,
                            int64_t columns);
+  void ExpertBiases(Role role, int64_t layer, int64_t rows,
+                    const std::vector<ExpertPart>& parts,
+                    std::vector<Expert>& experts);
+  void ExpertBlocks(Role role, int64_t layer, int64_t rows, int64_t columns,
+                    const std::vector<ExpertPart>& parts,
+                    std::vector<Expert>& experts);
+  bool WidenScales();
 
   TensorFinder finder_;
   const Checkpoint& checkpoint_;
