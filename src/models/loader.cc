@@ -40,6 +40,7 @@ const Tensor* TensorFinder::FindOptional(const std::string& name,
     case DType::kI64:
     case DType::kF64:
     case DType::kU8:
+    case DType::kU32:
     case DType::kBool:
       problems_.push_back(Format("{} has type {}, expected a weight type", name,
                                  Info(it->second.dtype).name));

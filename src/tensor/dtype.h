@@ -33,6 +33,7 @@ enum class DType : uint8_t {
   kI64,
   kF64,
   kU8,
+  kU32,
   kBool,
 };
 
