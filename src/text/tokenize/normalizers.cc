@@ -87,6 +87,12 @@ class FormNormalizer : public Normalizer {
     }
     return out;
   }
+  void Summarize(Summary& summary) const override {
+    summary.simple = summary.simple && form_ == NormalForm::kNfc &&
+                     summary.normal == Summary::Normal::kSame &&
+                     summary.prefix == Summary::Prefix::kNone;
+    summary.normal = Summary::Normal::kComposed;
+  }
   std::string Describe() const override {
     return form_ == NormalForm::kNfc ? "NFC" : "NFKC";
   }
@@ -190,6 +196,13 @@ class PrependNormalizer : public Normalizer {
     AppendCopy(text, 0, text.text.size(), out);
     return out;
   }
+  void Summarize(Summary& summary) const override {
+    // The stage that makes spaces visible comes after.
+    summary.simple = summary.simple && prefix_ == "\u2581" &&
+                     summary.normal == Summary::Normal::kSame &&
+                     summary.prefix == Summary::Prefix::kNone;
+    summary.prefix = Summary::Prefix::kAlways;
+  }
   std::string Describe() const override {
     return Format("'{}' put first", prefix_);
   }
@@ -219,6 +232,12 @@ class ReplaceNormalizer : public Normalizer {
     });
     AppendCopy(text, at, text.text.size(), out);
     return out;
+  }
+  void Summarize(Summary& summary) const override {
+    summary.simple = summary.simple && pattern_.regex() == nullptr &&
+                     pattern_.text() == " " && content_ == "\u2581" &&
+                     summary.normal == Summary::Normal::kSame;
+    summary.normal = Summary::Normal::kVisibleSpaces;
   }
   std::string Describe() const override {
     return Format("{} replaced by '{}'", pattern_.Describe(), content_);
@@ -270,6 +289,9 @@ class NormalizerSequence : public Normalizer {
     AlignedText result = text;
     for (const auto& part : parts_) result = part->Apply(result);
     return result;
+  }
+  void Summarize(Summary& summary) const override {
+    for (const auto& part : parts_) part->Summarize(summary);
   }
   std::string Describe() const override { return DescribeList(parts_); }
 
