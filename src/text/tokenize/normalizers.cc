@@ -73,15 +73,7 @@ class FormNormalizer : public Normalizer {
       if (opaque || (cluster.size() == 1 && cluster[0] >= 0)) {
         AppendCopy(text, at, end, out);
       } else {
-        const std::string normal = Normalize(cluster, form_);
-        if (normal == cluster) {
-          AppendCopy(text, at, end, out);
-        } else {
-          AlignedText part;
-          AppendCopy(text, at, end, part);
-          part = Compose(part, form_);
-          AppendCopy(part, 0, part.text.size(), out);
-        }
+        AppendNormal(text, at, end, out);
       }
       at = end;
     }
@@ -98,6 +90,22 @@ class FormNormalizer : public Normalizer {
   }
 
  private:
+  // Appends the cluster [begin, end). The system's library is fast for what is
+  // normal already, but takes the square of the number of marks to put them in
+  // order.
+  void AppendNormal(const AlignedText& text, size_t begin, size_t end,
+                    AlignedText& out) const {
+    constexpr size_t kFewBytes = 256;
+    const auto cluster = std::string_view(text.text).substr(begin, end - begin);
+    if (cluster.size() <= kFewBytes && Normalize(cluster, form_) == cluster) {
+      return AppendCopy(text, begin, end, out);
+    }
+    AlignedText part;
+    AppendCopy(text, begin, end, part);
+    part = Compose(part, form_);
+    if (part.text == cluster) return AppendCopy(text, begin, end, out);
+    AppendCopy(part, 0, part.text.size(), out);
+  }
   bool IsOpaqueAt(std::string_view text, size_t at) const {
     const auto point = DecodeAt(text, at);
     return !point || IsOpaque(point->value, form_);

@@ -219,7 +219,7 @@ void ShortWay::EncodeFirst(const Piece& piece, size_t bytes, bool with_offsets,
                            Scratch& scratch, Encoding& out) const {
   std::string word = " ";
   word += piece.text.substr(0, bytes);
-  EncodeWord(word, scratch);
+  LookUp(word, scratch);
   size_t first = 1;
   while (first < bytes && (piece.text[first] & 0xc0) == 0x80) ++first;
   for (const ModelToken& token : scratch.tokens) {
@@ -229,6 +229,29 @@ void ShortWay::EncodeFirst(const Piece& piece, size_t bytes, bool with_offsets,
     const size_t last = token.end == 1 ? first - 1 : token.end - 2;
     out.offsets.emplace_back(piece.SourceOf(begin).begin,
                              piece.SourceOf(last).end);
+  }
+}
+
+void ShortWay::LookUp(std::string_view word, Scratch& scratch) const {
+  const WordCache::Entry* entry = nullptr;
+  if (word.size() <= WordCache::kLongestWord) {
+    entry = scratch.cache.Find(WordCache::KeyOf(word), word);
+  }
+  if (entry == nullptr) {
+    EncodeWord(word, scratch);
+    scratch.cache.Insert(word, scratch.tokens);
+    return;
+  }
+  scratch.tokens.clear();
+  if (entry->count == WordCache::kMore) {
+    const std::span<const ModelToken> tokens = scratch.cache.MoreOf(*entry);
+    scratch.tokens.assign(tokens.begin(), tokens.end());
+    return;
+  }
+  uint32_t begin = 0;
+  for (size_t i = 0; i < entry->count; ++i) {
+    scratch.tokens.push_back({entry->ids[i], begin, entry->ends[i]});
+    begin = entry->ends[i];
   }
 }
 

@@ -51,7 +51,9 @@ class ShortWay {
                     Encoding& out, std::vector<ModelToken>& lost) const;
   void EncodeFirst(const Piece& piece, size_t bytes, bool with_offsets,
                    Scratch& scratch, Encoding& out) const;
-  // The tokens of a word that is not in the cache, to scratch.tokens.
+  // The tokens of a word that the model can spell, to scratch.tokens.
+  void LookUp(std::string_view word, Scratch& scratch) const;
+  // The same of any word that is not in the cache.
   void EncodeWord(std::string_view word, Scratch& scratch) const;
   void EncodeSpelled(std::string_view word, Scratch& scratch) const;
   void EncodeVisible(std::string_view word, Scratch& scratch) const;
