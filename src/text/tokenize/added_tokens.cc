@@ -1,6 +1,7 @@
 #include "text/tokenize/added_tokens.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "text/unicode/properties.h"
 #include "text/unicode/utf8.h"
@@ -57,6 +58,9 @@ void TokenTrie::Add(std::string_view spelling, const AddedToken* token) {
   if (nodes_[node].token != nullptr) return;
   nodes_[node] = {token, static_cast<uint32_t>(spelling.size())};
   starts_[static_cast<unsigned char>(spelling[0])] = true;
+  const bool only =
+      std::count(std::begin(starts_), std::end(starts_), true) == 1;
+  only_start_ = only ? std::optional(spelling[0]) : std::nullopt;
 }
 
 const TokenTrie::Node* TokenTrie::LongestAt(std::string_view text,
@@ -77,6 +81,10 @@ std::optional<TokenTrie::Match> TokenTrie::Find(std::string_view text,
                                                 size_t from,
                                                 bool parse_special) const {
   for (size_t at = from; at < text.size();) {
+    if (only_start_) {  // most vocabularies': <
+      at = text.find(*only_start_, at);
+      if (at == std::string_view::npos) break;
+    }
     const Node* node = starts_[static_cast<unsigned char>(text[at])]
                            ? LongestAt(text, at)
                            : nullptr;

@@ -49,7 +49,8 @@ class TokenTrie {
 
   std::vector<Node> nodes_{1};
   std::unordered_map<uint64_t, uint32_t> edges_;
-  bool starts_[256] = {};
+  bool starts_[256] = {};           // bytes that spellings begin with
+  std::optional<char> only_start_;  // if they are one
 };
 
 class AddedTokens {

@@ -45,6 +45,13 @@ class BertNormalizer : public Normalizer {
         Without(Decompose(Clean(text), NormalForm::kNfd), IsTokenAccent);
     return lowercase_ ? Lower(out) : out;
   }
+  void Summarize(Summary& summary) const override {
+    summary.simple = summary.simple &&
+                     summary.normal == Summary::Normal::kSame &&
+                     summary.prefix == Summary::Prefix::kNone;
+    summary.normal = Summary::Normal::kBert;
+    summary.lowercase = lowercase_;
+  }
   std::string Describe() const override {
     return Format("BERT's{}{}{}{}", clean_ ? " cleaning" : "",
                   chinese_ ? " Chinese apart" : "",

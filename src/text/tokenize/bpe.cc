@@ -8,6 +8,7 @@
 #include <queue>
 
 #include "base/check.h"
+#include "text/tokenize/byte_level.h"
 #include "text/tokenize/stage_json.h"
 #include "text/unicode/utf8.h"
 
@@ -103,6 +104,8 @@ void Bpe::IndexSpellings(std::string_view where) {
     direct_[c] = FindInText(character);
   }
   for (int b = 0; b < 256; ++b) {
+    const std::string_view spelled = SpellingOf(static_cast<char>(b));
+    spelled_ids_[b] = direct_[DecodeAt(spelled, 0)->value];
     byte_ids_[b] = FindSpelling(Format("<0x{:02X}>", b));
   }
   if (!options_.unknown.empty()) {
@@ -409,6 +412,35 @@ void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out,
   MergeAll(piece, symbols);
   out.insert(out.end(), symbols.begin(), symbols.end());
   if (symbols.capacity() > (1u << 16)) symbols = {};
+}
+
+bool Bpe::EncodeBytes(std::string_view bytes,
+                      std::vector<ModelToken>& out) const {
+  if (by_score() || !options_.continuing_prefix.empty() ||
+      !options_.end_suffix.empty()) {
+    return false;
+  }
+  if (options_.ignore_merges && bytes.size() <= longest_) {
+    thread_local std::string spelling;
+    spelling.clear();
+    for (char c : bytes) spelling += SpellingOf(c);
+    const int32_t whole = FindSpelling(spelling);
+    if (whole >= 0) {
+      out.push_back({whole, 0, static_cast<uint32_t>(bytes.size())});
+      return true;
+    }
+  }
+  thread_local Symbols symbols;
+  symbols.clear();
+  for (uint32_t i = 0; i < bytes.size(); ++i) {
+    const int32_t id = spelled_ids_[static_cast<unsigned char>(bytes[i])];
+    if (id < 0) return false;
+    symbols.push_back({id, i, i + 1});
+  }
+  MergeAll(bytes, symbols);
+  out.insert(out.end(), symbols.begin(), symbols.end());
+  if (symbols.capacity() > (1u << 16)) symbols = {};
+  return true;
 }
 
 void Bpe::MergeAll(std::string_view piece, Symbols& symbols) const {

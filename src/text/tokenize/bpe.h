@@ -53,6 +53,9 @@ class Bpe : public TokenModel {
 
   void Encode(std::string_view piece, std::vector<ModelToken>& out,
               std::vector<ModelToken>& lost) const override;
+  bool EncodeBytes(std::string_view bytes,
+                   std::vector<ModelToken>& out) const override;
+  bool FindJoined(JoinedBytes& joined) const override;
   std::optional<std::string> Spelling(int32_t id) const override;
   std::optional<int32_t> Id(std::string_view spelling) const override;
   std::optional<int32_t> unknown_id() const override;
@@ -123,7 +126,8 @@ class Bpe : public TokenModel {
   size_t merge_count_ = 0;
   size_t longest_ = 0;  // bytes of a spelling
   int32_t unknown_id_ = -1;
-  int32_t byte_ids_[256] = {};
+  int32_t byte_ids_[256] = {};     // of "<0x..>"
+  int32_t spelled_ids_[256] = {};  // of bytes as byte-level spells them
   BpeOptions options_;
 };
 

@@ -73,25 +73,39 @@ class FormNormalizer : public Normalizer {
       if (opaque || (cluster.size() == 1 && cluster[0] >= 0)) {
         AppendCopy(text, at, end, out);
       } else {
-        const std::string normal = Normalize(cluster, form_);
-        if (normal == cluster) {
-          AppendCopy(text, at, end, out);
-        } else {
-          AlignedText part;
-          AppendCopy(text, at, end, part);
-          part = Compose(part, form_);
-          AppendCopy(part, 0, part.text.size(), out);
-        }
+        AppendNormal(text, at, end, out);
       }
       at = end;
     }
     return out;
+  }
+  void Summarize(Summary& summary) const override {
+    summary.simple = summary.simple && form_ == NormalForm::kNfc &&
+                     summary.normal == Summary::Normal::kSame &&
+                     summary.prefix == Summary::Prefix::kNone;
+    summary.normal = Summary::Normal::kComposed;
   }
   std::string Describe() const override {
     return form_ == NormalForm::kNfc ? "NFC" : "NFKC";
   }
 
  private:
+  // Appends the cluster [begin, end). The system's library is fast for what is
+  // normal already, but takes the square of the number of marks to put them in
+  // order.
+  void AppendNormal(const AlignedText& text, size_t begin, size_t end,
+                    AlignedText& out) const {
+    constexpr size_t kFewBytes = 256;
+    const auto cluster = std::string_view(text.text).substr(begin, end - begin);
+    if (cluster.size() <= kFewBytes && Normalize(cluster, form_) == cluster) {
+      return AppendCopy(text, begin, end, out);
+    }
+    AlignedText part;
+    AppendCopy(text, begin, end, part);
+    part = Compose(part, form_);
+    if (part.text == cluster) return AppendCopy(text, begin, end, out);
+    AppendCopy(part, 0, part.text.size(), out);
+  }
   bool IsOpaqueAt(std::string_view text, size_t at) const {
     const auto point = DecodeAt(text, at);
     return !point || IsOpaque(point->value, form_);
@@ -190,6 +204,13 @@ class PrependNormalizer : public Normalizer {
     AppendCopy(text, 0, text.text.size(), out);
     return out;
   }
+  void Summarize(Summary& summary) const override {
+    // The stage that makes spaces visible comes after.
+    summary.simple = summary.simple && prefix_ == "\u2581" &&
+                     summary.normal == Summary::Normal::kSame &&
+                     summary.prefix == Summary::Prefix::kNone;
+    summary.prefix = Summary::Prefix::kAlways;
+  }
   std::string Describe() const override {
     return Format("'{}' put first", prefix_);
   }
@@ -219,6 +240,12 @@ class ReplaceNormalizer : public Normalizer {
     });
     AppendCopy(text, at, text.text.size(), out);
     return out;
+  }
+  void Summarize(Summary& summary) const override {
+    summary.simple = summary.simple && pattern_.regex() == nullptr &&
+                     pattern_.text() == " " && content_ == "\u2581" &&
+                     summary.normal == Summary::Normal::kSame;
+    summary.normal = Summary::Normal::kVisibleSpaces;
   }
   std::string Describe() const override {
     return Format("{} replaced by '{}'", pattern_.Describe(), content_);
@@ -270,6 +297,9 @@ class NormalizerSequence : public Normalizer {
     AlignedText result = text;
     for (const auto& part : parts_) result = part->Apply(result);
     return result;
+  }
+  void Summarize(Summary& summary) const override {
+    for (const auto& part : parts_) part->Summarize(summary);
   }
   std::string Describe() const override { return DescribeList(parts_); }
 

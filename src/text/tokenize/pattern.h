@@ -42,6 +42,8 @@ class Pattern {
       visit(match->first, match->second);
     }
   }
+  const Regex* regex() const { return regex_ ? &*regex_ : nullptr; }
+  const std::string& text() const { return text_; }  // if it is no regex
   std::string Describe() const {
     return regex_ ? regex_->pattern() : "'" + text_ + "'";
   }

@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "text/tokenize/added_tokens.h"
+#include "text/tokenize/cutter.h"
 #include "text/tokenize/tokenizer.h"
 
 namespace malmoi::text {
@@ -58,10 +59,38 @@ struct Pieces {
   std::deque<AlignedText> storage;
 };
 
+// What the stages before the model do together, where that is one of a few
+// common things; the short way (short_way.h) then does it at once. Each stage
+// adds itself to what those before it do.
+struct Summary {
+  enum class Normal : uint8_t {
+    kSame,
+    kComposed,       // NFC
+    kVisibleSpaces,  // spaces become U+2581
+    kBert,
+  };
+  // Where a visible space is put first: every piece, or that which begins the
+  // text.
+  enum class Prefix : uint8_t { kNone, kAlways, kFirst };
+
+  bool simple = true;  // false: none of those things
+  Normal normal = Normal::kSame;
+  Prefix prefix = Prefix::kNone;
+  bool one_space = false;      // no prefix before a space
+  bool cut_at_spaces = false;  // visible spaces begin words
+  bool lowercase = false;      // of kBert
+  bool bert_words = false;     // cut as BERT does
+  bool digits_apart = false;   // cut before and after each number
+  bool byte_level = false;     // bytes are spelled as characters
+  std::optional<CutRule> rule;
+  const Regex* regex = nullptr;  // whose rule it is
+};
+
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
   virtual AlignedText Apply(const AlignedText& text) const = 0;
+  virtual void Summarize(Summary& summary) const { summary.simple = false; }
   virtual std::string Describe() const = 0;
 };
 
@@ -70,12 +99,40 @@ class PreTokenizer {
   virtual ~PreTokenizer() = default;
   // Replaces each piece by its parts. No part is empty.
   virtual void Split(Pieces& pieces) const = 0;
+  virtual void Summarize(Summary& summary) const { summary.simple = false; }
   virtual std::string Describe() const = 0;
 };
 
 struct ModelToken {
   int32_t id;
   uint32_t begin, end;  // bytes of the piece
+};
+
+// Pairs of bytes.
+class JoinedBytes {
+ public:
+  bool Has(char left, char right) const {
+    const size_t bit = BitOf(left, right);
+    return (bits_[bit / 64] >> (bit % 64)) & 1;
+  }
+  void Add(char left, char right) {
+    const size_t bit = BitOf(left, right);
+    bits_[bit / 64] |= uint64_t{1} << (bit % 64);
+  }
+  // No pair has `right` as its second.
+  void Separate(char right) {
+    for (int left = 0; left < 256; ++left) {
+      const size_t bit = BitOf(static_cast<char>(left), right);
+      bits_[bit / 64] &= ~(uint64_t{1} << (bit % 64));
+    }
+  }
+
+ private:
+  static size_t BitOf(char left, char right) {
+    return (static_cast<size_t>(static_cast<unsigned char>(left)) << 8) |
+           static_cast<unsigned char>(right);
+  }
+  uint64_t bits_[1024] = {};
 };
 
 class TokenModel {
@@ -85,6 +142,16 @@ class TokenModel {
   // `lost`, with the id -1.
   virtual void Encode(std::string_view piece, std::vector<ModelToken>& out,
                       std::vector<ModelToken>& lost) const = 0;
+  // The same of bytes that are not yet spelled as byte-level vocabularies spell
+  // them; false, and nothing is appended, where that isn't supported or some
+  // byte has no token.
+  virtual bool EncodeBytes(std::string_view, std::vector<ModelToken>&) const {
+    return false;
+  }
+  // Adds the pairs of bytes that stand side by side in a token, a visible space
+  // counting as " ": between other bytes a text can be cut without changing its
+  // tokens. False: that is not so.
+  virtual bool FindJoined(JoinedBytes&) const { return false; }
   virtual std::optional<std::string> Spelling(int32_t id) const = 0;
   virtual std::optional<int32_t> Id(std::string_view spelling) const = 0;
   virtual std::optional<int32_t> unknown_id() const = 0;

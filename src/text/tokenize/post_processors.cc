@@ -54,6 +54,7 @@ bool Continues(std::string_view text, size_t at) {
 // Takes the spaces that tokens begin and end with out of their ranges.
 void TrimOffsets(const PostProcessor::Context& context, bool prefix_space_added,
                  Encoding& encoding) {
+  if (encoding.offsets.empty()) return;  // they are not asked for
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
     auto& [begin, end] = encoding.offsets[i];
     Spaces spaces;

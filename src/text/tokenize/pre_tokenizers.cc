@@ -154,6 +154,16 @@ class ByteLevelPreTokenizer : public PreTokenizer {
     }
     Spell(pieces);
   }
+  void Summarize(Summary& summary) const override {
+    const bool fits = !add_prefix_space_ && !summary.byte_level &&
+                      !(pattern_ && summary.rule);
+    summary.simple = summary.simple && fits && !summary.bert_words;
+    summary.byte_level = true;
+    if (!pattern_) return;
+    summary.rule =
+        summary.digits_apart ? CutRule::kWordsDigits : CutRule::kWords;
+    summary.regex = pattern_->regex();
+  }
   std::string Describe() const override {
     return Format("ByteLevel{}{}",
                   add_prefix_space_ ? " with a space first" : "",
@@ -195,6 +205,13 @@ class DigitsPreTokenizer : public PreTokenizer {
   void Split(Pieces& pieces) const override {
     CutAt(pieces, individual_ ? Behavior::kIsolated : Behavior::kContiguous,
           IsTokenNumber);
+  }
+  void Summarize(Summary& summary) const override {
+    // The rule that knows of them comes after.
+    summary.simple = summary.simple && individual_ && !summary.digits_apart &&
+                     !summary.rule && !summary.byte_level &&
+                     !summary.bert_words;
+    summary.digits_apart = true;
   }
   std::string Describe() const override {
     return individual_ ? "Digits one by one" : "Digits";
@@ -278,6 +295,19 @@ class SplitPreTokenizer : public PreTokenizer {
           pattern_.ForEachMatch(text, visit);
         });
   }
+  void Summarize(Summary& summary) const override {
+    const bool visible = summary.normal == Summary::Normal::kVisibleSpaces;
+    if (visible && pattern_.text() == " " && !invert_) return;  // none is left
+    const bool covers = (behavior_ == Behavior::kIsolated && !invert_) ||
+                        (behavior_ == Behavior::kRemoved && invert_);
+    if (pattern_.regex() != nullptr && covers && !summary.rule &&
+        !summary.byte_level && !summary.digits_apart && !summary.bert_words) {
+      summary.regex = pattern_.regex();
+      summary.rule = RuleOfPattern(summary.regex->pattern());
+    }
+    summary.simple = summary.simple && summary.regex == pattern_.regex() &&
+                     summary.rule.has_value();
+  }
   std::string Describe() const override {
     return "Split by " + pattern_.Describe();
   }
@@ -336,6 +366,11 @@ class BertPreTokenizer : public PreTokenizer {
     CutAt(pieces, Behavior::kRemoved, IsWhitespace);
     CutAt(pieces, Behavior::kIsolated, IsTokenPunctuation);
   }
+  void Summarize(Summary& summary) const override {
+    summary.simple = summary.simple && !summary.rule && !summary.byte_level &&
+                     !summary.digits_apart && !summary.bert_words;
+    summary.bert_words = true;
+  }
   std::string Describe() const override { return "BERT's words"; }
 };
 
@@ -376,6 +411,18 @@ class MetaspacePreTokenizer : public PreTokenizer {
           }
         });
   }
+  void Summarize(Summary& summary) const override {
+    summary.simple = summary.simple && space_ == "\u2581" &&
+                     summary.normal == Summary::Normal::kSame &&
+                     summary.prefix == Summary::Prefix::kNone &&
+                     !summary.rule && !summary.byte_level &&
+                     !summary.digits_apart && !summary.bert_words;
+    summary.normal = Summary::Normal::kVisibleSpaces;
+    if (always_) summary.prefix = Summary::Prefix::kAlways;
+    if (first_) summary.prefix = Summary::Prefix::kFirst;
+    summary.one_space = true;
+    summary.cut_at_spaces = split_;
+  }
   std::string Describe() const override { return "Metaspace"; }
 
  private:
@@ -400,6 +447,9 @@ class PreTokenizerSequence : public PreTokenizer {
       : parts_(MakeList(json, "pretokenizers", MakePreTokenizer, where)) {}
   void Split(Pieces& pieces) const override {
     for (const auto& part : parts_) part->Split(pieces);
+  }
+  void Summarize(Summary& summary) const override {
+    for (const auto& part : parts_) part->Summarize(summary);
   }
   std::string Describe() const override { return DescribeList(parts_); }
 

@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "base/log.h"
 #include "text/tokenize/pipeline.h"
+#include "text/tokenize/short_way.h"
 #include "text/unicode/utf8.h"
 
 namespace malmoi::text {
@@ -26,13 +27,17 @@ size_t RoomBeside(size_t added, const Truncation& truncation) {
 // One call of Encode().
 class Run {
  public:
-  Run(const TokenizerParts& parts, std::string_view text,
-      const EncodeOptions& options)
-      : parts_(parts), text_(text), options_(options) {}
+  Run(const TokenizerParts& parts, const ShortWay* short_way,
+      std::string_view text, const EncodeOptions& options)
+      : parts_(parts), short_way_(short_way), text_(text), options_(options) {}
 
   Encoding Encode() {
     const Piece whole = {text_, nullptr, 0};
     CutAdded(whole, parts_.added.raw(), [&](const Piece& piece) {
+      if (short_way_ != nullptr && short_way_->normalizes() &&
+          TakeShortWay(piece)) {
+        return;
+      }
       if (!parts_.normalizer && parts_.added.normalized().empty()) {
         EncodePiece(piece);
       } else {
@@ -53,6 +58,7 @@ class Run {
                  "were left out",
                  out_.left_out_bytes));
     }
+    if (!options_.offsets) out_.offsets.clear();
     return std::move(out_);
   }
 
@@ -88,6 +94,7 @@ class Run {
 
   void Add(int32_t id, const Piece& piece, size_t begin, size_t end) {
     out_.ids.push_back(id);
+    if (!options_.offsets) return;
     out_.offsets.emplace_back(piece.SourceOf(begin).begin,
                               piece.SourceOf(end - 1).end);
   }
@@ -95,7 +102,9 @@ class Run {
   void NormalizePiece(const Piece& piece) {
     AlignedText text;
     Piece normal = piece;
-    if (parts_.normalizer) {
+    const bool normal_already =
+        short_way_ != nullptr && short_way_->IsNormal(piece.text);
+    if (parts_.normalizer && !normal_already) {
       text.text = piece.text;
       text.sources.reserve(piece.text.size());
       for (size_t i = 0; i < piece.text.size(); ++i) {
@@ -108,7 +117,26 @@ class Run {
              [&](const Piece& part) { EncodePiece(part); });
   }
 
+  bool TakeShortWay(const Piece& piece) {
+    lost_.clear();
+    if (!short_way_->Encode(piece, options_.offsets, out_, lost_)) return false;
+    CountLost(piece);
+    return true;
+  }
+
+  void CountLost(const Piece& piece) {
+    for (const ModelToken& lost : lost_) {
+      const size_t begin = piece.SourceOf(lost.begin).begin;
+      if (options_.refuse_unencodable) ThrowUnencodable(begin);
+      out_.left_out_bytes += piece.SourceOf(lost.end - 1).end - begin;
+    }
+  }
+
   void EncodePiece(const Piece& whole) {
+    if (short_way_ != nullptr && !short_way_->normalizes()) {
+      TakeShortWay(whole);
+      return;
+    }
     Pieces pieces;
     pieces.list.push_back(whole);
     if (parts_.pre_tokenizer) parts_.pre_tokenizer->Split(pieces);
@@ -116,11 +144,7 @@ class Run {
       tokens_.clear();
       lost_.clear();
       parts_.model->Encode(piece.text, tokens_, lost_);
-      for (const ModelToken& lost : lost_) {
-        const size_t begin = piece.SourceOf(lost.begin).begin;
-        if (options_.refuse_unencodable) ThrowUnencodable(begin);
-        out_.left_out_bytes += piece.SourceOf(lost.end - 1).end - begin;
-      }
+      CountLost(piece);
       for (const ModelToken& token : tokens_) {
         Add(token.id, piece, token.begin, token.end);
       }
@@ -142,6 +166,7 @@ class Run {
   }
 
   const TokenizerParts& parts_;
+  const ShortWay* short_way_;
   std::string_view text_;
   const EncodeOptions& options_;
   std::vector<ModelToken> tokens_, lost_;
@@ -151,7 +176,7 @@ class Run {
 }  // namespace
 
 Tokenizer::Tokenizer(std::unique_ptr<TokenizerParts> parts)
-    : parts_(std::move(parts)) {}
+    : parts_(std::move(parts)), short_way_(ShortWay::For(*parts_)) {}
 Tokenizer::~Tokenizer() = default;
 
 void Tokenizer::CheckText(std::string_view text) {
@@ -177,7 +202,7 @@ void Tokenizer::CheckText(std::string_view text) {
 Encoding Tokenizer::Encode(std::string_view text,
                            const EncodeOptions& options) const {
   CheckText(text);
-  return Run(*parts_, text, options).Encode();
+  return Run(*parts_, short_way_.get(), text, options).Encode();
 }
 
 Encoding Tokenizer::EncodePair(std::string_view first, std::string_view second,
@@ -187,8 +212,8 @@ Encoding Tokenizer::EncodePair(std::string_view first, std::string_view second,
   EncodeOptions bare = options;
   bare.add_special_tokens = false;
   bare.truncation.reset();
-  Encoding texts[] = {Run(*parts_, first, bare).Encode(),
-                      Run(*parts_, second, bare).Encode()};
+  Encoding texts[] = {Run(*parts_, short_way_.get(), first, bare).Encode(),
+                      Run(*parts_, short_way_.get(), second, bare).Encode()};
   std::vector<PairItem> items;
   if (parts_->post_processor) items = parts_->post_processor->PairTemplate();
   if (items.empty()) items = {{.text = 0, .type = 0}, {.text = 1, .type = 1}};
@@ -218,6 +243,7 @@ Encoding Tokenizer::EncodePair(std::string_view first, std::string_view second,
     out.type_ids.resize(out.ids.size(), item.type);
     out.text_of.resize(out.ids.size(), item.text);
   }
+  if (!options.offsets) out.offsets.clear();
   return out;
 }
 

@@ -49,9 +49,12 @@ struct EncodeOptions {
   bool refuse_unencodable = false;
   // Takes tokens of the texts away, never those that are added.
   std::optional<Truncation> truncation;
+  // False: Encoding::offsets stays empty, which is faster.
+  bool offsets = true;
 };
 
 struct TokenizerParts;  // the stages, see pipeline.h
+class ShortWay;
 
 class Tokenizer {
  public:
@@ -129,6 +132,7 @@ class Tokenizer {
   static void CheckText(std::string_view text);
 
   std::unique_ptr<TokenizerParts> parts_;
+  std::unique_ptr<const ShortWay> short_way_;  // may be null
 };
 
 // Tokens to text as they come: only whole characters leave it, what cannot

@@ -1,0 +1,113 @@
+// Words that were encoded already, and their tokens: a text repeats most of
+// its words, and looking one up costs an access to memory where merging costs
+// dozens. One hash table of two entries to a cache line; a word of up to 15
+// bytes is its own key, compared as two integers. Bounded: a full table
+// replaces, and where the storage for what fits no entry is full, everything is
+// forgotten. For one thread at a time.
+#ifndef MALMOI_TEXT_TOKENIZE_WORD_CACHE_H_
+#define MALMOI_TEXT_TOKENIZE_WORD_CACHE_H_
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "text/tokenize/pipeline.h"
+
+namespace malmoi::text {
+
+static_assert(std::endian::native == std::endian::little);
+
+class WordCache {
+ public:
+  static constexpr size_t kLongestWord = 256;  // others are not kept
+  static constexpr size_t kFewTokens = 3;
+
+  struct Key {
+    uint64_t low = 0, high = 0;
+    bool operator==(const Key&) const = default;
+  };
+  struct alignas(32) Entry {
+    Key key;  // zero: free
+    // Of up to kFewTokens, which follow one another from the word's beginning
+    // to its end; otherwise the place in more_, how many, and
+    // for words that are no keys the place in bytes_.
+    int32_t ids[kFewTokens];
+    uint8_t count;
+    uint8_t ends[kFewTokens];
+  };
+  static constexpr uint8_t kMore = 0xff;  // a count
+
+  WordCache();
+
+  // Of a word of 1 to 15 bytes; 16 bytes can be read from `word`.
+  static Key ShortKey(const char* word, size_t bytes) {
+    Key key;
+    std::memcpy(&key.low, word, 8);
+    std::memcpy(&key.high, word + 8, 8);
+    // Shifts by 64 are not defined, so that the halves are cut in turn.
+    const uint64_t low =
+        bytes < 8 ? (uint64_t{1} << (8 * bytes)) - 1 : UINT64_MAX;
+    const uint64_t high =
+        bytes > 8 ? (uint64_t{1} << (8 * (bytes - 8))) - 1 : 0;
+    key.low &= low;
+    key.high = (key.high & high) | (static_cast<uint64_t>(bytes) << 56);
+    return key;
+  }
+  static Key KeyOf(std::string_view word);
+
+  // Null for an unknown word. Of a word of more than 15 bytes `word` is
+  // compared.
+  const Entry* Find(const Key& key) const {
+    const size_t home = HashOf(key) & mask_;
+    for (size_t i = 0; i < kWays; ++i) {
+      const Entry& entry = entries_[home ^ i];
+      if (entry.key == key) return &entry;
+    }
+    return nullptr;
+  }
+  const Entry* Find(const Key& key, std::string_view word) const {
+    const Entry* entry = Find(key);
+    if (entry == nullptr || word.size() <= 15 || IsWord(*entry, word)) {
+      return entry;
+    }
+    return nullptr;
+  }
+  // Tokens in any order and place; keeps nothing of words that are too long.
+  void Insert(std::string_view word, std::span<const ModelToken> tokens);
+
+  std::span<const ModelToken> MoreOf(const Entry& entry) const {
+    return {more_.data() + entry.ids[0], static_cast<size_t>(entry.ids[1])};
+  }
+
+ private:
+  static constexpr size_t kWays = 4;
+  static constexpr size_t kMostEntries = size_t{1} << 17;  // 4 MiB
+  static constexpr size_t kMostMore = size_t{1} << 18;     // 3 MiB
+  static constexpr size_t kMostBytes = size_t{1} << 20;
+
+  static uint64_t HashOf(const Key& key) {
+    const auto product =
+        static_cast<unsigned __int128>(key.low ^ 0x9e3779b97f4a7c15) *
+        (key.high ^ 0xd1b54a32d192ed03);
+    return static_cast<uint64_t>(product) ^
+           static_cast<uint64_t>(product >> 64);
+  }
+  bool IsWord(const Entry& entry, std::string_view word) const;
+  Entry& Place(const Key& key);
+  void Grow();
+  void Clear();
+
+  std::vector<Entry> entries_;
+  size_t mask_;
+  size_t used_ = 0;
+  std::vector<ModelToken> more_;
+  std::vector<char> bytes_;  // of words that are no keys
+};
+
+}  // namespace malmoi::text
+
+#endif  // MALMOI_TEXT_TOKENIZE_WORD_CACHE_H_
