@@ -10,6 +10,7 @@
 #include "base/format.h"
 #include "kernels/kernels.h"
 #include "kernels/panel.h"
+#include "models/fp8.h"
 
 namespace malmoi::models {
 
@@ -124,6 +125,7 @@ Found FindTensors(const Checkpoint& checkpoint,
     std::string gguf =
         name.gguf.empty() ? it->first : FillName(name.gguf, layer);
     Tensor tensor = it->second;
+    tensor.dtype = LoadedType(tensor.dtype);
     if (numbered) tensor.shape.insert(tensor.shape.begin(), spec.experts.count);
     if (!IsNorm(spec, name.role)) {
       const size_t axes = IsExpert(name.role) ? 3 : 2;

@@ -7,7 +7,7 @@
 namespace malmoi {
 
 namespace {
-constexpr std::array<DTypeInfo, 22> kInfo = {{
+constexpr std::array<DTypeInfo, 23> kInfo = {{
     {"F32", 1, 4},      {"F16", 1, 2},      {"BF16", 1, 2},
     {"Q4_0", 32, 18},   {"Q4_1", 32, 20},   {"Q5_0", 32, 22},
     {"Q5_1", 32, 24},   {"Q8_0", 32, 34},   {"Q2_K", 256, 84},
@@ -15,7 +15,7 @@ constexpr std::array<DTypeInfo, 22> kInfo = {{
     {"Q6_K", 256, 210}, {"IQ4_NL", 32, 18}, {"IQ4_XS", 256, 136},
     {"I8", 1, 1},       {"I16", 1, 2},      {"I32", 1, 4},
     {"I64", 1, 8},      {"F64", 1, 8},      {"U8", 1, 1},
-    {"BOOL", 1, 1},
+    {"BOOL", 1, 1},     {"F8_E4M3", 1, 1},
 }};
 }  // namespace
 

@@ -33,6 +33,7 @@ enum class DType : uint8_t {
   kF64,
   kU8,
   kBool,
+  kF8E4M3,  // of folders; scaled by another tensor, see models/fp8.h
 };
 
 struct DTypeInfo {
