@@ -25,6 +25,7 @@ struct LoadOptions {
   int threads = 0;  // 0: one per usable processor
   models::Precision precision = models::Precision::kFast;
   models::PackedCacheOptions packed;  // none is kept by default
+  std::vector<models::AdapterChoice> adapters;
 };
 
 // What `show` prints; nothing here needs the weights to be packed.
@@ -40,6 +41,7 @@ struct ModelInfo {
   // What quantizing lost, where the file says so.
   std::optional<models::QuantizeRecord> quantized;
   std::vector<std::string> tasks;  // {"generate", "chat"}
+  std::vector<std::shared_ptr<const models::Adapter>> adapters;
 };
 
 class LanguageModel {

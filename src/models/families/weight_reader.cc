@@ -133,7 +133,9 @@ void WeightReader::ReadOwnHeadNorm(Role role, int64_t layer, int64_t heads,
 }
 
 void WeightReader::Matrix(Role role, int64_t layer, int64_t rows,
-                          int64_t columns, bool bias, Linear& linear) {
+                          int64_t columns, bool bias, Linear& linear,
+                          std::span<const int64_t> folder_rows) {
+  adapters_.Read(role, layer, rows, columns, {}, folder_rows, linear);
   if (const Tensor* tensor = FindMatrix(role, layer, rows, columns)) {
     Job(tensor, linear);
   }
@@ -148,7 +150,10 @@ void WeightReader::Matrices(Role fused, int64_t layer, int64_t columns,
   int64_t rows = 0;
   for (const Part& part : parts) {
     const int64_t own = static_cast<int64_t>(part.rows.size());
-    if (!one) Matrix(part.role, layer, own, columns, bias, *part.linear);
+    if (!one) {
+      Matrix(part.role, layer, own, columns, bias, *part.linear,
+             part.folder_rows);
+    }
     rows += own;
   }
   if (!one) return;
@@ -158,6 +163,8 @@ void WeightReader::Matrices(Role fused, int64_t layer, int64_t columns,
   std::vector<float> biases;
   if (stored != nullptr) biases = Floats(*stored);
   for (const Part& part : parts) {
+    adapters_.Read(fused, layer, rows, columns, part.rows, part.folder_rows,
+                   *part.linear);
     if (tensor != nullptr) {
       const int64_t count = static_cast<int64_t>(part.rows.size());
       const bool together = part.rows.back() - part.rows.front() + 1 == count;
@@ -218,6 +225,8 @@ const Tensor* WeightReader::FindMatrix(Role role, int64_t layer, int64_t rows,
 }
 
 size_t WeightReader::Pack(ThreadPool& pool, PackedCache* cache) {
+  adapters_.Finish(pool);
+  if (checkpoint_.changed) cache = nullptr;
   if (cache == nullptr || !cache->Map(checkpoint_, jobs_, pool)) {
     ops::Pack(
         pool, jobs_, [](const ops::PackJob& job, int64_t first, int64_t rows) {
