@@ -126,7 +126,7 @@ def main():
                 break
             except AssertionError:
                 continue
-        if len(sys.argv) > 3 and name in ("llama", "qwen2"):
+        if len(sys.argv) > 3 and name == "llama":
             subprocess.run(
                 [sys.executable, f"{sys.argv[3]}/convert_lora_to_gguf.py",
                  "--base", zoo / base, "--outtype", "f32", "--outfile",

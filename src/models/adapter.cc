@@ -188,6 +188,8 @@ void Adapter::AddTensor(const std::string& name, const Tensor& tensor,
     (down ? pair.down : pair.up) = tensor;
     return;
   }
+  // PEFT keeps a copy of a head that was trained with low ranks beside it.
+  if (name.ends_with(".base_layer.weight")) return;
   if (name.find("lora_embedding_") != std::string::npos) {
     Refuse(where, "low ranks of an embedding", name);
   }
