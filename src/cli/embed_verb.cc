@@ -16,6 +16,7 @@ std::shared_ptr<represent::Embedder> LoadEmbedder(const Invocation& call) {
   represent::EmbedderOptions options;
   options.threads = ThreadsOption(call);
   options.packed = PackedOption();
+  options.adapters = AdapterOption(call);
   if (call.Flag("--int8")) options.precision = models::Precision::kInt8;
   return represent::Embedder::Load(
       LocateModel(call.Text("--model").value_or("minilm")), options);

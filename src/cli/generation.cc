@@ -1,8 +1,11 @@
 #include "cli/generation.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "cli/terminal.h"
 #include "hub/environment.h"
 #include "hub/pull.h"
@@ -31,12 +34,33 @@ models::PackedCacheOptions PackedOption() {
   return options;
 }
 
+std::vector<models::AdapterChoice> AdapterOption(const Invocation& call) {
+  std::vector<models::AdapterChoice> choices;
+  for (const std::string& text : call.Texts("--adapter")) {
+    choices.push_back(models::ParseAdapterChoice(text));
+  }
+  return choices;
+}
+
 std::shared_ptr<generate::LanguageModel> LoadModel(const Invocation& call,
-                                                   const std::string& name) {
+                                                   const std::string& name,
+                                                   bool adapters) {
   generate::LoadOptions options;
+  if (adapters) options.adapters = AdapterOption(call);
   options.threads = ThreadsOption(call);
   options.packed = PackedOption();
-  return generate::LanguageModel::Load(LocateModel(name), options);
+  auto model = generate::LanguageModel::Load(LocateModel(name), options);
+  if (IsTerminal(STDERR_FILENO)) {
+    for (const auto& adapter : model->info().adapters) {
+      Note(Format(
+          "{}: {} {}{}", adapter->path().string(), Translate("adapter of rank"),
+          adapter->rank(),
+          adapter->base().empty()
+              ? ""
+              : Format(", {} {}", Translate("made for"), adapter->base())));
+    }
+  }
+  return model;
 }
 
 int ThreadsOption(const Invocation& call) {

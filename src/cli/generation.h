@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/verbs.h"
 #include "generate/session.h"
@@ -18,8 +19,12 @@ std::filesystem::path LocateModel(const std::string& name);
 std::string ModelName(const Invocation& call);
 // Where packed weights are kept; nowhere with MALMOI_PACKED=0.
 models::PackedCacheOptions PackedOption();
+// --adapter, each with its scale.
+std::vector<models::AdapterChoice> AdapterOption(const Invocation& call);
+// With the adapters of the call, or without.
 std::shared_ptr<generate::LanguageModel> LoadModel(const Invocation& call,
-                                                   const std::string& name);
+                                                   const std::string& name,
+                                                   bool adapters = true);
 // All sampling and stopping options, checked: call it before LoadModel, so
 // that a wrong value is not found after a download.
 generate::GenerateOptions ReadOptions(const Invocation& call);

@@ -30,6 +30,7 @@ apps::HeadModel LoadHead(const Invocation& call, models::Task task) {
   represent::EmbedderOptions options;
   options.threads = ThreadsOption(call);
   options.packed = PackedOption();
+  options.adapters = AdapterOption(call);
   return apps::HeadModel(LocateModel(*name), task, options);
 }
 

@@ -188,8 +188,8 @@ int EvalVerb(const Invocation& call) {
   const auto other = call.Text("--reference");
   generate::Comparison result;
   if (other) {
-    result = generate::CompareModels(model, LoadModel(call, *other), text,
-                                     options, ProgressLine());
+    result = generate::CompareModels(model, LoadModel(call, *other, false),
+                                     text, options, ProgressLine());
   } else {
     result.model =
         generate::EvaluatePerplexity(model, text, options, ProgressLine());

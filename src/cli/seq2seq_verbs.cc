@@ -36,8 +36,9 @@ struct Work {
 
 std::shared_ptr<Seq2Seq> LoadSeq2Seq(const Invocation& call,
                                      const std::filesystem::path& path) {
-  return Seq2Seq::Load(
-      path, {.threads = ThreadsOption(call), .packed = PackedOption()});
+  return Seq2Seq::Load(path, {.threads = ThreadsOption(call),
+                              .packed = PackedOption(),
+                              .adapters = AdapterOption(call)});
 }
 
 std::filesystem::path LocateSeq2Seq(const Invocation& call) {
@@ -205,8 +206,9 @@ int AnswerAll(const Invocation& call, const Work& work, bool by_line) {
 // Options of run that an encoder-decoder does not have.
 void RefuseOthers(const Invocation& call) {
   static const std::set<std::string_view> kKnown = {
-      "--model", "--max-tokens", "--temperature", "--top-k",   "--top-p",
-      "--min-p", "--typical",    "--seed",        "--threads", "--json"};
+      "--adapter", "--model",   "--max-tokens", "--temperature",
+      "--top-k",   "--top-p",   "--min-p",      "--typical",
+      "--seed",    "--threads", "--json"};
   const auto refuse = [](const std::string& option) {
     if (kKnown.contains(option)) return;
     throw Error(ErrorCode::kUnsupported,

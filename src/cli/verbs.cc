@@ -12,10 +12,16 @@ constexpr OptionSpec kCommon[] = {
     {"--help", "-h", "", "Print this help", "이 도움말을 출력합니다"},
 };
 
+constexpr OptionSpec kAdapter = {
+    "--adapter", "", "DIR[:SCALE]",
+    "Apply a LoRA adapter: a PEFT folder or a GGUF (may be repeated)",
+    "LoRA 어댑터를 더합니다: PEFT 폴더 또는 GGUF (여러 번 가능)"};
+
 constexpr OptionSpec kGeneration[] = {
     {"--model", "-m", "MODEL",
      "Alias, org/repo[:QUANT] or path (default: smollm2, or MALMOI_MODEL)",
      "별칭, org/repo[:QUANT] 또는 경로 (기본값: smollm2 또는 MALMOI_MODEL)"},
+    kAdapter,
     {"--system", "-s", "TEXT", "System message of the conversation",
      "대화의 시스템 메시지"},
     {"--max-tokens", "-n", "N", "At most N tokens (default: until it ends)",
@@ -97,6 +103,7 @@ constexpr OptionSpec kEmbed[] = {
      "인코더 모델 (기본값: minilm)"},
     {"--int8", "", "", "Multiply in 8 bits: faster, vectors nearly the same",
      "8비트로 곱합니다: 더 빠르고 벡터는 거의 같습니다"},
+    kAdapter,
     kTruncate,
 };
 
@@ -105,12 +112,14 @@ constexpr OptionSpec kHeadModel = {"--model", "-m", "MODEL",
                                    "그런 헤드가 있는 Hugging Face 폴더"};
 constexpr OptionSpec kClassify[] = {
     kHeadModel,
+    kAdapter,
     {"--top", "", "N", "Labels to print of each text (default: all)",
      "글마다 보여 줄 레이블 수 (기본값: 모두)"},
     kTruncate,
 };
 constexpr OptionSpec kTag[] = {
     kHeadModel,
+    kAdapter,
     {"--join", "", "HOW",
      "none, simple (tokens of one label, the default), or words first by their "
      "first token, their average or max",
@@ -121,11 +130,13 @@ constexpr OptionSpec kTag[] = {
 };
 constexpr OptionSpec kFill[] = {
     kHeadModel,
+    kAdapter,
     {"--top", "", "N", "Words to print for each mask (default 5)",
      "마스크마다 보여 줄 낱말 수 (기본값 5)"},
 };
 constexpr OptionSpec kAnswer[] = {
     kHeadModel,
+    kAdapter,
     {"--top", "", "N", "Passages to print (default 1)",
      "보여 줄 구절 수 (기본값 1)"},
     {"--max-answer", "", "N", "Most tokens of a passage (default 15)",
@@ -133,6 +144,7 @@ constexpr OptionSpec kAnswer[] = {
 };
 constexpr OptionSpec kRerank[] = {
     kHeadModel,
+    kAdapter,
     {"--top", "", "N", "Texts to print (default: all)",
      "보여 줄 글의 수 (기본값: 모두)"},
     kTruncate,
@@ -148,6 +160,7 @@ constexpr OptionSpec kTranslate[] = {
 constexpr OptionSpec kSearch[] = {
     {"--model", "-m", "MODEL", "An encoder-decoder: org/repo or a folder",
      "인코더-디코더: org/repo 또는 폴더"},
+    kAdapter,
     {"--beams", "", "N", "Beginnings kept in the search (default: the model's)",
      "탐색에서 지키는 앞부분의 수 (기본값: 모델의 것)"},
     {"--length-penalty", "", "P",
@@ -174,6 +187,7 @@ constexpr OptionSpec kBench[] = {
      "동시에 생성하는 시퀀스 수 (기본값 1)"},
     {"--repetitions", "-r", "N", "Runs of each; the median counts (default 5)",
      "반복 횟수; 중앙값을 씁니다 (기본값 5)"},
+    kAdapter,
 };
 
 constexpr OptionSpec kFit[] = {
@@ -191,6 +205,7 @@ constexpr OptionSpec kEval[] = {
     {"--reference", "", "MODEL",
      "Also how far the predictions are from this model's (KL divergence)",
      "이 모델의 예측과 얼마나 다른지도 잽니다 (KL 발산)"},
+    kAdapter,
 };
 
 constexpr OptionSpec kQuantize[] = {
@@ -207,6 +222,11 @@ constexpr OptionSpec kQuantize[] = {
      "그 글에서 최대 N개의 토큰만 읽습니다 (기본값 65536)"},
     {"--save-importance", "", "FILE", "Keep what was learnt, as GGUF",
      "알아낸 것을 GGUF로 저장합니다"},
+    {"--force", "", "", "Replace an existing output",
+     "이미 있는 출력 파일을 바꿉니다"},
+};
+
+constexpr OptionSpec kConvert[] = {
     {"--force", "", "", "Replace an existing output",
      "이미 있는 출력 파일을 바꿉니다"},
 };
@@ -228,6 +248,8 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi run --temperature 0 --max-tokens 50 \"What is a token?\"\n"
      "cat notes.txt | malmoi run \"Summarize this:\"\n"
      "malmoi run --explain \"Hello\"\n"
+     "malmoi run -m ./base.gguf --adapter ./lora-folder \"Hello\"\n"
+     "malmoi run --adapter ./style:0.5 --adapter ./facts \"Hello\"\n"
      "malmoi run --session pirate.kv --system \"$(cat pirate.txt)\" Ahoy\n"
      "cat draft.txt | malmoi run --lookup on \"Correct the spelling:\"\n"
      "cat prompts.jsonl | malmoi run --json --parallel 8 > answers.jsonl",
@@ -440,7 +462,8 @@ constexpr VerbSpec kVerbs[] = {
      {},
      "malmoi eval perplexity smollm2 book.txt\n"
      "malmoi eval perplexity smollm2 --context 512 --json book.txt\n"
-     "malmoi eval perplexity ./small.gguf book.txt --reference ./model.gguf",
+     "malmoi eval perplexity ./small.gguf book.txt --reference ./model.gguf\n"
+     "malmoi eval perplexity ./base book.txt --adapter ./lora-folder",
      EvalVerb},
     {"quantize",
      "IN OUT",
@@ -455,6 +478,17 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi quantize in.gguf out.gguf --type Q4_K_M --importance book.txt\n"
      "malmoi quantize in.gguf out.gguf --type Q4_0 --importance saved.gguf",
      QuantizeVerb},
+    {"convert",
+     "FOLDER OUT.gguf",
+     2,
+     2,
+     "Write a Hugging Face folder as a GGUF file",
+     "Hugging Face 폴더를 GGUF 파일로 씁니다",
+     kConvert,
+     {},
+     "malmoi convert ./my-finetune my-finetune.gguf\n"
+     "malmoi quantize my-finetune.gguf my-finetune-q4.gguf --type Q4_K_M",
+     ConvertVerb},
     {"doctor",
      "",
      0,

@@ -90,6 +90,7 @@ int BenchVerb(const Invocation& call);
 int FitVerb(const Invocation& call);
 int EvalVerb(const Invocation& call);
 int QuantizeVerb(const Invocation& call);
+int ConvertVerb(const Invocation& call);
 int DoctorVerb(const Invocation& call);
 int CompletionVerb(const Invocation& call);
 int ManVerb(const Invocation& call);

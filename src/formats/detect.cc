@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 
@@ -109,13 +110,80 @@ std::string_view FileKindName(FileKind kind) {
   return "something else";
 }
 
+namespace {
+
+constexpr std::string_view kPickled =
+    "pickled weights are refused, because loading them runs code";
+constexpr std::string_view kSafer =
+    "the safetensors or GGUF files of the same model";
+
+// Weights that are none of malmoi's, by the ends of their names; the first row
+// that fits counts.
+struct Foreign {
+  std::string_view end, what, hint;
+};
+constexpr Foreign kForeign[] = {
+    {"adapter_config.json", "an adapter, not a model",
+     "--adapter with this folder, and the model it was made for"},
+    {".gguf", "not a model", "the .gguf file in this folder"},
+    {"pytorch_model.bin", kPickled, kSafer},
+    {"pytorch_model.bin.index.json", kPickled, kSafer},
+    {".pt", kPickled, kSafer},
+    {".pth", kPickled, kSafer},
+    {".ckpt", kPickled, kSafer},
+    {".bin", kPickled, kSafer},
+    {".safetensors", "weights under another name", "model.safetensors"},
+    {".h5", "weights of another framework", kSafer},
+    {".msgpack", "weights of another framework", kSafer},
+    {".onnx", "weights of another framework", kSafer},
+    {".ot", "weights of another framework", kSafer},
+    {".tflite", "weights of another framework", kSafer},
+    {".mlmodel", "weights of another framework", kSafer},
+};
+
+// What training leaves beside weights.
+bool IsOfTraining(std::string_view name) {
+  return name.starts_with("optimizer") || name.starts_with("scheduler") ||
+         name.starts_with("rng_state") || name.starts_with("training_args");
+}
+
+// Throws where there are weights that malmoi does not read.
+void RefuseForeign(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  for (const Foreign& foreign : kForeign) {
+    for (const std::string& name : names) {
+      if (!name.ends_with(foreign.end) || IsOfTraining(name)) continue;
+      throw Error(ErrorCode::kUnsupported, {.where = folder.string(),
+                                            .what = std::string(foreign.what),
+                                            .expected = "model.safetensors",
+                                            .got = name,
+                                            .hint = std::string(foreign.hint)});
+    }
+  }
+}
+
+}  // namespace
+
+void RefuseFolder(const std::filesystem::path& folder) {
+  RefuseForeign(folder);
+  throw Error(ErrorCode::kNotFound, {.where = folder.string(),
+                                     .what = "no weights in this folder",
+                                     .expected = "model.safetensors"});
+}
+
 void RefuseFile(const std::filesystem::path& path) {
   const FileKind kind = DetectFile(path);
+  if (kind == FileKind::kFolder) RefuseForeign(path);
   std::string what = "not a model";
   std::string hint = "a .gguf file or a Hugging Face folder";
   if (kind == FileKind::kPickle || kind == FileKind::kZip) {
-    what = "pickled weights are refused, because loading them runs code";
-    hint = "the safetensors or GGUF files of the same model";
+    what = kPickled;
+    hint = kSafer;
   } else if (kind == FileKind::kLfsPointer) {
     hint = "git lfs pull";
   } else if (kind == FileKind::kSafetensors) {

@@ -31,6 +31,10 @@ std::string_view FileKindName(FileKind kind);
 // Throws kUnsupported saying what the file seems to be and what to try.
 [[noreturn]] void RefuseFile(const std::filesystem::path& path);
 
+// Of a folder without model.safetensors: says what weights lie there instead
+// (kUnsupported), or that there are none (kNotFound).
+[[noreturn]] void RefuseFolder(const std::filesystem::path& folder);
+
 }  // namespace malmoi::formats
 
 #endif  // MALMOI_FORMATS_DETECT_H_

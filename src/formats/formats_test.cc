@@ -311,7 +311,7 @@ TEST(Safetensors, RefusesHolesOverlapsAndWrongSizes) {
   EXPECT_NE(one("[4,12]", 12).find("hole"), std::string::npos);
   EXPECT_NE(one("[0,8]", 9).find("after the last tensor"), std::string::npos);
   EXPECT_NE(one("[-1,8]", 8).find("senseless number"), std::string::npos);
-  EXPECT_NE(one("[0,2]", 2, "F8_E4M3").find("F8_E4M3"), std::string::npos);
+  EXPECT_NE(one("[0,2]", 2, "F8_E5M2").find("F8_E5M2"), std::string::npos);
   EXPECT_NE(SafetensorsError("abc").find("truncated"), std::string::npos);
   EXPECT_NE(SafetensorsError(std::string(8, '\x7f') + "{}").find("header"),
             std::string::npos);
@@ -339,6 +339,93 @@ TEST(Safetensors, LoadsShardsByTheirIndex) {
   folder.Write("model.safetensors.index.json",
                R"({"weight_map":{"c":"model-00001-of-00002.safetensors"}})");
   EXPECT_THROW(LoadSafetensorsFolder(folder.path()), Error);
+}
+
+Error FolderErrorOf(const Folder& folder) {
+  try {
+    HfFolder::Open(folder.path());
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error(ErrorCode::kCancelled, {});
+}
+
+TEST(HfFolder, RefusesQuantizationsByName) {
+  const Folder folder;
+  folder.Write("model.safetensors",
+               Safetensors(R"({"a":{"dtype":"F32","shape":[1],)"
+                           R"("data_offsets":[0,4]}})",
+                           4));
+  // As published folders state them.
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"quant_method":"awq","bits":4,"group_size":128,"version":"gemm"})",
+       "AWQ, 4 bits"},
+      {R"({"quant_method":"gptq","bits":8,"desc_act":true})", "GPTQ, 8 bits"},
+      {R"({"quant_method":"bitsandbytes","load_in_4bit":true,)"
+       R"("load_in_8bit":false})",
+       "bitsandbytes, 4 bits"},
+      {R"({"quant_method":"mxfp4"})", "MXFP4"},
+      {R"({"quant_method":"hqq"})", "HQQ"},
+      {R"({"quant_method":"fp8","fmt":"e5m2"})", "FP8, e5m2"},
+      {R"({"quant_method":"compressed-tensors","format":"pack-quantized"})",
+       "compressed-tensors, pack-quantized"},
+      {R"({"group_size":64,"bits":4})", "MLX, 4 bits"},
+      {R"({"quant_method":"a new one"})", "a new one"},
+      {R"([1])", "a format without a name"},
+  };
+  for (const auto& [config, name] : cases) {
+    folder.Write("config.json",
+                 std::string(R"({"model_type":"x","quantization_config":)") +
+                     config + "}");
+    const Error error = FolderErrorOf(folder);
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported) << config;
+    EXPECT_EQ(error.parts().got, name);
+    EXPECT_NE(error.parts().hint.find("GGUF"), std::string::npos);
+  }
+  for (const char* config :
+       {"null", R"({"quant_method":"fp8","weight_block_size":[128,128]})",
+        R"({"quant_method":"fbgemm_fp8"})",
+        R"({"quant_method":"compressed-tensors","format":"float-quantized",)"
+        R"("config_groups":{"group_0":{"weights":{"num_bits":8,)"
+        R"("type":"float","strategy":"channel"}}}})"}) {
+    folder.Write("config.json",
+                 std::string(R"({"model_type":"x","quantization_config":)") +
+                     config + "}");
+    EXPECT_EQ(HfFolder::Open(folder.path()).tensors.size(), 1u) << config;
+  }
+}
+
+TEST(HfFolder, SaysWhatWeightsAreThereInstead) {
+  const auto refuse = [](const char* file, bool config = true) {
+    const Folder folder;
+    if (config) folder.Write("config.json", R"({"model_type":"x"})");
+    folder.Write("optimizer.pt", "PK");
+    folder.Write("tokenizer.json", "{}");
+    folder.Write(file, "PK");
+    try {
+      if (config) {
+        HfFolder::Open(folder.path());
+      } else {
+        RefuseFile(folder.path());
+      }
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  for (const char* file :
+       {"pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt",
+        "consolidated.00.pth", "pytorch_model-00001-of-00002.bin"}) {
+    for (const bool config : {true, false}) {
+      EXPECT_NE(refuse(file, config).find("runs code"), std::string::npos);
+      EXPECT_NE(refuse(file, config).find("safetensors or GGUF"),
+                std::string::npos);
+    }
+  }
+  EXPECT_NE(refuse("tf_model.h5").find("another framework"), std::string::npos);
+  EXPECT_NE(refuse("adapter_config.json").find("--adapter"), std::string::npos);
+  EXPECT_NE(refuse("x.Q4_K_M.gguf").find("x.Q4_K_M.gguf"), std::string::npos);
+  EXPECT_NE(refuse("notes.txt").find("no weights"), std::string::npos);
 }
 
 TEST(DetectFile, KnowsWhatIsNoModel) {

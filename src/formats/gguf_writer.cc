@@ -94,6 +94,22 @@ void GgufMetadata::Strings(std::string_view key,
   for (const std::string& value : values) AppendString(bytes_, value);
 }
 
+void GgufMetadata::I32s(std::string_view key,
+                        const std::vector<int32_t>& values) {
+  Begin(key, kArray);
+  Append(bytes_, static_cast<uint32_t>(kI32));
+  Append(bytes_, static_cast<uint64_t>(values.size()));
+  for (int32_t value : values) Append(bytes_, value);
+}
+
+void GgufMetadata::F32s(std::string_view key,
+                        const std::vector<float>& values) {
+  Begin(key, kArray);
+  Append(bytes_, static_cast<uint32_t>(kF32));
+  Append(bytes_, static_cast<uint64_t>(values.size()));
+  for (float value : values) Append(bytes_, value);
+}
+
 GgufFileWriter::GgufFileWriter(const fs::path& path,
                                const GgufMetadata& metadata, uint64_t alignment,
                                const std::vector<GgufTensorInfo>& tensors)

@@ -26,6 +26,8 @@ class GgufMetadata {
   void Bool(std::string_view key, bool value);
   void String(std::string_view key, std::string_view value);
   void Strings(std::string_view key, const std::vector<std::string>& values);
+  void I32s(std::string_view key, const std::vector<int32_t>& values);
+  void F32s(std::string_view key, const std::vector<float>& values);
 
  private:
   friend class GgufFileWriter;

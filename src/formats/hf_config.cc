@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/detect.h"
+#include "formats/hf_quantization.h"
 
 namespace malmoi::formats {
 
@@ -68,6 +69,7 @@ HfFolder HfFolder::Open(const std::filesystem::path& path) {
                                        .expected = "config.json"});
   }
   folder.config = ParseJson(QuoteInfinity(ReadFile(config)), config.string());
+  CheckQuantization(folder.config, config.string());
   const fs::path generation = path / "generation_config.json";
   if (fs::exists(generation)) {
     folder.generation_config =
@@ -75,16 +77,11 @@ HfFolder HfFolder::Open(const std::filesystem::path& path) {
   }
   if (!fs::exists(path / "model.safetensors") &&
       !fs::exists(path / "model.safetensors.index.json")) {
-    for (const char* pickled :
-         {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-      if (fs::exists(path / pickled)) RefuseFile(path / pickled);
-    }
-    throw Error(ErrorCode::kNotFound, {.where = path.string(),
-                                       .what = "no weights in this folder",
-                                       .expected = "model.safetensors"});
+    RefuseFolder(path);
   }
   folder.tensors = LoadSafetensorsFolder(path);
   RenameNorms(folder.tensors);
+  DropActivationScales(folder.tensors);
   return folder;
 }
 

@@ -32,17 +32,19 @@ DType DTypeOf(const std::string& name, const std::string& tensor,
     DType dtype;
   };
   static constexpr Pair kPairs[] = {
-      {"F32", DType::kF32},  {"F16", DType::kF16}, {"BF16", DType::kBF16},
-      {"F64", DType::kF64},  {"I8", DType::kI8},   {"I16", DType::kI16},
-      {"I32", DType::kI32},  {"I64", DType::kI64}, {"U8", DType::kU8},
-      {"BOOL", DType::kBool}};
+      {"F32", DType::kF32},       {"F16", DType::kF16},
+      {"BF16", DType::kBF16},     {"F64", DType::kF64},
+      {"I8", DType::kI8},         {"I16", DType::kI16},
+      {"I32", DType::kI32},       {"I64", DType::kI64},
+      {"U8", DType::kU8},         {"BOOL", DType::kBool},
+      {"F8_E4M3", DType::kF8E4M3}};
   for (const Pair& pair : kPairs) {
     if (pair.name == name) return pair.dtype;
   }
   throw Error(ErrorCode::kUnsupported,
               {.where = where,
                .what = Format("tensor {} has an unsupported type", tensor),
-               .expected = "F32, F16, BF16, F64, I8 to I64, U8, BOOL",
+               .expected = "F32, F16, BF16, F64, F8_E4M3, I8 to I64, U8, BOOL",
                .got = name});
 }
 

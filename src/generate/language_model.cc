@@ -33,10 +33,12 @@ void AddEnds(const models::Checkpoint& checkpoint, std::vector<int32_t>& ends) {
 
 std::shared_ptr<LanguageModel> LanguageModel::Load(const fs::path& path,
                                                    const LoadOptions& options) {
-  const models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+  models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+  checkpoint.Adapt(options.adapters);
   models::FindDecoder(checkpoint.Architecture(), path.string());
   std::shared_ptr<LanguageModel> model(new LanguageModel());
   model->info_ = InfoOf(checkpoint);
+  model->info_.adapters = checkpoint.adapters;
   model->precision_ = options.precision;
   model->pool_ = std::make_unique<ThreadPool>(options.threads);
   // The tokenizer is built while the weights are mapped or packed.

@@ -25,6 +25,7 @@ struct LoadOptions {
   int threads = 0;  // 0: one per usable processor
   models::Precision precision = models::Precision::kFast;
   models::PackedCacheOptions packed;  // none is kept by default
+  std::vector<models::AdapterChoice> adapters;
 };
 
 class LanguageModel {

@@ -28,6 +28,7 @@ struct ModelInfo {
   // What quantizing lost, where the file says so.
   std::optional<models::QuantizeRecord> quantized;
   std::vector<std::string> tasks;  // {"generate", "chat"}
+  std::vector<std::shared_ptr<const models::Adapter>> adapters;
 
   // Only of DescribeModel(), empty where the model does not say.
   int64_t layers = 0, decoder_layers = 0;  // the second of encoder-decoders

@@ -28,11 +28,15 @@ std::string ModelMark(const SessionState& state) {
                    : ", long context";
   }
   const bool exact = state.model->precision() == models::Precision::kExact;
-  return Format("{} of {} layers of {}, {} tokens{}{}, cache {}, weights {}",
+  std::string adapters;
+  for (const auto& adapter : state.model->info().adapters) {
+    adapters += Format(", adapter {}", adapter->mark());
+  }
+  return Format("{} of {} layers of {}, {} tokens{}{}, cache {}, weights {}{}",
                 spec.architecture, spec.layers, spec.width, spec.vocab_size,
                 rotation, exact ? ", exact" : "",
                 models::KvTypeName(state.past.sequence->shape().type),
-                models::WeightsMark(state.model->info().path));
+                models::WeightsMark(state.model->info().path), adapters);
 }
 
 // Throws unless it is of this model and these kernels, and whole.

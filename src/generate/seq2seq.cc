@@ -222,7 +222,8 @@ bool Seq2Seq::Is(const fs::path& path) {
 
 std::shared_ptr<Seq2Seq> Seq2Seq::Load(const fs::path& path,
                                        const LoadOptions& options) {
-  const models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+  models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+  checkpoint.Adapt(options.adapters);
   models::FindEncoderDecoder(checkpoint.Architecture(), path.string());
   std::shared_ptr<Seq2Seq> loaded(new Seq2Seq());
   loaded->path_ = path;

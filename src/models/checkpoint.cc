@@ -27,6 +27,41 @@ Checkpoint Checkpoint::Open(const std::filesystem::path& path) {
   }
 }
 
+void Checkpoint::Adapt(const std::vector<AdapterChoice>& choices) {
+  for (const AdapterChoice& choice : choices) {
+    auto adapter = Adapter::Open(choice);
+    const std::string where = choice.path.string();
+    if (adapter->gguf() && !gguf) {
+      throw Error(ErrorCode::kUnsupported,
+                  {.where = where,
+                   .what = "a GGUF adapter for a Hugging Face folder",
+                   .expected = "a GGUF model",
+                   .got = path.string(),
+                   .hint = "the folder that the adapter was made from"});
+    }
+    if (adapter->gguf() && adapter->architecture() != Architecture()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  {.where = where,
+                   .what = "the adapter is of another model",
+                   .expected = Architecture(),
+                   .got = adapter->architecture()});
+    }
+    if (gguf && !adapter->saved().empty()) {
+      throw Error(ErrorCode::kUnsupported,
+                  {.where = where,
+                   .what = "the adapter replaces whole tensors of a GGUF",
+                   .expected = "low ranks only",
+                   .got = adapter->saved().begin()->first,
+                   .hint = "the Hugging Face folder of this model"});
+    }
+    for (const auto& [name, tensor] : adapter->saved()) {
+      folder->tensors[name] = tensor;
+      changed = true;
+    }
+    adapters.push_back(std::move(adapter));
+  }
+}
+
 std::string Checkpoint::Architecture() const {
   std::optional<std::string> name;
   if (gguf) {

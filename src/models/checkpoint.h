@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "formats/gguf.h"
 #include "formats/hf_config.h"
+#include "models/adapter.h"
 
 namespace malmoi::models {
 
@@ -17,10 +19,19 @@ struct Checkpoint {
   std::filesystem::path path;
   std::shared_ptr<const formats::GgufFile> gguf;
   std::optional<formats::HfFolder> folder;
+  std::vector<std::shared_ptr<const Adapter>> adapters;
+  // Tensors of `folder` are an adapter's: nothing of it is kept in caches.
+  bool changed = false;
 
   // Opens a .gguf file or a Hugging Face folder. Throws kNotFound,
   // kPermission, kCorrupt, kUnsupported (what the file seems to be instead).
   static Checkpoint Open(const std::filesystem::path& path);
+
+  // Adds adapters: what they have of low rank is added when weights are loaded,
+  // whole tensors take the place of the folder's. Throws as Adapter::Open();
+  // kInvalidArgument for a GGUF adapter of another architecture; kUnsupported
+  // for one of a folder's, or whole tensors for a GGUF.
+  void Adapt(const std::vector<AdapterChoice>& choices);
 
   // "llama": general.architecture, or config.json's model_type.
   std::string Architecture() const;

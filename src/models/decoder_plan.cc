@@ -10,6 +10,7 @@
 #include "base/format.h"
 #include "kernels/kernels.h"
 #include "kernels/panel.h"
+#include "models/fp8.h"
 
 namespace malmoi::models {
 
@@ -129,6 +130,7 @@ Found FindTensors(const Checkpoint& checkpoint,
         name.gguf.empty() ? it->first : FillName(name.gguf, layer);
     if (IsExpert(name.role) && !gguf.ends_with(".weight")) gguf += ".weight";
     Tensor tensor = it->second;
+    tensor.dtype = LoadedType(tensor.dtype);
     if (stored.ends_with("_blocks") && tensor.shape.size() == 4) {
       tensor.dtype = DType::kMXFP4;  // bytes of two weights
       tensor.shape = {tensor.shape[0], tensor.shape[1], 32 * tensor.shape[2]};

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "models/fp8.h"
 
 namespace malmoi::models {
 
@@ -45,6 +46,14 @@ const Tensor* TensorFinder::FindOptional(const std::string& name,
       problems_.push_back(Format("{} has type {}, expected a weight type", name,
                                  Info(it->second.dtype).name));
       return nullptr;
+    case DType::kF8E4M3: {
+      std::string problem;
+      made_.push_back(DequantizeFp8(checkpoint_, name, it->second, problem));
+      claimed_.push_back(Fp8ScaleName(checkpoint_, name));
+      if (problem.empty()) return &made_.back();
+      problems_.push_back(problem);
+      return nullptr;
+    }
     default:
       return &it->second;
   }

@@ -4,6 +4,7 @@
 #define MALMOI_MODELS_LOADER_H_
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,8 @@ class TensorFinder {
   TensorFinder(const Checkpoint& checkpoint, const Architecture& architecture)
       : checkpoint_(checkpoint), architecture_(architecture) {}
 
-  // The tensor of a role with this shape, null (and a noted problem) where it
+  // The tensor of a role with this shape (of FP8 what it stands for, which this
+  // finder keeps), null (and a noted problem) where it
   // is missing or misshapen. `layer` is ignored for roles without layers.
   const Tensor* Find(Role role, int64_t layer, const Shape& shape);
   // The same of its bias.
@@ -58,6 +60,7 @@ class TensorFinder {
 
   const Checkpoint& checkpoint_;
   const Architecture& architecture_;
+  std::deque<Tensor> made_;  // from FP8
   std::vector<std::string> claimed_;
   std::vector<std::string> problems_;
 };

@@ -263,7 +263,7 @@ QuantizeResult QuantizeFile(const fs::path& source, const fs::path& output,
                  .what = "only GGUF files can be quantized yet",
                  .expected = "a .gguf file",
                  .got = "a Hugging Face folder",
-                 .hint = "converting it to GGUF first"});
+                 .hint = "malmoi convert first"});
   }
   const formats::GgufFile& file = *checkpoint.gguf;
   if (options.importance != nullptr) {

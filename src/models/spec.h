@@ -76,6 +76,11 @@ struct AttentionSpec {
   double scale = 0.0;  // of query·key; 1/sqrt(head_dim) as a rule
   HeadNorms head_norms = HeadNorms::kNone;
   FusedOrder fused_order = FusedOrder::kParts;
+  // Where a GGUF has these rows in another order than a folder, in which
+  // adapters are: of the matrix of all three, and of query and key heads, whose
+  // halves converters have interleaved.
+  FusedOrder folder_fused_order = FusedOrder::kParts;
+  bool interleaved = false;
   bool bias = false;         // of query, key and value
   bool output_bias = false;  // of the projection behind attention
   double clip = 0.0;         // queries, keys and values lie in ±clip; 0: no

@@ -23,6 +23,7 @@ struct ActivationForms {
      : !weights.format.integer() ? f32
      : weights.format.super      ? int8_super
                                  : int8) = true;
+    if (weights.low_rank != nullptr) f32 = true;
   }
 };
 

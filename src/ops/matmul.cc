@@ -1,6 +1,7 @@
 #include "ops/matmul.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -63,6 +64,53 @@ void Compute(const PackedMatrix& weights, const Activations& x,
   }
 }
 
+// down·x of a matrix with something of low rank, [x.rows][rank].
+struct Inner {
+  const PackedMatrix* weights;
+  Activations values;
+};
+
+// Of all products that have it; as a rule, none has.
+std::vector<Inner> Inners(Exec& exec, const Activations& x,
+                          std::span<const Product> products) {
+  std::vector<Inner> inners;
+  for (const Product& product : products) {
+    for (const PackedMatrix* weights : {product.weights, product.beside}) {
+      if (weights == nullptr || weights->low_rank == nullptr) continue;
+      inners.push_back({weights, NewActivations(exec.arena, x.rows,
+                                                weights->low_rank->down.rows,
+                                                {.f32 = true})});
+    }
+  }
+  if (inners.empty()) return inners;
+  MALMOI_CHECK(x.values != nullptr);
+  std::vector<std::function<void(const Tile&)>> stores;
+  std::vector<Product> downs;
+  stores.reserve(inners.size());
+  for (const Inner& inner : inners) {
+    const Activations to = inner.values;
+    stores.push_back(
+        [to](const Tile& tile) { StoreTile(tile, to.columns, to.values); });
+    downs.push_back(
+        {&inner.weights->low_rank->down, nullptr, 1, stores.back()});
+  }
+  Matmul(exec, x, downs);
+  return inners;
+}
+
+// Adds up·inner to a finished tile of `weights`.
+void AddLowRank(std::span<const Inner> inners, const PackedMatrix& weights,
+                int64_t first_panel, int64_t panels, const Tile& tile,
+                float* values, float* scratch) {
+  for (const Inner& inner : inners) {
+    if (inner.weights != &weights) continue;
+    Compute(weights.low_rank->up, inner.values, first_panel, panels,
+            tile.first_token, tile.tokens, scratch, tile.stride);
+    kernels::Kernels().add(values, scratch, tile.stride * tile.tokens);
+    return;
+  }
+}
+
 }  // namespace
 
 void Matmul(Exec& exec, const Activations& x,
@@ -90,7 +138,9 @@ void Matmul(Exec& exec, const Activations& x,
     plans.push_back(plan);
   }
   Arena::Scope scope(exec.arena);
-  const int64_t padded = (tile_floats + 15) / 16 * 16;
+  const std::vector<Inner> inners = Inners(exec, x, products);
+  const int64_t tile_padded = (tile_floats + 15) / 16 * 16;
+  const int64_t padded = tile_padded * (inners.empty() ? 1 : 2);
   float* scratch =
       exec.arena.New<float>(static_cast<size_t>(padded * exec.pool.threads()));
   exec.pool.Run(static_cast<int>(tasks), [&](int task, int thread) {
@@ -119,6 +169,14 @@ void Matmul(Exec& exec, const Activations& x,
       tile.beside = tile.values + tile.stride * tile.tokens;
       Compute(*product.beside, x, first_panel, panels, tile.first_token,
               tile.tokens, tile.beside, tile.stride);
+    }
+    if (!inners.empty()) {
+      float* own = tile.values + tile_padded;
+      AddLowRank(inners, weights, first_panel, panels, tile, tile.values, own);
+      if (product.beside != nullptr) {
+        AddLowRank(inners, *product.beside, first_panel, panels, tile,
+                   tile.beside, own);
+      }
     }
     product.epilogue(tile);
   });

@@ -14,6 +14,8 @@
 
 namespace malmoi::ops {
 
+struct LowRank;
+
 struct PackedMatrix {
   kernels::PanelFormat format;
   int64_t rows = 0;        // output features
@@ -23,12 +25,21 @@ struct PackedMatrix {
   size_t panel_bytes = 0;
   const std::byte* data = nullptr;    // the panels, one after another
   std::shared_ptr<const void> owner;  // keeps them
+  // What is added to the matrix, of small rank: products then add
+  // up·(down·x), in f32. Null where there is none.
+  std::shared_ptr<const LowRank> low_rank;
 
   int64_t panels() const { return (rows + lanes - 1) / lanes; }
   size_t bytes() const { return static_cast<size_t>(panels()) * panel_bytes; }
   const std::byte* panel(int64_t index) const {
     return data + static_cast<size_t>(index) * panel_bytes;
   }
+};
+
+// up·down, both of f32 (LoRA: Hu et al. 2021).
+struct LowRank {
+  PackedMatrix down;  // [rank, columns]
+  PackedMatrix up;    // [rows, rank]
 };
 
 // One matrix to pack: `tensor` is [rows, columns], of any float or block

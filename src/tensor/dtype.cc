@@ -7,7 +7,7 @@
 namespace malmoi {
 
 namespace {
-constexpr std::array<DTypeInfo, 24> kInfo = {{
+constexpr std::array<DTypeInfo, 25> kInfo = {{
     {"F32", 1, 4},      {"F16", 1, 2},      {"BF16", 1, 2},
     {"Q4_0", 32, 18},   {"Q4_1", 32, 20},   {"Q5_0", 32, 22},
     {"Q5_1", 32, 24},   {"Q8_0", 32, 34},   {"Q2_K", 256, 84},
@@ -16,6 +16,7 @@ constexpr std::array<DTypeInfo, 24> kInfo = {{
     {"MXFP4", 32, 17},  {"I8", 1, 1},       {"I16", 1, 2},
     {"I32", 1, 4},      {"I64", 1, 8},      {"F64", 1, 8},
     {"U8", 1, 1},       {"U32", 1, 4},      {"BOOL", 1, 1},
+    {"F8_E4M3", 1, 1},
 }};
 }  // namespace
 

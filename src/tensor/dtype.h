@@ -35,6 +35,7 @@ enum class DType : uint8_t {
   kU8,
   kU32,
   kBool,
+  kF8E4M3,  // of folders; scaled by another tensor, see models/fp8.h
 };
 
 struct DTypeInfo {

@@ -34,7 +34,8 @@ HeadModel::HeadModel(const std::filesystem::path& path, models::Task task,
       pool_(options.threads),
       packed_(options.packed),
       task_(task) {
-  const models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+  models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+  checkpoint.Adapt(options.adapters);
   encoder_ = models::Encoder::Load(checkpoint, options.precision, pool_,
                                    &packed_, task);
   tokenizer_ = text::Tokenizer::FromFolder(path);

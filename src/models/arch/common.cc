@@ -334,6 +334,11 @@ void ReadQueryScale(const Config& config, int64_t layers_by_width, Spec& spec) {
   attention.scale = 1.0 / std::sqrt(divisor);
 }
 
+void InterleaveHeads(Spec& spec) {
+  spec.attention.rope.pairs = RopePairs::kAdjacent;
+  spec.attention.interleaved = true;
+}
+
 void UnrotateFullLayers(Spec& spec) {
   for (const bool slides : spec.attention.sliding) {
     spec.attention.unrotated.push_back(!slides);

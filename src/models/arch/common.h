@@ -82,6 +82,10 @@ void ReadOwnSlidingRope(const Config& config, std::string_view hf_theta,
 // `layers_by_width` layers, means width/heads; GGUF has no key for it.
 void ReadQueryScale(const Config& config, int64_t layers_by_width, Spec& spec);
 
+// Of a GGUF whose query and key rows converters have permuted, so that
+// neighbours rotate together.
+void InterleaveHeads(Spec& spec);
+
 // Layers that see everything do not rotate.
 void UnrotateFullLayers(Spec& spec);
 

@@ -44,6 +44,7 @@ Spec DescribeFalcon(const Checkpoint& checkpoint) {
   AttentionSpec& attention = spec.attention;
   const bool grouped = config.Flag("new_decoder_architecture");
   spec.parallel = checkpoint.gguf || grouped || config.Flag("parallel_attn");
+  attention.folder_fused_order = FusedOrder::kGroups;
   if (!checkpoint.gguf) {
     attention.fused_order = FusedOrder::kGroups;
     if (!grouped) {

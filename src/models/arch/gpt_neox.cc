@@ -41,6 +41,7 @@ Spec DescribeGptNeoX(const Checkpoint& checkpoint) {
                 config.Flag("use_parallel_residual");
   AttentionSpec& attention = spec.attention;
   // GGUF converters sort the rows by query, key and value.
+  attention.folder_fused_order = FusedOrder::kGroups;
   if (!checkpoint.gguf) attention.fused_order = FusedOrder::kGroups;
   attention.bias =
       HasBias(config, "blk.0.attn_qkv.bias", "attention_bias", true);

@@ -8,7 +8,7 @@ Spec DescribeLlama(const Checkpoint& checkpoint) {
   const Config config(checkpoint);
   Spec spec = ReadCommon(config);
   // GGUF converters permute query and key rows for neighbouring pairs.
-  if (checkpoint.gguf) spec.attention.rope.pairs = RopePairs::kAdjacent;
+  if (checkpoint.gguf) InterleaveHeads(spec);
   ReadLlamaBiases(config, spec);
   // GGUF calls Mixtral so, too.
   if (checkpoint.gguf && config.CountOrZero("expert_count", "") > 0) {

@@ -9,7 +9,7 @@ Spec DescribeOlmo(const Checkpoint& checkpoint) {
   Spec spec = ReadCommon(config, NormKind::kLayer);
   spec.norm_weight = false;
   spec.attention.clip = config.NumberOrZero("attention.clamp_kqv", "clip_qkv");
-  if (checkpoint.gguf) spec.attention.rope.pairs = RopePairs::kAdjacent;
+  if (checkpoint.gguf) InterleaveHeads(spec);
   ReadLlamaBiases(config, spec);
   return spec;
 }

@@ -52,12 +52,13 @@ void CheckSpec(const Checkpoint& checkpoint, const Spec& spec) {
 }
 
 // The rows of query, key and value in a matrix of all three.
-void FusedRows(const AttentionSpec& attention, std::vector<int64_t>& query,
-               std::vector<int64_t>& key, std::vector<int64_t>& value) {
+void FusedRows(const AttentionSpec& attention, FusedOrder order,
+               std::vector<int64_t>& query, std::vector<int64_t>& key,
+               std::vector<int64_t>& value) {
   const int64_t dim = attention.head_dim;
   const int64_t kv = attention.kv_heads;
   const int64_t group = attention.heads / kv;
-  const bool groups = attention.fused_order == FusedOrder::kGroups;
+  const bool groups = order == FusedOrder::kGroups;
   const int64_t step = (group + 2) * dim;
   const auto add = [](std::vector<int64_t>& rows, int64_t first,
                       int64_t count) {
@@ -70,6 +71,17 @@ void FusedRows(const AttentionSpec& attention, std::vector<int64_t>& query,
         groups ? g * step + (group + 1) * dim : (kv * (group + 1) + g) * dim,
         dim);
   }
+}
+
+// The rows of a folder's heads, whose halves a GGUF interleaves.
+std::vector<int64_t> InterleavedRows(int64_t heads, int64_t head_dim) {
+  std::vector<int64_t> rows;
+  for (int64_t head = 0; head < heads; ++head) {
+    for (int64_t k = 0; k < head_dim; ++k) {
+      rows.push_back(head * head_dim + k % 2 * (head_dim / 2) + k / 2);
+    }
+  }
+  return rows;
 }
 
 // Of query or key heads.
@@ -129,11 +141,21 @@ void ReadAttention(WeightReader& reader, const Spec& spec, int64_t i,
   const int64_t width = spec.width;
   const int64_t q = attention.heads * attention.head_dim;
   std::vector<int64_t> query, key, value;
-  FusedRows(attention, query, key, value);
-  reader.Matrices(Role::kQueryKeyValue, i, width, attention.bias,
-                  {{Role::kQuery, std::move(query), &layer.query},
-                   {Role::kKey, std::move(key), &layer.key},
-                   {Role::kValue, std::move(value), &layer.value}});
+  FusedRows(attention, attention.fused_order, query, key, value);
+  std::vector<int64_t> folder_query, folder_key, folder_value;
+  if (attention.fused_order != attention.folder_fused_order) {
+    FusedRows(attention, attention.folder_fused_order, folder_query, folder_key,
+              folder_value);
+  } else if (attention.interleaved) {
+    folder_query = InterleavedRows(attention.heads, attention.head_dim);
+    folder_key = InterleavedRows(attention.kv_heads, attention.head_dim);
+  }
+  reader.Matrices(
+      Role::kQueryKeyValue, i, width, attention.bias,
+      {{Role::kQuery, std::move(query), &layer.query, std::move(folder_query)},
+       {Role::kKey, std::move(key), &layer.key, std::move(folder_key)},
+       {Role::kValue, std::move(value), &layer.value,
+        std::move(folder_value)}});
   ReadHeadNorm(reader, attention, Role::kQueryNorm, i, attention.heads,
                layer.query_norm);
   ReadHeadNorm(reader, attention, Role::kKeyNorm, i, attention.kv_heads,
@@ -220,6 +242,7 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   reader.finder().Finish();
   weights.embedding = *embedding;
   reader.Job(spec.tied_head ? embedding : head, weights.head);
+  reader.Adapt(Role::kHead, spec.vocab_size, spec.width, weights.head);
   weights.bytes = reader.Pack(pool, cache);
   for (const auto& [name, tensor] : checkpoint.tensors()) {
     weights.parameters += Parameters(name, tensor);

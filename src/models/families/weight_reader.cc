@@ -132,7 +132,9 @@ void WeightReader::ReadOwnHeadNorm(Role role, int64_t layer, int64_t heads,
 }
 
 void WeightReader::Matrix(Role role, int64_t layer, int64_t rows,
-                          int64_t columns, bool bias, Linear& linear) {
+                          int64_t columns, bool bias, Linear& linear,
+                          std::span<const int64_t> folder_rows) {
+  adapters_.Read(role, layer, rows, columns, {}, folder_rows, linear);
   if (const Tensor* tensor = FindMatrix(role, layer, rows, columns)) {
     Job(tensor, linear);
   }
@@ -147,7 +149,10 @@ void WeightReader::Matrices(Role fused, int64_t layer, int64_t columns,
   int64_t rows = 0;
   for (const Part& part : parts) {
     const int64_t own = static_cast<int64_t>(part.rows.size());
-    if (!one) Matrix(part.role, layer, own, columns, bias, *part.linear);
+    if (!one) {
+      Matrix(part.role, layer, own, columns, bias, *part.linear,
+             part.folder_rows);
+    }
     rows += own;
   }
   if (!one) return;
@@ -157,6 +162,8 @@ void WeightReader::Matrices(Role fused, int64_t layer, int64_t columns,
   std::vector<float> biases;
   if (stored != nullptr) biases = Floats(*stored);
   for (const Part& part : parts) {
+    adapters_.Read(fused, layer, rows, columns, part.rows, part.folder_rows,
+                   *part.linear);
     if (tensor != nullptr) {
       const int64_t count = static_cast<int64_t>(part.rows.size());
       const bool together = part.rows.back() - part.rows.front() + 1 == count;
@@ -313,6 +320,8 @@ const Tensor* WeightReader::FindMatrix(Role role, int64_t layer, int64_t rows,
 }
 
 size_t WeightReader::Pack(ThreadPool& pool, PackedCache* cache) {
+  adapters_.Finish(pool);
+  if (checkpoint_.changed) cache = nullptr;
   bool mapped = cache != nullptr && cache->Map(checkpoint_, jobs_, pool);
   // Scales are looked at where weights are packed: all of them are read then.
   if (!mapped && WidenScales()) {

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <vector>
 
+#include "models/families/adapter_reader.h"
 #include "models/loader.h"
 #include "models/packed_cache.h"
 #include "models/registry.h"
@@ -53,6 +55,7 @@ class WeightReader {
   WeightReader(const Checkpoint& checkpoint, const Architecture& architecture,
                const WeightOptions& options)
       : finder_(checkpoint, architecture),
+        adapters_(checkpoint, architecture),
         checkpoint_(checkpoint),
         options_(options) {}
 
@@ -60,12 +63,17 @@ class WeightReader {
   // A weight for each head, [heads][head_dim].
   void ReadOwnHeadNorm(Role role, int64_t layer, int64_t heads,
                        int64_t head_dim, Norm& norm);
+  // `folder_rows`: the same rows where a folder has them in another order.
   void Matrix(Role role, int64_t layer, int64_t rows, int64_t columns,
-              bool bias, Linear& linear);
+              bool bias, Linear& linear,
+              std::span<const int64_t> folder_rows = {});
   struct Part {
     Role role;
     std::vector<int64_t> rows;  // of the fused matrix
     Linear* linear;
+    // The same where a folder has them in another order: of the fused matrix,
+    // or of this part's own.
+    std::vector<int64_t> folder_rows = {};
   };
   // Matrices that a file may store as the rows of one, `fused`.
   void Matrices(Role fused, int64_t layer, int64_t columns, bool bias,
@@ -97,11 +105,17 @@ class WeightReader {
     return !finder_.Name(role, layer).empty();
   }
   void Job(const Tensor* tensor, ops::PackedMatrix& matrix);
+  // Adds what adapters have for a matrix whose job is listed otherwise.
+  void Adapt(Role role, int64_t rows, int64_t columns,
+             ops::PackedMatrix& matrix) {
+    adapters_.Read(role, 0, rows, columns, {}, {}, matrix);
+  }
   TensorFinder& finder() { return finder_; }
   const std::vector<ops::PackJob>& jobs() const { return jobs_; }
 
   // Packs all jobs, or maps them from the cache, which may be null. Returns
-  // the bytes of the panels.
+  // the bytes of the panels. Throws kInvalidArgument for an adapter of another
+  // model.
   size_t Pack(ThreadPool& pool, PackedCache* cache);
 
  private:
@@ -116,6 +130,7 @@ class WeightReader {
   bool WidenScales();
 
   TensorFinder finder_;
+  AdapterReader adapters_;
   const Checkpoint& checkpoint_;
   WeightOptions options_;
   std::vector<ops::PackJob> jobs_;

@@ -125,7 +125,8 @@ class EncoderEmbedder : public Embedder {
  public:
   EncoderEmbedder(const fs::path& path, const EmbedderOptions& options)
       : pool_(options.threads), packed_(options.packed) {
-    const models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+    models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+    checkpoint.Adapt(options.adapters);
     encoder_ =
         models::Encoder::Load(checkpoint, options.precision, pool_, &packed_);
     if (checkpoint.gguf) {

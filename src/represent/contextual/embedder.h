@@ -20,6 +20,7 @@ struct EmbedderOptions {
   models::Precision precision = models::Precision::kFast;
   int threads = 0;                      // 0: one per usable processor
   models::PackedCacheOptions packed{};  // as generate::LoadOptions
+  std::vector<models::AdapterChoice> adapters{};
 };
 
 struct EmbedOptions {

@@ -103,6 +103,13 @@ Json DeepSeekLlm(bool) {
 }
 
 constexpr GgufPreTokenizer kPreTokenizers[] = {
+    {.name = "gpt-2", .stages = Gpt2},
+    {.name = "llama-bpe",
+     .stages = Llama3,
+     .ignore_merges = true,
+     .adds_bos = true},
+    {.name = "qwen2", .stages = Qwen2, .nfc = true},
+    {.name = "smollm", .stages = DigitsGpt2},
     {.name = "a.x-4.0", .stages = Gpt2},
     {.name = "bailingmoe", .stages = BailingMoe},
     {.name = "bailingmoe2", .stages = BailingMoe},
@@ -131,7 +138,6 @@ constexpr GgufPreTokenizer kPreTokenizers[] = {
     {.name = "gigachat", .stages = Gpt2},
     {.name = "glm4", .stages = Llama3, .ignore_merges = true},
     {.name = "glm5", .stages = Llama3, .ignore_merges = true},
-    {.name = "gpt-2", .stages = Gpt2},
     {.name = "gpt-4o", .stages = O200k},
     {.name = "gpt2", .stages = Gpt2},
     {.name = "gpt3-finnish", .stages = Bloom},
@@ -154,10 +160,6 @@ constexpr GgufPreTokenizer kPreTokenizers[] = {
     {.name = "kormo", .stages = Qwen2},
     {.name = "lfm2", .stages = Llama3, .ignore_merges = true, .adds_bos = true},
     {.name = "llada-moe", .stages = BailingMoe},
-    {.name = "llama-bpe",
-     .stages = Llama3,
-     .ignore_merges = true,
-     .adds_bos = true},
     {.name = "llama-v3",
      .stages = Llama3,
      .ignore_merges = true,
@@ -186,12 +188,10 @@ constexpr GgufPreTokenizer kPreTokenizers[] = {
      .ignore_merges = true,
      .adds_bos = true},
     {.name = "poro-chat", .stages = Bloom},
-    {.name = "qwen2", .stages = Qwen2, .nfc = true},
     {.name = "qwen35", .stages = Qwen35},
     {.name = "refact", .stages = DigitsGpt2},
     {.name = "seed-coder", .stages = SeedCoder},
     {.name = "smaug-bpe", .stages = Llama3},
-    {.name = "smollm", .stages = DigitsGpt2},
     {.name = "solar-open", .stages = Qwen2},
     {.name = "stablelm2", .stages = Qwen2},
     {.name = "starcoder", .stages = DigitsGpt2},
@@ -204,6 +204,8 @@ constexpr GgufPreTokenizer kPreTokenizers[] = {
     {.name = "viking", .stages = Viking}};
 
 }  // namespace
+
+std::span<const GgufPreTokenizer> GgufPreTokenizers() { return kPreTokenizers; }
 
 const GgufPreTokenizer& FindGgufPreTokenizer(
     const std::optional<std::string>& name, std::string_view where) {

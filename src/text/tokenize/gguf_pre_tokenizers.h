@@ -4,6 +4,7 @@
 #define MALMOI_TEXT_TOKENIZE_GGUF_PRE_TOKENIZERS_H_
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,10 @@ struct GgufPreTokenizer {
 // Throws kUnsupported, with all names, for one that is not known.
 const GgufPreTokenizer& FindGgufPreTokenizer(
     const std::optional<std::string>& name, std::string_view where);
+
+// Sorted by name but for the first, the usual ones of several names for the
+// same stages.
+std::span<const GgufPreTokenizer> GgufPreTokenizers();
 
 }  // namespace malmoi::text
 

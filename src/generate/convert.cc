@@ -1,0 +1,21 @@
+#include "generate/convert.h"
+
+#include "text/tokenize/to_gguf.h"
+
+namespace malmoi::generate {
+
+models::ConvertResult ConvertModel(
+    const std::filesystem::path& source, const std::filesystem::path& output,
+    bool overwrite,
+    const std::function<bool(uint64_t done, uint64_t total)>& progress) {
+  const models::Checkpoint checkpoint = models::Checkpoint::Open(source);
+  models::ConvertOptions options;
+  options.overwrite = overwrite;
+  options.progress = progress;
+  options.tokenizer = [&](int64_t vocab_size, formats::GgufMetadata& metadata) {
+    text::AddTokenizer(source, vocab_size, metadata);
+  };
+  return models::ConvertToGguf(checkpoint, output, options);
+}
+
+}  // namespace malmoi::generate
