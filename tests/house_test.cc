@@ -241,6 +241,7 @@ const std::vector<Named>& Allowed() {
       {"src/text/tokenize/from_tiktoken.cc", "gpt2", "an encoding's name"},
       {"src/text/tokenize/known_patterns.h", "llama|qwen",
        "published patterns"},
+      {"src/formats/hf_quantization.cc", "llama", "names of quantizations"},
       {"src/text/tokenize/cutter.cc", "gpt2|llama|qwen", "published patterns"},
       {"src/text/tokenize/", "roberta", "a stage's name in tokenizer.json"},
       {"src/text/tokenize/byte_level.h", "gpt2", "a published pattern"},

@@ -364,7 +364,6 @@ TEST(HfFolder, RefusesQuantizationsByName) {
       {R"({"quant_method":"bitsandbytes","load_in_4bit":true,)"
        R"("load_in_8bit":false})",
        "bitsandbytes, 4 bits"},
-      {R"({"quant_method":"mxfp4"})", "MXFP4"},
       {R"({"quant_method":"hqq"})", "HQQ"},
       {R"({"quant_method":"fp8","fmt":"e5m2"})", "FP8, e5m2"},
       {R"({"quant_method":"compressed-tensors","format":"pack-quantized"})",

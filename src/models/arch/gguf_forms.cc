@@ -28,6 +28,7 @@ constexpr GgufForm kForms[] = {
     {.model_type = "smollm3",
      .architecture = "smollm3",
      .vocab_size = true,
+     .interleaved = true,
      .unrotated_step = 4},
     {.model_type = "starcoder2",
      .architecture = "starcoder2",
