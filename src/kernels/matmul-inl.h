@@ -16,7 +16,6 @@
 #include "kernels/decode-inl.h"
 #include "kernels/dot-inl.h"
 #include "kernels/kernels.h"
-#include "kernels/words-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace malmoi::kernels {
@@ -403,33 +402,6 @@ void FewRows(const PanelFormat& format, const std::byte* panels,
   if (tokens == 3) run(std::integral_constant<int, 3>());
 }
 
-// Whole quads by tiles of 16-bit words, the rows beside them one by one.
-void WordPanels(const PanelFormat& format, const std::byte* panels,
-                size_t panel_bytes, int64_t panel_count, const Int8Rows& rows,
-                int64_t first, int64_t tokens, float* out, int64_t out_stride) {
-  const int64_t end = first + tokens;
-  const int64_t begin = std::min(end, (first + 3) / 4 * 4);
-  const int64_t quads =
-      std::max<int64_t>(0, std::min(end, rows.rows / 4 * 4) / 4 - begin / 4);
-  const auto few = [&](int64_t from, int64_t to) {
-    if (from < to) {
-      FewRows<8, false, 32>(format, panels, panel_bytes, panel_count, rows,
-                            from, to - from, out + (from - first) * out_stride,
-                            out_stride);
-    }
-  };
-  few(first, begin);
-  if (quads > 0) {
-    WordQuads(format, panels, panel_bytes, panel_count, rows, begin, quads,
-              out + (begin - first) * out_stride, out_stride);
-  }
-  // Rows of the last quad, and those behind all quads, lie differently.
-  const int64_t done = begin + 4 * quads;
-  const int64_t apart = std::clamp(rows.rows / 4 * 4, done, end);
-  few(done, apart);
-  few(apart, end);
-}
-
 template <int kBits, bool kSuper, int kGroup, int kPanels>
 void PanelGroup(const PanelFormat& format, const std::byte* panels,
                 size_t panel_bytes, const Int8Rows& rows, int64_t first,
@@ -469,10 +441,6 @@ void Int8Panels(const PanelFormat& format, const std::byte* panels,
   if (tokens < 4) {
     return FewRows<kBits, kSuper, kGroup>(format, panels, bytes, panel_count,
                                           rows, first, tokens, out, out_stride);
-  }
-  if constexpr (kWordTiles && kBits == 8 && !kSuper) {
-    return WordPanels(format, panels, bytes, panel_count, rows, first, tokens,
-                      out, out_stride);
   }
   int64_t p = 0;
   for (; p + kTilePanels <= panel_count; p += kTilePanels) {
