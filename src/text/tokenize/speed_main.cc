@@ -1,4 +1,4 @@
-// How fast a text becomes ids, for bench/tokenizers.py: reads FILE, cuts it at
+// How fast a text becomes ids, for bench/tokenizer_peers.py: reads FILE, cuts it at
 // line ends into documents of about 8 KiB, encodes each once and prints a line
 // of JSON. Usage:
 // tokenizer_speed MODEL.gguf|FILE.json|FILE.model|FOLDER FILE [--offsets]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Speed of tokenizers against `tokenizers` and `gigatoken`, in one run.
 
-    python bench/tokenizers.py FOLDER... --text FILE... [--rounds N]
+    python bench/tokenizer_peers.py FOLDER... --text FILE... [--rounds N]
         [--program build/release/src/tokenizer_speed] [--cpu N] [--offsets]
 
 FOLDER holds a tokenizer.json (tools/fetch_tokenizers.py lays them); FILE is a
