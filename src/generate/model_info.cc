@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -249,12 +250,12 @@ ModelInfo DescribeModel(const fs::path& path) {
     info.tokenizer = tokenizer->Describe();
     const auto& tasks = info.tasks;
     if (info.decoder_layers > 0) {
-      std::vector<std::string> named;
-      for (int32_t id = 0; id < tokenizer->vocab_size(); ++id) {
-        if (!tokenizer->IsSpecial(id)) continue;
-        const std::string token = tokenizer->TokenText(id);
-        if (NamesLanguage(token)) named.push_back(token);
+      std::map<int32_t, std::string> by_id;
+      for (const auto& [token, id] : LanguageTokens(*tokenizer)) {
+        by_id[id] = token;
       }
+      std::vector<std::string> named;
+      for (const auto& [id, token] : by_id) named.push_back(token);
       if (!named.empty()) {
         info.languages = named;
         if (std::find(tasks.begin(), tasks.end(), "translate") == tasks.end()) {

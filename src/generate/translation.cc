@@ -17,6 +17,23 @@ bool AllOf(std::string_view text, int (*kind)(int)) {
   });
 }
 
+// "__de__", "de_DE", "deu_Latn".
+bool NamesLanguage(std::string_view token) {
+  const auto code = [](std::string_view text) {
+    return text.size() >= 2 && text.size() <= 3 && AllOf(text, std::islower);
+  };
+  if (token.starts_with("__") && token.ends_with("__") && token.size() > 4) {
+    return code(token.substr(2, token.size() - 4));
+  }
+  const size_t bar = token.find('_');
+  if (bar == std::string_view::npos || !code(token.substr(0, bar))) {
+    return false;
+  }
+  const std::string_view rest = token.substr(bar + 1);
+  return (rest.size() == 2 || rest.size() == 4) && AllOf(rest, std::isalpha) &&
+         std::isupper(static_cast<unsigned char>(rest[0]));
+}
+
 // Languages as models that read words call them.
 constexpr std::pair<std::string_view, std::string_view> kNames[] = {
     {"ar", "Arabic"},     {"cs", "Czech"},      {"da", "Danish"},
@@ -53,25 +70,9 @@ std::string CodeOf(const std::string& language) {
 
 }  // namespace
 
-bool NamesLanguage(std::string_view token) {
-  const auto code = [](std::string_view text) {
-    return text.size() >= 2 && text.size() <= 3 && AllOf(text, std::islower);
-  };
-  if (token.starts_with("__") && token.ends_with("__") && token.size() > 4) {
-    return code(token.substr(2, token.size() - 4));
-  }
-  const size_t bar = token.find('_');
-  if (bar == std::string_view::npos || !code(token.substr(0, bar))) {
-    return false;
-  }
-  const std::string_view rest = token.substr(bar + 1);
-  return (rest.size() == 2 || rest.size() == 4) && AllOf(rest, std::isalpha) &&
-         std::isupper(static_cast<unsigned char>(rest[0]));
-}
-
-Translation::Languages Translation::Known() const {
-  Languages known;
-  const text::Tokenizer& tokenizer = model_.tokenizer();
+std::map<std::string, int32_t, std::less<>> LanguageTokens(
+    const text::Tokenizer& tokenizer) {
+  std::map<std::string, int32_t, std::less<>> known;
   for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
     if (!tokenizer.IsSpecial(id)) continue;
     const std::string token = tokenizer.TokenText(id);
@@ -82,7 +83,9 @@ Translation::Languages Translation::Known() const {
 
 Translation::Translation(const Seq2Seq& model, const std::string& from,
                          const std::string& to)
-    : model_(model), options_(model.defaults()), known_(Known()) {
+    : model_(model),
+      options_(model.defaults()),
+      known_(LanguageTokens(model.tokenizer())) {
   if (!known_.empty()) {
     UseTokens(from, to);
   } else if (model.HasTasks()) {

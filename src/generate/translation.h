@@ -13,9 +13,9 @@
 
 namespace malmoi::generate {
 
-// Whether a tokenizer's special token names a language: "__de__", "de_DE",
-// "deu_Latn".
-bool NamesLanguage(std::string_view token);
+// Special tokens that name a language: "__de__", "de_DE", "deu_Latn".
+std::map<std::string, int32_t, std::less<>> LanguageTokens(
+    const text::Tokenizer& tokenizer);
 
 class Translation {
  public:
@@ -34,7 +34,6 @@ class Translation {
 
  private:
   using Languages = std::map<std::string, int32_t, std::less<>>;
-  Languages Known() const;
   void UseTokens(const std::string& from, const std::string& to);
   void UseDirection(const std::string& from, const std::string& to);
   void UseWords(const std::string& from, const std::string& to);

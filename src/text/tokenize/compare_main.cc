@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "text/tokenize/load_any.h"
 #include "text/tokenize/tokenizer.h"
 
 namespace {
@@ -34,21 +35,6 @@ std::string InputOf(const std::string& line) {
   return bytes;
 }
 
-std::shared_ptr<const malmoi::text::Tokenizer> Load(const std::string& path) {
-  using malmoi::text::Tokenizer;
-  if (path.ends_with(".gguf")) {
-    return Tokenizer::FromGguf(malmoi::formats::GgufFile::Open(path));
-  }
-  if (path.ends_with(".json")) {
-    return Tokenizer::FromJson(malmoi::ParseJson(malmoi::ReadFile(path), path),
-                               nullptr, path);
-  }
-  if (path.ends_with(".model")) {
-    return Tokenizer::FromSentencePiece(malmoi::ReadFile(path), nullptr, path);
-  }
-  return Tokenizer::FromFolder(path);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -64,7 +50,7 @@ int main(int argc, char** argv) {
       if (option == "--bare") options.add_special_tokens = false;
     }
     const auto start = std::chrono::steady_clock::now();
-    const auto tokenizer = Load(path);
+    const auto tokenizer = malmoi::text::LoadAny(path);
     const auto since = [](auto from) {
       return std::chrono::duration<double, std::milli>(
                  std::chrono::steady_clock::now() - from)

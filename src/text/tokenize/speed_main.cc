@@ -1,8 +1,8 @@
-// How fast a text becomes ids, for bench/tokenizer_peers.py: reads FILE, cuts it at
-// line ends into documents of about 8 KiB, encodes each once and prints a line
-// of JSON. Usage:
-// tokenizer_speed MODEL.gguf|FILE.json|FILE.model|FOLDER FILE [--offsets]
-// cold_ms is the first call for 1 KB of the text; its time is not in seconds.
+// How fast a text becomes ids, for bench/tokenizer_peers.py: reads FILE, cuts
+// it at line ends into documents of about 8 KiB, encodes each once and prints a
+// line of JSON. Usage: tokenizer_speed MODEL.gguf|FILE.json|FILE.model|FOLDER
+// FILE [--offsets] cold_ms is the first call for 1 KB of the text; its time is
+// not in seconds.
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "text/tokenize/load_any.h"
 #include "text/tokenize/tokenizer.h"
 
 namespace {
@@ -22,20 +23,6 @@ using malmoi::text::Tokenizer;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::shared_ptr<const Tokenizer> Load(const std::string& path) {
-  if (path.ends_with(".gguf")) {
-    return Tokenizer::FromGguf(malmoi::formats::GgufFile::Open(path));
-  }
-  if (path.ends_with(".json")) {
-    return Tokenizer::FromJson(malmoi::ParseJson(malmoi::ReadFile(path), path),
-                               nullptr, path);
-  }
-  if (path.ends_with(".model")) {
-    return Tokenizer::FromSentencePiece(malmoi::ReadFile(path), nullptr, path);
-  }
-  return Tokenizer::FromFolder(path);
 }
 
 // Whole lines of 8 KiB or a little more.
@@ -62,7 +49,7 @@ int main(int argc, char** argv) {
                                            .offsets = false};
     options.offsets = argc > 3 && std::string_view(argv[3]) == "--offsets";
     auto start = Clock::now();
-    const auto tokenizer = Load(argv[1]);
+    const auto tokenizer = malmoi::text::LoadAny(argv[1]);
     malmoi::Json result;
     result["load_ms"] = SecondsSince(start) * 1e3;
     const std::string_view first = Documents(text)[0].substr(0, 1024);
