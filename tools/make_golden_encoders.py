@@ -2,7 +2,8 @@
 """Reference values of small random encoders and their heads.
 
 Run by hand: make_golden_encoders.py OUTPUT_FOLDER [NAME...]
-Needs torch, transformers, safetensors.
+Needs torch, transformers, safetensors. LLAMA_CPP is a checkout of llama.cpp, for
+its converter: model.gguf of the names in GGUF.
 
 Each OUTPUT_FOLDER/NAME is a Hugging Face folder and what transformers
 computes of it in float32, for three inputs (a text, a pair, a long text).
@@ -14,11 +15,17 @@ import torch, transformers as tf
 from safetensors.torch import save_file
 from golden_random import (Watch, build, load_expected, print_tensors, reload,
                            save)
+from zoo_gguf import convert_without_vocabulary
 
 VOCABULARY = 300
 LENGTHS = (7, 20, 48)
 FIRST_OF_PAIR = 9  # tokens of the pair's first text, with [CLS] and [SEP]
 CLS, SEP, MASK = 4, 5, 6
+GGUF = ("bert", "distilbert", "roberta", "xlm-roberta", "modernbert",
+        "bert-sequence-classification", "roberta-sequence-classification",
+        "xlm-roberta-sequence-classification",
+        "modernbert-sequence-classification",
+        "modernbert-sequence-classification-cls")
 GAINS = (("query", 2.5), ("q_lin", 2.5), (".q.", 2.5), ("q_proj", 2.5))
 LABELS3 = {"id2label": {0: "negative", 1: "neutral", 2: "positive"},
            "label2id": {"negative": 0, "neutral": 1, "positive": 2}}
@@ -255,6 +262,8 @@ def main():
         print(name, {key: list(value.shape) for key, value in tensors.items()
                      if key.startswith("1.")}, flush=True)
         print_tensors(folder)
+        if name in GGUF:
+            convert_without_vocabulary(folder)
     save_buckets(f"{sys.argv[1]}/buckets.safetensors")
 
 

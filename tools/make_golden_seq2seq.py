@@ -2,7 +2,8 @@
 """Reference values of small random encoder-decoders.
 
 Run by hand: make_golden_seq2seq.py OUTPUT_FOLDER [NAME...]
-Needs torch, transformers, safetensors.
+Needs torch, transformers, safetensors. LLAMA_CPP is a checkout of llama.cpp, for
+its converter: model.gguf of the names in GGUF.
 
 Each OUTPUT_FOLDER/NAME is a Hugging Face folder and what transformers
 computes of it in float32: states, logits, greedy tokens, beam searches. What
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from golden_random import (Watch, build, load_expected, print_tensors, reload,
                            save)
 from make_golden_architectures import write_json
+from zoo_gguf import convert_without_vocabulary
 
 VOCABULARY = 300
 LENGTHS, DECODER_LENGTHS, NEW = (9, 31), (12, 5), 20
@@ -42,6 +44,11 @@ MODELS = {
         num_layers=3, num_decoder_layers=2, feed_forward_proj="relu",
         relative_attention_num_buckets=12,
         relative_attention_max_distance=20),
+        (("shared", 1.5), ("wo", 8.0), ("EncDecAttention.o", 3.0),
+         (".o.", 8.0), *T5_GAINS), None),
+    # The same with 32 buckets up to 128, which GGUF takes for granted.
+    "t5-32": ("T5", T5 | dict(
+        num_layers=3, num_decoder_layers=2, feed_forward_proj="relu"),
         (("shared", 1.5), ("wo", 8.0), ("EncDecAttention.o", 3.0),
          (".o.", 8.0), *T5_GAINS), None),
     # FLAN-T5, T5 1.1: a head of its own, no scale, gated.
@@ -84,6 +91,7 @@ CASES = {
     "forced": dict(length_penalty=1.0, early_stopping=False),
 }
 UNTIED = ("flan-t5", "mt5")
+GGUF = ("t5-32", "flan-t5")
 
 
 @torch.no_grad()
@@ -354,6 +362,8 @@ def save_buckets(path):
 def main():
     for name in sys.argv[2:] or MODELS:
         make(f"{sys.argv[1]}/{name}", name)
+        if name in GGUF:
+            convert_without_vocabulary(f"{sys.argv[1]}/{name}")
     save_buckets(f"{sys.argv[1]}/buckets.safetensors")
 
 

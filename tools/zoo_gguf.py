@@ -4,7 +4,7 @@ what is in both files.
 The converter is used as it is but for its tokenizers: the toy one is unknown to
 it, and some architectures insist on SentencePiece. All take the byte-level BPE.
 """
-import re, struct, sys
+import os, re, struct, sys
 from pathlib import Path
 
 import torch
@@ -36,6 +36,22 @@ class Converter:
             kind(Path(folder), self.gguf.LlamaFileType.MOSTLY_BF16,
                  Path(path), model_name="random weights",
                  hparams=hparams).write()
+
+
+def convert_without_vocabulary(folder):
+    """FOLDER/model.gguf, matrices in bf16; by the llama.cpp under LLAMA_CPP."""
+    llama_cpp = os.environ["LLAMA_CPP"]
+    sys.path[:0] = [llama_cpp, f"{llama_cpp}/gguf-py"]
+    import conversion, gguf
+    hparams = conversion.ModelBase.load_hparams(Path(folder), False)
+    kind = conversion.get_model_class(conversion.get_model_architecture(
+        hparams, conversion.ModelType.TEXT))
+    kind.set_vocab = lambda self: self.gguf_writer.add_token_type_count(
+        self.hparams.get("type_vocab_size", 1))
+    with torch.inference_mode():
+        kind(Path(folder), gguf.LlamaFileType.MOSTLY_BF16,
+             Path(folder, "model.gguf"), model_name="random weights",
+             hparams=hparams).write()
 
 
 def one_line_each(tensors):

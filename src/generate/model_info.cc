@@ -31,14 +31,18 @@ void AddTasks(const models::Checkpoint& checkpoint, ModelInfo& info) {
     info.tasks = {"embed"};
     const auto task = models::TaskOf(checkpoint);
     if (!task) return;
-    const Json* labels = nullptr;
-    if (checkpoint.folder && checkpoint.folder->config.contains("id2label")) {
-      labels = &checkpoint.folder->config["id2label"];
+    size_t labels = 0;
+    if (checkpoint.folder) {
+      const Json& config = checkpoint.folder->config;
+      if (config.contains("id2label")) labels = config["id2label"].size();
+    } else {
+      const auto names = checkpoint.gguf->GetStrings(
+          info.architecture + ".classifier.output_labels");
+      if (names) labels = names->size();
     }
     switch (*task) {
       case models::Task::kClassify:
-        info.tasks.push_back(
-            labels != nullptr && labels->size() == 1 ? "rerank" : "classify");
+        info.tasks.push_back(labels == 1 ? "rerank" : "classify");
         break;
       case models::Task::kTag:
         info.tasks.push_back("tag");
@@ -59,6 +63,7 @@ void AddTasks(const models::Checkpoint& checkpoint, ModelInfo& info) {
   }
   // What it was trained for, where config.json or its pair of vocabularies
   // says so.
+  if (!checkpoint.folder) return;
   bool translates = fs::exists(checkpoint.path / "source.spm") &&
                     fs::exists(checkpoint.path / "target.spm");
   bool summarizes = false;

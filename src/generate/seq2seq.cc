@@ -209,15 +209,23 @@ class Seq2Seq::Run {
 };
 
 bool Seq2Seq::Is(const fs::path& path) {
-  if (formats::DetectFile(path) != formats::FileKind::kHfFolder) return false;
-  const Json config = ReadJsonIfThere(path / "config.json");
-  if (!config.is_object() || !config.contains("model_type")) return false;
+  std::string name;
+  if (formats::DetectFile(path) == formats::FileKind::kGguf) {
+    name = formats::GgufFile::Open(path)
+               ->GetString("general.architecture")
+               .value_or("");
+  } else {
+    const Json config = ReadJsonIfThere(path / "config.json");
+    if (config.is_object() && config.contains("model_type") &&
+        config["model_type"].is_string()) {
+      name = config["model_type"].get<std::string>();
+    }
+  }
   const auto known = models::Architectures();
-  return std::any_of(known.begin(), known.end(),
-                     [&](const models::Architecture& one) {
-                       return one.describe_encoder_decoder != nullptr &&
-                              config["model_type"] == one.name;
-                     });
+  return std::any_of(
+      known.begin(), known.end(), [&](const models::Architecture& one) {
+        return one.describe_encoder_decoder != nullptr && name == one.name;
+      });
 }
 
 std::shared_ptr<Seq2Seq> Seq2Seq::Load(const fs::path& path,
@@ -230,6 +238,11 @@ std::shared_ptr<Seq2Seq> Seq2Seq::Load(const fs::path& path,
   loaded->pool_ = std::make_unique<ThreadPool>(options.threads);
   // The tokenizer is built while the weights are mapped or packed.
   auto tokenizer = std::async(std::launch::async, [&] {
+    if (checkpoint.gguf) {
+      return checkpoint.gguf->GetString("tokenizer.ggml.model")
+                 ? text::Tokenizer::FromGguf(checkpoint.gguf)
+                 : nullptr;
+    }
     return fs::exists(path / "tokenizer.json")
                ? text::Tokenizer::FromFolder(path)
                : nullptr;

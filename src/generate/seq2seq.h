@@ -92,6 +92,7 @@ class Seq2Seq {
   class Run;
   Seq2Seq() = default;
   void ReadSettings(const models::Checkpoint& checkpoint);
+  void ReadGgufSettings(const models::Checkpoint& checkpoint);
   const Json* Task(std::string_view task) const;
 
   std::filesystem::path path_;

@@ -1,5 +1,6 @@
 // What an encoder-decoder's folder says about writing: generation_config.json,
-// or config.json in older folders, and its settings for tasks.
+// or config.json in older folders, and its settings for tasks. What its GGUF
+// says.
 #include <algorithm>
 #include <string>
 
@@ -156,7 +157,23 @@ void ReadSearch(const Settings& settings, int64_t context,
 
 }  // namespace
 
+// A GGUF names the tokens, and nothing of a search.
+void Seq2Seq::ReadGgufSettings(const models::Checkpoint& checkpoint) {
+  const formats::GgufFile& file = *checkpoint.gguf;
+  const auto token = [&](const std::string& key) -> std::optional<int32_t> {
+    const auto value = file.GetInt(key);
+    if (!value || *value < 0 || *value > INT32_MAX) return {};
+    return static_cast<int32_t>(*value);
+  };
+  defaults_.start =
+      token(checkpoint.Architecture() + ".decoder_start_token_id");
+  if (const auto end = token("tokenizer.ggml.eos_token_id")) {
+    ends_.push_back(*end);
+  }
+}
+
 void Seq2Seq::ReadSettings(const models::Checkpoint& checkpoint) {
+  if (checkpoint.gguf) return ReadGgufSettings(checkpoint);
   const formats::HfFolder& folder = *checkpoint.folder;
   const Settings model(folder.config, (path_ / "config.json").string());
   const Settings own(folder.generation_config,

@@ -125,12 +125,39 @@ TEST_P(Seq2SeqTest, SamplesTheSameForTheSameSeed) {
 
 INSTANTIATE_TEST_SUITE_P(All, Seq2SeqTest,
                          ::testing::Values("bart", "flan-t5", "m2m-100",
-                                           "marian", "mbart", "mt5", "t5"),
+                                           "marian", "mbart", "mt5", "t5",
+                                           "t5-32"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::erase(name, '-');
                            return name;
                          });
+
+// A GGUF names the token to start with; these have no vocabulary and so no end.
+TEST(Seq2SeqGguf, WritesWhatTransformersWrites) {
+  for (const char* name : {"flan-t5", "t5-32"}) {
+    SCOPED_TRACE(name);
+    const fs::path path = kGolden / name / "model.gguf";
+    EXPECT_TRUE(Seq2Seq::Is(path));
+    const auto model = Seq2Seq::Load(
+        path, {.threads = 2, .precision = models::Precision::kExact});
+    const auto tensors =
+        formats::SafetensorsFile::Open(kGolden / name / "expected.safetensors")
+            .tensors;
+    const auto ids = [&](const char* key) {
+      const Tensor& tensor = tensors.at(key);
+      const auto* values = reinterpret_cast<const int32_t*>(tensor.data.data());
+      return std::vector<int32_t>(values, values + tensor.elements());
+    };
+    Seq2SeqOptions options = model->defaults();
+    options.max_tokens = 20;
+    EXPECT_EQ(model->Generate(ids("1.ids"), options).results.at(0).tokens,
+              ids("1.greedy"));
+    EXPECT_THROW(model->Generate("text", options), Error);
+  }
+  EXPECT_FALSE(Seq2Seq::Is(MALMOI_SOURCE_DIR
+                           "/tests/golden/architectures/llama/model.gguf"));
+}
 
 // A folder whose settings are these.
 fs::path FolderWith(const std::string& name, const Json& generation) {

@@ -24,6 +24,15 @@ constexpr double kTolerance = 1e-4;
 
 using Seen = std::map<std::string, std::vector<float>, std::less<>>;
 
+// NAME is a folder of the golden models, NAME.gguf its GGUF.
+std::string FolderOf(std::string name) {
+  return name.substr(0, name.find(".gguf"));
+}
+fs::path ModelOf(const std::string& name) {
+  const fs::path folder = kGolden / FolderOf(name);
+  return name.ends_with(".gguf") ? folder / "model.gguf" : folder;
+}
+
 class EncoderDecoderTest : public ::testing::TestWithParam<const char*> {
  protected:
   std::unique_ptr<Sequence> Encode(Exec& exec,
@@ -50,11 +59,12 @@ class EncoderDecoderTest : public ::testing::TestWithParam<const char*> {
     return worst;
   }
 
-  const Expected expected_{kGolden / GetParam()};
+  const Expected expected_{kGolden / FolderOf(GetParam())};
   ThreadPool pool_{2};
   const std::unique_ptr<EncoderDecoder> model_ = EncoderDecoder::Load(
-      Checkpoint::Open(kGolden / GetParam()), Precision::kExact, pool_);
+      Checkpoint::Open(ModelOf(GetParam())), Precision::kExact, pool_);
 };
+class EncoderDecoderFolderTest : public EncoderDecoderTest {};
 
 TEST_P(EncoderDecoderTest, EqualsTheReference) {
   double worst = 0;
@@ -95,7 +105,8 @@ TEST_P(EncoderDecoderTest, EqualsTheReference) {
                     static_cast<double>(model_->spec().decoder.heads),
                 1e-3);
   }
-  Enter(GetParam(), "folder", worst);
+  const bool gguf = std::string_view(GetParam()).ends_with(".gguf");
+  Enter(FolderOf(GetParam()), gguf ? "gguf" : "folder", worst);
 }
 
 TEST_P(EncoderDecoderTest, WritesTheReferencesTokens) {
@@ -154,7 +165,7 @@ TEST_P(EncoderDecoderTest, BatchEqualsOneAtATime) {
 }
 
 // The configuration as transformers 4 wrote it says the same.
-TEST_P(EncoderDecoderTest, ReadsOldConfigurations) {
+TEST_P(EncoderDecoderFolderTest, ReadsOldConfigurations) {
   const fs::path folder =
       fs::path(::testing::TempDir()) / ("old-" + std::string(GetParam()));
   fs::create_directories(folder);
@@ -179,14 +190,19 @@ TEST_P(EncoderDecoderTest, ReadsOldConfigurations) {
   EXPECT_EQ(logits(*old), logits(*model_));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EncoderDecoderTest,
-                         ::testing::Values("bart", "flan-t5", "m2m-100",
-                                           "marian", "mbart", "mt5", "t5"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::erase(name, '-');
-                           return name;
-                         });
+std::string NameOfTest(const ::testing::TestParamInfo<const char*>& info) {
+  std::string name = info.param;
+  std::erase(name, '-');
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+const auto kFolders = ::testing::Values("bart", "flan-t5", "m2m-100", "marian",
+                                        "mbart", "mt5", "t5", "t5-32");
+INSTANTIATE_TEST_SUITE_P(All, EncoderDecoderTest, kFolders, NameOfTest);
+INSTANTIATE_TEST_SUITE_P(Gguf, EncoderDecoderTest,
+                         ::testing::Values("flan-t5.gguf", "t5-32.gguf"),
+                         NameOfTest);
+INSTANTIATE_TEST_SUITE_P(All, EncoderDecoderFolderTest, kFolders, NameOfTest);
 
 TEST(DistanceBuckets, EqualTorchs) {
   const auto tensors =

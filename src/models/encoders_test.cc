@@ -21,6 +21,21 @@ namespace fs = std::filesystem;
 const fs::path kGolden = MALMOI_SOURCE_DIR "/tests/golden/zoo_encoders";
 constexpr double kTolerance = 1e-4;
 
+// NAME is a folder of the golden models, NAME.gguf its GGUF.
+std::string FolderOf(std::string name) {
+  return name.substr(0, name.find(".gguf"));
+}
+bool IsGguf(const std::string& name) { return name.ends_with(".gguf"); }
+fs::path ModelOf(const std::string& name) {
+  const fs::path folder = kGolden / FolderOf(name);
+  return IsGguf(name) ? folder / "model.gguf" : folder;
+}
+std::string NameOfTest(std::string name) {
+  std::erase(name, '-');
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
 class EncoderTest : public ::testing::TestWithParam<const char*> {
  protected:
   std::vector<int32_t> Types(const std::string& text) const {
@@ -28,10 +43,10 @@ class EncoderTest : public ::testing::TestWithParam<const char*> {
                                          : std::vector<int32_t>();
   }
 
-  const Expected expected_{kGolden / GetParam()};
+  const Expected expected_{kGolden / FolderOf(GetParam())};
   ThreadPool pool_{2};
   const std::unique_ptr<Encoder> encoder_ = Encoder::Load(
-      Checkpoint::Open(kGolden / GetParam()), Precision::kExact, pool_);
+      Checkpoint::Open(ModelOf(GetParam())), Precision::kExact, pool_);
 };
 
 TEST_P(EncoderTest, EqualsTheReference) {
@@ -68,13 +83,15 @@ TEST_P(EncoderTest, EqualsTheReference) {
     const size_t width = static_cast<size_t>(encoder_->spec().width);
     const std::vector<float> first(rows.begin(), rows.begin() + width);
     const auto pooled = encoder_->Pool(exec, first);
-    EXPECT_EQ(pooled.empty(), !expected_.Has(text + "pooler"));
+    // Converters leave the pooler out.
+    EXPECT_EQ(pooled.empty(),
+              !expected_.Has(text + "pooler") || IsGguf(GetParam()));
     if (!pooled.empty()) {
       EXPECT_LT(Difference(pooled, expected_.Floats(text + "pooler")),
                 kTolerance);
     }
   }
-  Enter(GetParam(), "folder", worst);
+  Enter(FolderOf(GetParam()), IsGguf(GetParam()) ? "gguf" : "folder", worst);
 }
 
 // A text's rows are the same bits, whatever else is in the batch.
@@ -104,23 +121,28 @@ INSTANTIATE_TEST_SUITE_P(All, EncoderTest,
                                            "modernbert", "mpnet", "nomic-bert",
                                            "roberta", "xlm-roberta"),
                          [](const auto& info) {
-                           std::string name = info.param;
-                           std::erase(name, '-');
-                           return name;
+                           return NameOfTest(info.param);
+                         });
+INSTANTIATE_TEST_SUITE_P(Gguf, EncoderTest,
+                         ::testing::Values("bert.gguf", "distilbert.gguf",
+                                           "modernbert.gguf", "roberta.gguf",
+                                           "xlm-roberta.gguf"),
+                         [](const auto& info) {
+                           return NameOfTest(info.param);
                          });
 
 struct HeadCase {
-  const char* folder;
+  const char* model;
   Task task;
 };
 
 class EncoderHeadTest : public ::testing::TestWithParam<HeadCase> {};
 
 TEST_P(EncoderHeadTest, EqualsTheReference) {
-  const fs::path folder = kGolden / GetParam().folder;
+  const std::string name = GetParam().model;
   const Task task = GetParam().task;
-  const Expected expected(folder);
-  const Checkpoint checkpoint = Checkpoint::Open(folder);
+  const Expected expected(kGolden / FolderOf(name));
+  const Checkpoint checkpoint = Checkpoint::Open(ModelOf(name));
   EXPECT_EQ(TaskOf(checkpoint), task);
   ThreadPool pool(2);
   const auto encoder =
@@ -167,17 +189,19 @@ TEST_P(EncoderHeadTest, EqualsTheReference) {
     }
   }
   EXPECT_LT(worst, kTolerance);
-  Enter(GetParam().folder, "folder", worst);
+  Enter(FolderOf(name), IsGguf(name) ? "gguf" : "folder", worst);
 }
 
-// A bare model, and one with the head of another task.
+// A bare model, one with the head of another task, and a GGUF whose head lacks
+// the pooler before it, which converters drop.
 TEST(EncoderHeads, AnotherTaskIsRefused) {
   ThreadPool pool(1);
-  for (const char* folder : {"bert", "bert-token-classification"}) {
+  for (const char* name : {"bert", "bert-token-classification",
+                           "bert-sequence-classification.gguf"}) {
     try {
-      Encoder::Load(Checkpoint::Open(kGolden / folder), Precision::kExact, pool,
+      Encoder::Load(Checkpoint::Open(ModelOf(name)), Precision::kExact, pool,
                     nullptr, Task::kClassify);
-      ADD_FAILURE() << folder;
+      ADD_FAILURE() << name;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
       EXPECT_EQ(error.parts().expected, "…ForSequenceClassification");
@@ -213,11 +237,16 @@ INSTANTIATE_TEST_SUITE_P(
         HeadCase{"roberta-question-answering", Task::kAnswer},
         HeadCase{"roberta-sequence-classification", Task::kClassify},
         HeadCase{"xlm-roberta-sequence-classification", Task::kClassify}),
-    [](const auto& info) {
-      std::string name = info.param.folder;
-      std::erase(name, '-');
-      return name;
-    });
+    [](const auto& info) { return NameOfTest(info.param.model); });
+INSTANTIATE_TEST_SUITE_P(
+    Gguf, EncoderHeadTest,
+    ::testing::Values(
+        HeadCase{"modernbert-sequence-classification.gguf", Task::kClassify},
+        HeadCase{"modernbert-sequence-classification-cls.gguf",
+                 Task::kClassify},
+        HeadCase{"roberta-sequence-classification.gguf", Task::kClassify},
+        HeadCase{"xlm-roberta-sequence-classification.gguf", Task::kClassify}),
+    [](const auto& info) { return NameOfTest(info.param.model); });
 
 }  // namespace
 }  // namespace malmoi::models

@@ -123,6 +123,8 @@ std::span<const Architecture> Architectures() {
        .describe_encoder_decoder = DescribeMbart},
       {"mistral", DescribeMistral, kLlamaTensors, kOldBuffers},
       {"mixtral", DescribeMixtral, kMixtralTensors, kOldBuffers},
+      {"modern-bert", nullptr, kModernBertTensors, kEncoderIgnored, "model.",
+       DescribeModernBert, kModernBertHeads},
       {"modernbert", nullptr, kModernBertTensors, kEncoderIgnored, "model.",
        DescribeModernBert, kModernBertHeads},
       {"mpnet", nullptr, kMpnetTensors, kEncoderIgnored, "mpnet.",

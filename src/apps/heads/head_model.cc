@@ -26,6 +26,18 @@ std::vector<std::string> ReadLabels(const Json& config, int64_t count) {
   return labels;
 }
 
+// What config.json says of labels, as a GGUF has it.
+Json GgufConfig(const models::Checkpoint& checkpoint) {
+  Json config = Json::object();
+  const auto labels = checkpoint.gguf->GetStrings(checkpoint.Architecture() +
+                                                  ".classifier.output_labels");
+  if (!labels) return config;
+  for (size_t i = 0; i < labels->size(); ++i) {
+    config["id2label"][std::to_string(i)] = (*labels)[i];
+  }
+  return config;
+}
+
 }  // namespace
 
 HeadModel::HeadModel(const std::filesystem::path& path, models::Task task,
@@ -38,8 +50,10 @@ HeadModel::HeadModel(const std::filesystem::path& path, models::Task task,
   checkpoint.Adapt(options.adapters);
   encoder_ = models::Encoder::Load(checkpoint, options.precision, pool_,
                                    &packed_, task);
-  tokenizer_ = text::Tokenizer::FromFolder(path);
-  config_ = checkpoint.folder->config;
+  tokenizer_ = checkpoint.gguf ? text::Tokenizer::FromGguf(checkpoint.gguf)
+                               : text::Tokenizer::FromFolder(path);
+  config_ =
+      checkpoint.gguf ? GgufConfig(checkpoint) : checkpoint.folder->config;
   if (task == models::Task::kClassify || task == models::Task::kTag) {
     labels_ = ReadLabels(config_, encoder_->spec().outputs);
   }

@@ -24,7 +24,8 @@ struct HeadText {
 
 class HeadModel {
  public:
-  // A Hugging Face folder. Throws as models::Encoder::Load().
+  // A Hugging Face folder, or a GGUF with a classifier. Throws as
+  // models::Encoder::Load().
   HeadModel(const std::filesystem::path& path, models::Task task,
             const represent::EmbedderOptions& options);
 

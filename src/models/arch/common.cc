@@ -125,7 +125,8 @@ const std::span<const std::string_view> kOldBuffers = kBuffers;
 
 Activation ReadActivation(const Config& config, Activation fallback) {
   const std::string text = config.Text(
-      "", "hidden_act|hidden_activation|activation_function|activation", "");
+      "hidden_activation",
+      "hidden_act|hidden_activation|activation_function|activation", "");
   if (text.empty()) return fallback;
   if (text == "silu" || text == "swish") return Activation::kSilu;
   if (text == "gelu") return Activation::kGelu;
@@ -206,8 +207,11 @@ EncoderSpec ReadEncoder(const Config& config) {
       "feed_forward_length", "intermediate_size|hidden_dim|n_inner");
   spec.positions =
       config.Count("context_length", "max_position_embeddings|n_positions");
-  spec.types =
-      config.CountOrZero("tokenizer.ggml.token_type_count", "type_vocab_size");
+  spec.types = config.CountOrZero("", "type_vocab_size");
+  if (config.gguf() != nullptr) {  // its key is not the architecture's
+    const Tensor* types = config.FindTensor("token_types.weight");
+    if (types != nullptr) spec.types = types->rows();
+  }
   spec.feed_forward.activation = ReadActivation(config, Activation::kGelu);
   spec.norm_epsilon =
       config.Number("attention.layer_norm_epsilon",

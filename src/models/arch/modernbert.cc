@@ -24,8 +24,8 @@ constexpr TensorName kTensors[] = {
     {Role::kOutputNorm, "output_norm.weight", "final_norm.weight"},
 };
 constexpr TensorName kInner[] = {
-    {Role::kHeadDense, "", "head.dense.weight"},
-    {Role::kHeadNorm, "", "head.norm.weight"},
+    {Role::kHeadDense, "cls.weight", "head.dense.weight"},
+    {Role::kHeadNorm, "cls.norm.weight", "head.norm.weight"},
 };
 constexpr TensorName kWordBias[] = {{Role::kHeadBias, "", "decoder.bias"}};
 constexpr auto kLabels = JoinNames(kInner, kClassifierNames);
@@ -65,12 +65,22 @@ EncoderSpec DescribeModernBert(const Checkpoint& checkpoint) {
   // `local_attention` positions, half of them each way, and the row's own.
   attention.window =
       config.Count("attention.sliding_window", "local_attention", 128) / 2 + 1;
-  const int64_t every = config.Count("", "global_attn_every_n_layers", 3);
+  const int64_t every = config.Count("attention.sliding_window_pattern",
+                                     "global_attn_every_n_layers", 3);
   const std::vector<std::string> types = config.Texts("layer_types");
   for (int64_t i = 0; i < spec.layers; ++i) {
     const auto at = static_cast<size_t>(i);
     attention.sliding.push_back(
         at < types.size() ? types[at] == "sliding_attention" : i % every != 0);
+  }
+  if (config.gguf() != nullptr) {
+    // Converters have called it so, for config.json's `norm_eps`.
+    spec.norm_epsilon = config.Number("attention.layer_norm_rms_epsilon", "",
+                                      spec.norm_epsilon);
+    constexpr int64_t kMean = 1;
+    spec.mean_rows =
+        config.Count("classifier.pooling_type", "", kMean) == kMean;
+    return spec;
   }
   const std::string pooling = config.Text("", "classifier_pooling", "cls");
   if (pooling != "cls" && pooling != "mean") {

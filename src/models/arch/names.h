@@ -95,11 +95,11 @@ inline constexpr TensorName kMamba2Names[] = {
 
 // What an encoder's head ends with, by its task.
 inline constexpr TensorName kClassifierNames[] = {
-    {Role::kHeadOutput, "", "classifier.weight"},
+    {Role::kHeadOutput, "cls.output.weight", "classifier.weight"},
 };
 inline constexpr TensorName kPooledNames[] = {
-    {Role::kHeadDense, "", "pooler.dense.weight"},
-    {Role::kHeadOutput, "", "classifier.weight"},
+    {Role::kHeadDense, "cls.weight", "pooler.dense.weight"},
+    {Role::kHeadOutput, "cls.output.weight", "classifier.weight"},
 };
 inline constexpr TensorName kWordNames[] = {
     {Role::kHeadDense, "", "cls.predictions.transform.dense.weight"},

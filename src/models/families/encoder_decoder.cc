@@ -24,12 +24,6 @@ EncoderDecoderFamily::EncoderDecoderFamily(const Checkpoint& checkpoint,
                                            PackedCache* cache) {
   const Architecture& architecture =
       FindEncoderDecoder(checkpoint.Architecture(), checkpoint.path.string());
-  if (checkpoint.gguf) {
-    throw Error(ErrorCode::kUnsupported,
-                {.where = checkpoint.path.string(),
-                 .what = "an encoder-decoder in a GGUF file",
-                 .expected = "a Hugging Face folder"});
-  }
   spec_ = architecture.describe_encoder_decoder(checkpoint);
   spec_.architecture = architecture.name;
   const bool exact = precision == Precision::kExact;

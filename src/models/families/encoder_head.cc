@@ -42,6 +42,11 @@ std::string_view TaskName(Task task) {
 }
 
 std::optional<Task> TaskOf(const Checkpoint& checkpoint) {
+  if (checkpoint.gguf) {  // which knows no other
+    return checkpoint.tensors().contains("cls.output.weight")
+               ? std::optional(Task::kClassify)
+               : std::nullopt;
+  }
   const std::string name = ClassOf(checkpoint);
   for (const auto& [task, suffix] : kTasks) {
     if (name.ends_with(suffix)) return task;
@@ -69,7 +74,9 @@ const HeadForm& EncoderHead::Choose(const Checkpoint& checkpoint,
               {.where = checkpoint.path.string(),
                .what = "the model was not trained for this",
                .expected = Format("…{}", TaskName(task)),
-               .got = name.empty() ? "no class in config.json" : name});
+               .got = checkpoint.gguf ? "a GGUF without its head"
+                      : name.empty()  ? "no class in config.json"
+                                      : name});
 }
 
 void EncoderHead::Read(WeightReader& reader, const Checkpoint& checkpoint,

@@ -137,6 +137,11 @@ void WeightReader::Matrix(Role role, int64_t layer, int64_t rows,
   adapters_.Read(role, layer, rows, columns, {}, folder_rows, linear);
   if (const Tensor* tensor = FindMatrix(role, layer, rows, columns)) {
     Job(tensor, linear);
+    // Which experts are chosen should not depend on rounding, nor on a file
+    // whose routers are f32 as converters make them.
+    if (role == Role::kRouter || role == Role::kSharedRouter) {
+      jobs_.back().bf16_rows = false;
+    }
   }
   if (!bias) return;
   const Tensor* stored = finder_.FindBias(role, layer, {rows});
