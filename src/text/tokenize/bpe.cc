@@ -41,10 +41,6 @@ size_t TableSize(size_t entries) {
   return std::bit_ceil(std::max<size_t>(16, entries * 2));
 }
 
-uint64_t PairOf(int32_t left, int32_t right) {
-  return (static_cast<uint64_t>(left) << 32) | static_cast<uint64_t>(right);
-}
-
 // Up to this many symbols looking at all pairs is faster than a heap.
 constexpr size_t kFew = 48;
 
@@ -69,7 +65,7 @@ Bpe::Bpe(std::vector<std::string_view> spellings,
          BpeOptions options, std::string_view where)
     : owner_(std::move(owner)),
       spellings_(std::move(spellings)),
-      merge_count_(merges.size()),
+      merges_(merges.size()),
       options_(std::move(options)) {
   IndexSpellings(where);
   InsertMerges(merges, where);
@@ -164,12 +160,10 @@ size_t Bpe::WordEnd(std::string_view piece, size_t begin) const {
 void Bpe::InsertMerges(const std::vector<Pair>& merges,
                        std::string_view where) {
   constexpr size_t kBlock = 64;
-  merges_.assign(TableSize(merges.size()), Merge());
   std::string joined;
   std::array<size_t, kBlock + 1> ends;
   std::array<std::string_view, 3 * kBlock> parts;  // left, right, result
   std::array<int32_t, 3 * kBlock> ids;
-  std::array<Merge, kBlock> found;
   for (size_t first = 0; first < merges.size(); first += kBlock) {
     const size_t count = std::min(kBlock, merges.size() - first);
     joined.clear();
@@ -194,12 +188,13 @@ void Bpe::InsertMerges(const std::vector<Pair>& merges,
         ThrowCorrupt(where, "a merge of unknown tokens",
                      Format("{} {}", parts[3 * i], parts[3 * i + 1]));
       }
-      found[i] = {PairOf(id[0], id[1]), static_cast<int32_t>(first + i), id[2]};
-      __builtin_prefetch(&merges_[Mix(found[i].pair) & (merges_.size() - 1)],
-                         1);
+      merges_.Prefetch(id[0], id[1]);
     }
-    for (size_t i = 0; i < count; ++i) InsertMerge(found[i]);
+    for (size_t i = 0; i < count; ++i) {
+      merges_.Add({ids[3 * i], ids[3 * i + 1], ids[3 * i + 2]});
+    }
   }
+  merges_.IndexBytes(spelled_ids_);
 }
 
 void Bpe::FindSpellings(std::span<const std::string_view> spellings,
@@ -251,29 +246,9 @@ int32_t Bpe::FindInText(std::string_view spelling) const {
   return kept_out ? kNoToken : id;
 }
 
-void Bpe::InsertMerge(const Merge& merge) {
-  size_t slot = Mix(merge.pair) & (merges_.size() - 1);
-  while (merges_[slot].pair != UINT64_MAX && merges_[slot].pair != merge.pair) {
-    slot = (slot + 1) & (merges_.size() - 1);
-  }
-  merges_[slot] = merge;  // of a repeated pair the last rank counts
-}
-
-Bpe::Next Bpe::FindMerge(int32_t left, int32_t right) const {
-  const uint64_t pair = PairOf(left, right);
-  size_t slot = Mix(pair) & (merges_.size() - 1);
-  while (merges_[slot].pair != UINT64_MAX) {
-    if (merges_[slot].pair == pair) {
-      return {merges_[slot].rank, merges_[slot].result};
-    }
-    slot = (slot + 1) & (merges_.size() - 1);
-  }
-  return {};
-}
-
 Bpe::Next Bpe::FindNext(std::string_view piece, const ModelToken& left,
                         const ModelToken& right) const {
-  if (!by_score()) return FindMerge(left.id, right.id);
+  if (!by_score()) return NextOf(merges_.Rank(left.id, right.id));
   const size_t bytes = right.end - left.begin;
   const int32_t id =
       bytes > longest_ ? kNoToken : FindInText(piece.substr(left.begin, bytes));
@@ -414,6 +389,62 @@ void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out,
   if (symbols.capacity() > (1u << 16)) symbols = {};
 }
 
+// Looks at all pairs for each merge. Symbols stay where they are, linked, and a
+// pair is its rank with its place below, so that the least of them is the
+// leftmost of the lowest rank. `pair_of(i)`: of symbols i and i + 1, at first.
+template <typename PairOf>
+void Bpe::MergeFew(std::string_view piece, Symbols& symbols,
+                   PairOf pair_of) const {
+  static_assert(kFew < 64);
+  constexpr int kPlaceBits = 6;
+  constexpr uint64_t kNoPair = UINT64_MAX;
+  const size_t count = symbols.size();
+  std::array<uint64_t, kFew> pairs;
+  std::array<int32_t, kFew> results;
+  std::array<uint8_t, kFew + 1> next;
+  std::array<uint8_t, kFew + 1> previous;
+  const auto set = [&](size_t place, const Next& merged) {
+    // Ranks by score may be negative.
+    const uint32_t rank = static_cast<uint32_t>(merged.rank) ^ 0x80000000u;
+    pairs[place] = merged.result < 0
+                       ? kNoPair
+                       : uint64_t{rank} << kPlaceBits | uint64_t{place};
+    results[place] = merged.result;
+  };
+  for (size_t i = 0; i < count; ++i) {
+    next[i] = static_cast<uint8_t>(i + 1);
+    previous[i + 1] = static_cast<uint8_t>(i);
+  }
+  for (size_t i = 0; i + 1 < count; ++i) set(i, pair_of(i));
+  size_t left = count;
+  for (;; --left) {
+    uint64_t least = kNoPair;
+    for (size_t i = 0; i + 1 < count; ++i) least = std::min(least, pairs[i]);
+    if (least == kNoPair) break;
+    const size_t at = least & ((1 << kPlaceBits) - 1);
+    const size_t gone = next[at];
+    symbols[at].id = results[at];
+    symbols[at].end = symbols[gone].end;
+    symbols[gone].id = kGone;
+    pairs[gone] = kNoPair;
+    next[at] = next[gone];
+    previous[next[at]] = static_cast<uint8_t>(at);
+    if (at > 0) {
+      const size_t before = previous[at];
+      set(before, FindNext(piece, symbols[before], symbols[at]));
+    }
+    if (next[at] < count) {
+      set(at, FindNext(piece, symbols[at], symbols[next[at]]));
+    } else {
+      pairs[at] = kNoPair;
+    }
+  }
+  if (left == count) return;
+  size_t to = 0;
+  for (size_t i = 0; i < count; i = next[i]) symbols[to++] = symbols[i];
+  symbols.resize(to);
+}
+
 bool Bpe::EncodeBytes(std::string_view bytes,
                       std::vector<ModelToken>& out) const {
   if (by_score() || !options_.continuing_prefix.empty() ||
@@ -437,7 +468,15 @@ bool Bpe::EncodeBytes(std::string_view bytes,
     if (id < 0) return false;
     symbols.push_back({id, i, i + 1});
   }
-  MergeAll(bytes, symbols);
+  if (symbols.size() > kFew || !merges_.has_bytes()) {
+    MergeAll(bytes, symbols);
+  } else {
+    MergeFew(bytes, symbols, [&](size_t i) {
+      return NextOf(
+          merges_.RankOfBytes(static_cast<unsigned char>(bytes[i]),
+                              static_cast<unsigned char>(bytes[i + 1])));
+    });
+  }
   out.insert(out.end(), symbols.begin(), symbols.end());
   if (symbols.capacity() > (1u << 16)) symbols = {};
   return true;
@@ -445,48 +484,12 @@ bool Bpe::EncodeBytes(std::string_view bytes,
 
 void Bpe::MergeAll(std::string_view piece, Symbols& symbols) const {
   if (symbols.size() <= kFew) {
-    MergeFew(piece, symbols);
+    MergeFew(piece, symbols, [&](size_t i) {
+      return FindNext(piece, symbols[i], symbols[i + 1]);
+    });
   } else {
     MergeMany(piece, symbols);
   }
-}
-
-// Looks at all pairs for each merge.
-void Bpe::MergeFew(std::string_view piece, Symbols& symbols) const {
-  std::array<Next, kFew> pairs;
-  size_t count = symbols.size();
-  for (size_t i = 0; i + 1 < count; ++i) {
-    pairs[i] = FindNext(piece, symbols[i], symbols[i + 1]);
-  }
-  while (count > 1) {
-    size_t best = count;
-    int32_t rank = INT32_MAX;
-    for (size_t i = 0; i + 1 < count; ++i) {
-      if (pairs[i].rank < rank) {
-        rank = pairs[i].rank;
-        best = i;
-      }
-    }
-    if (best == count) break;
-    symbols[best].id = pairs[best].result;
-    symbols[best].end = symbols[best + 1].end;
-    std::copy(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 2,
-              symbols.begin() + static_cast<std::ptrdiff_t>(count),
-              symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
-    // The pair at `best` is gone, its neighbours are to be looked up again.
-    if (best + 2 < count) {
-      std::copy(pairs.data() + best + 2, pairs.data() + count - 1,
-                pairs.data() + best + 1);
-    }
-    --count;
-    if (best > 0) {
-      pairs[best - 1] = FindNext(piece, symbols[best - 1], symbols[best]);
-    }
-    if (best + 1 < count) {
-      pairs[best] = FindNext(piece, symbols[best], symbols[best + 1]);
-    }
-  }
-  symbols.resize(count);
 }
 
 // A linked list of symbols and a heap of candidate merges: n·log n.
@@ -563,7 +566,7 @@ std::optional<int32_t> Bpe::unknown_id() const {
 
 std::string Bpe::Describe() const {
   if (by_score()) return Format("BPE by score, {} tokens", size());
-  return Format("BPE, {} tokens, {} merges", size(), merge_count_);
+  return Format("BPE, {} tokens, {} merges", size(), merges_.size());
 }
 
 }  // namespace malmoi::text

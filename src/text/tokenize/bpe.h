@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "text/tokenize/merge_table.h"
 #include "text/tokenize/piece_trie.h"
 #include "text/tokenize/pipeline.h"
 
@@ -65,11 +66,6 @@ class Bpe : public TokenModel {
   std::string Describe() const override;
 
  private:
-  struct Merge {
-    uint64_t pair = UINT64_MAX;  // left and right token, 32 bits each
-    int32_t rank = 0;
-    int32_t result = 0;
-  };
   // What a pair becomes.
   struct Next {
     int32_t rank = INT32_MAX;
@@ -83,10 +79,12 @@ class Bpe : public TokenModel {
 
   void IndexSpellings(std::string_view where);
   void InsertSpellings();
-  void InsertMerge(const Merge& merge);
   void InsertMerges(const std::vector<Pair>& merges, std::string_view where);
   void FindWordStarts();
-  Next FindMerge(int32_t left, int32_t right) const;
+  Next NextOf(int32_t rank) const {
+    if (rank == MergeTable::kNone) return {};
+    return {rank, merges_.Result(rank)};
+  }
   // Of neighbours in `piece`.
   Next FindNext(std::string_view piece, const ModelToken& left,
                 const ModelToken& right) const;
@@ -109,7 +107,8 @@ class Bpe : public TokenModel {
   void EncodeByScore(std::string_view piece, Symbols& out,
                      std::vector<ModelToken>& lost) const;
   void MergeAll(std::string_view piece, Symbols& symbols) const;
-  void MergeFew(std::string_view piece, Symbols& symbols) const;
+  template <typename PairOf>
+  void MergeFew(std::string_view piece, Symbols& symbols, PairOf pair_of) const;
   void MergeMany(std::string_view piece, Symbols& symbols) const;
   bool by_score() const { return !ranks_.empty(); }
 
@@ -117,14 +116,13 @@ class Bpe : public TokenModel {
 
   std::shared_ptr<const void> owner_;
   std::vector<std::string_view> spellings_;
-  std::vector<Slot> slots_;         // open hash table over spellings
-  std::vector<Merge> merges_;       // open hash table over pairs
+  std::vector<Slot> slots_;  // open hash table over spellings
+  MergeTable merges_;
   std::vector<int32_t> ranks_;      // by id, of tokens that merge by score
   std::optional<PieceTrie> whole_;  // see BpeOptions
   std::vector<int32_t> direct_;     // ids of characters below kDirect
   bool crossed_[256] = {};          // see FindWordStarts()
-  size_t merge_count_ = 0;
-  size_t longest_ = 0;  // bytes of a spelling
+  size_t longest_ = 0;              // bytes of a spelling
   int32_t unknown_id_ = -1;
   int32_t byte_ids_[256] = {};     // of "<0x..>"
   int32_t spelled_ids_[256] = {};  // of bytes as byte-level spells them
