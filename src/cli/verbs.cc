@@ -227,6 +227,11 @@ constexpr OptionSpec kQuantize[] = {
 };
 
 constexpr OptionSpec kConvert[] = {
+    {"--type", "", "TYPE",
+     "F32, F16 or BF16 for all weights of a folder; otherwise each keeps its "
+     "own",
+     "폴더의 모든 가중치 형식: F32, F16, BF16; 없으면 그대로 둡니다"},
+    kAdapter,
     {"--force", "", "", "Replace an existing output",
      "이미 있는 출력 파일을 바꿉니다"},
 };
@@ -479,15 +484,17 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi quantize in.gguf out.gguf --type Q4_0 --importance saved.gguf",
      QuantizeVerb},
     {"convert",
-     "FOLDER OUT.gguf",
+     "FOLDER OUT",
      2,
      2,
-     "Write a Hugging Face folder as a GGUF file",
-     "Hugging Face 폴더를 GGUF 파일로 씁니다",
+     "Write a Hugging Face folder as a GGUF file, or as a folder with adapters "
+     "merged",
+     "Hugging Face 폴더를 GGUF 파일로, 또는 어댑터를 합친 폴더로 씁니다",
      kConvert,
      {},
      "malmoi convert ./my-finetune my-finetune.gguf\n"
-     "malmoi quantize my-finetune.gguf my-finetune-q4.gguf --type Q4_K_M",
+     "malmoi quantize my-finetune.gguf my-finetune-q4.gguf --type Q4_K_M\n"
+     "malmoi convert ./base ./merged --adapter ./lora --type BF16",
      ConvertVerb},
     {"doctor",
      "",

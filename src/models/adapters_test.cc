@@ -13,7 +13,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/format.h"
 #include "models/adapter.h"
+#include "models/convert_folder.h"
 #include "models/decoder.h"
 #include "models/encoder.h"
 #include "models/quantize.h"
@@ -96,6 +98,39 @@ class AdapterTest : public ::testing::TestWithParam<Case> {};
 TEST_P(AdapterTest, EqualsPeftOnAFolder) {
   const fs::path folder = kGolden / GetParam().folder;
   Check(kZoo / GetParam().base, {{folder}}, folder);
+}
+
+// Merged into the weights, in a folder of its own.
+TEST_P(AdapterTest, EqualsPeftMerged) {
+  const fs::path folder = kGolden / GetParam().folder;
+  const fs::path merged = fs::path(::testing::TempDir()) /
+                          Format("merged-{}-{}", GetParam().folder, getpid());
+  Checkpoint source = Checkpoint::Open(kZoo / GetParam().base);
+  source.Adapt({{folder}});
+  ConvertToFolder(source, merged, {.dtype = DType::kF32});
+  Check(merged, {}, folder);
+  EXPECT_THROW(ConvertToFolder(source, merged, {}), Error);
+  ConvertToFolder(source, merged, {.overwrite = true});
+  const Checkpoint again = Checkpoint::Open(merged);
+  const Checkpoint base = Checkpoint::Open(source.path);
+  for (const auto& [name, tensor] : base.tensors()) {
+    EXPECT_EQ(again.tensors().at(name).dtype, tensor.dtype) << name;
+  }
+  fs::remove_all(merged);
+}
+
+TEST(Adapters, OfAnotherModelAreNotMerged) {
+  const fs::path merged =
+      fs::path(::testing::TempDir()) / Format("merged-not-{}", getpid());
+  Checkpoint source = Checkpoint::Open(kZoo / "qwen2");
+  source.Adapt({{kGolden / "phi3"}});
+  try {
+    ConvertToFolder(source, merged, {});
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  }
+  EXPECT_FALSE(fs::exists(merged));
 }
 
 TEST_P(AdapterTest, EqualsPeftOnAGguf) {

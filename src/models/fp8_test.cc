@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "models/convert_folder.h"
 #include "models/decoder.h"
 #include "models/decoder_plan.h"
 #include "models/testing/reference.h"
@@ -39,6 +40,33 @@ TEST_P(Fp8Test, MatricesAreTorchsBitForBit) {
     ++seen;
   }
   EXPECT_EQ(seen, 2);
+}
+
+// A folder without FP8 holds the same numbers.
+TEST_P(Fp8Test, ConvertedMatricesAreTorchsToo) {
+  const fs::path folder =
+      fs::path(::testing::TempDir()) / (std::string("from-fp8-") + GetParam());
+  fs::remove_all(folder);
+  ConvertToFolder(Checkpoint::Open(folder_), folder, {});
+  const Checkpoint converted = Checkpoint::Open(folder);
+  EXPECT_FALSE(converted.folder->config.contains("quantization_config"));
+  const auto wanted =
+      formats::SafetensorsFile::Open(folder_ / "expected.safetensors").tensors;
+  int seen = 0;
+  for (const auto& [name, tensor] : wanted) {
+    if (tensor.dtype != DType::kBF16) continue;
+    const Tensor& got = converted.tensors().find(name)->second;
+    ASSERT_EQ(got.data.size(), tensor.data.size());
+    EXPECT_EQ(
+        std::memcmp(got.data.data(), tensor.data.data(), tensor.data.size()), 0)
+        << name;
+    ++seen;
+  }
+  EXPECT_EQ(seen, 2);
+  for (const auto& [name, tensor] : converted.tensors()) {
+    EXPECT_EQ(name.find("scale"), std::string::npos) << name;
+  }
+  fs::remove_all(folder);
 }
 
 TEST_P(Fp8Test, LogitsAreTransformers) {
