@@ -436,7 +436,7 @@ void NpyWriter::Write(std::span<const std::byte> rows) {
   rows_ += static_cast<int64_t>(rows.size() / row_bytes_);
 }
 
-void NpyWriter::Finish() {
+void NpyWriter::Finish(bool sync) {
   Shape shape = row_shape_;
   shape.insert(shape.begin(), rows_);
   const std::string header = HeaderBytes(DescrOf(dtype_), shape, true);
@@ -448,7 +448,7 @@ void NpyWriter::Finish() {
   }
   WriteAll(file_, header, path_.string());
   fchmod(file_, 0666 & ~mask);
-  if (fsync(file_) != 0 && errno != EINVAL) {
+  if (sync && fsync(file_) != 0 && errno != EINVAL) {
     ThrowErrno(path_.string(), "cannot write file", errno);
   }
   if (rename(partial_.c_str(), path_.c_str()) != 0) {
@@ -463,7 +463,7 @@ void WriteNpz(const fs::path& path, std::span<const NpzItem> items,
   MALMOI_CHECK(!items.empty());
   std::vector<archive::ZipItem> entries;
   for (const NpzItem& item : items) {
-    entries.push_back({item.name + ".npy", item.npy});
+    entries.push_back({item.name + ".npy", item.npy, item.file});
   }
   archive::WriteZip(path, entries, compress);
 }

@@ -67,7 +67,8 @@ class NpyWriter {
     Write(std::as_bytes(rows));
   }
   int64_t rows() const { return rows_; }
-  void Finish();
+  // `sync`: wait until it is on the disk, as for what is kept.
+  void Finish(bool sync = true);
 
  private:
   std::filesystem::path path_;
@@ -84,6 +85,7 @@ class NpyWriter {
 struct NpzItem {
   std::string name;
   std::string npy;
+  std::filesystem::path file;  // where it is not empty, an .npy file instead
 };
 // As numpy.savez_compressed, or savez. Writes beside `path`, then renames.
 void WriteNpz(const std::filesystem::path& path, std::span<const NpzItem> items,

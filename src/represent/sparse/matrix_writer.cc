@@ -1,0 +1,239 @@
+#include "represent/sparse/matrix_writer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/format.h"
+#include "base/json.h"
+#include "formats/npy.h"
+
+namespace malmoi::represent {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A text beside its place until it is complete.
+class TextFile {
+ public:
+  explicit TextFile(const fs::path& path)
+      : path_(path), partial_(path.string() + ".tmp.XXXXXX") {
+    file_ = mkostemp(partial_.data(), O_CLOEXEC);
+    if (file_ < 0) ThrowErrno(path.string(), "cannot create file", errno);
+  }
+  ~TextFile() {
+    if (file_ < 0) return;
+    unlink(partial_.c_str());
+    close(file_);
+  }
+  TextFile(const TextFile&) = delete;
+  TextFile& operator=(const TextFile&) = delete;
+
+  std::string& buffer() { return buffer_; }
+  void Flush(size_t from = 0) {
+    if (buffer_.size() < from) return;
+    for (size_t at = 0; at < buffer_.size();) {
+      const ssize_t count =
+          write(file_, buffer_.data() + at, buffer_.size() - at);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) ThrowErrno(path_.string(), "cannot write file", errno);
+      at += static_cast<size_t>(count);
+    }
+    buffer_.clear();
+  }
+  void Finish(std::string_view head = "") {
+    Flush();
+    if (!head.empty() && pwrite(file_, head.data(), head.size(), 0) !=
+                             static_cast<ssize_t>(head.size())) {
+      ThrowErrno(path_.string(), "cannot write file", errno);
+    }
+    const mode_t mask = umask(0);
+    umask(mask);
+    fchmod(file_, 0666 & ~mask);
+    if (rename(partial_.c_str(), path_.c_str()) != 0) {
+      ThrowErrno(path_.string(), "cannot rename file", errno);
+    }
+    close(file_);
+    file_ = -1;
+  }
+
+ private:
+  fs::path path_;
+  std::string partial_, buffer_;
+  int file_;
+};
+
+constexpr size_t kFlush = size_t{1} << 20;
+
+void AppendValue(std::string& out, double value, bool integer) {
+  if (integer) {
+    out += std::to_string(static_cast<int64_t>(value));
+  } else {
+    out += Format("{}", value);
+  }
+}
+
+class JsonLines : public MatrixWriter {
+ public:
+  JsonLines(const fs::path& path, const MatrixWriterOptions& options)
+      : file_(path), options_(options) {}
+  void Write(const SparseRows& rows) override {
+    size_t at = 0;
+    for (uint32_t size : rows.sizes) {
+      file_.buffer() +=
+          RowJson(&rows.columns[at], &rows.values[at], size, options_);
+      file_.buffer() += '\n';
+      at += size;
+      file_.Flush(kFlush);
+    }
+  }
+  void Finish() override { file_.Finish(); }
+
+ private:
+  TextFile file_;
+  MatrixWriterOptions options_;
+};
+
+// The head is written again at the end, with the sizes.
+class MatrixMarket : public MatrixWriter {
+ public:
+  MatrixMarket(const fs::path& path, const MatrixWriterOptions& options)
+      : file_(path), options_(options) {
+    file_.buffer() += Head();
+  }
+  void Write(const SparseRows& rows) override {
+    size_t at = 0;
+    std::string& out = file_.buffer();
+    for (uint32_t size : rows.sizes) {
+      ++rows_;
+      for (uint32_t i = 0; i < size; ++i, ++at) {
+        out += std::to_string(rows_);
+        out += ' ';
+        out += std::to_string(rows.columns[at] + uint64_t{1});
+        out += ' ';
+        AppendValue(out, rows.values[at], options_.integers);
+        out += '\n';
+      }
+      values_ += size;
+      file_.Flush(kFlush);
+    }
+  }
+  void Finish() override { file_.Finish(Head()); }
+
+ private:
+  std::string Head() const {
+    return Format(
+        "%%MatrixMarket matrix coordinate {} general\n{:>19} {:>10} {:>19}\n",
+        options_.integers ? "integer" : "real", rows_, options_.columns,
+        values_);
+  }
+  TextFile file_;
+  MatrixWriterOptions options_;
+  int64_t rows_ = 0, values_ = 0;
+};
+
+// The three arrays grow in files of their own until the archive takes them.
+class Npz : public MatrixWriter {
+ public:
+  Npz(const fs::path& path, const MatrixWriterOptions& options)
+      : path_(path),
+        options_(options),
+        data_(Part("data"), options.integers ? DType::kI64 : DType::kF64, {}),
+        columns_(Part("indices"), DType::kI32, {}),
+        ends_(Part("indptr"), DType::kI64, {}) {
+    const int64_t zero = 0;
+    ends_.Write(std::span(&zero, 1));
+  }
+  ~Npz() override {
+    std::error_code ignored;
+    for (const char* part : {"data", "indices", "indptr"}) {
+      fs::remove(Part(part), ignored);
+    }
+  }
+  void Write(const SparseRows& rows) override {
+    std::vector<int64_t> ends;
+    ends.reserve(rows.sizes.size());
+    for (uint32_t size : rows.sizes) ends.push_back(values_ += size);
+    ends_.Write(std::span<const int64_t>(ends));
+    rows_ += static_cast<int64_t>(rows.sizes.size());
+    if (rows.columns.empty()) return;
+    columns_.Write(std::span<const uint32_t>(rows.columns));
+    if (!options_.integers) {
+      data_.Write(std::span<const double>(rows.values));
+      return;
+    }
+    const std::vector<int64_t> whole(rows.values.begin(), rows.values.end());
+    data_.Write(std::span<const int64_t>(whole));
+  }
+  void Finish() override {
+    data_.Finish(false);
+    columns_.Finish(false);
+    ends_.Finish(false);
+    const int64_t shape[] = {rows_, options_.columns};
+    const formats::NpzItem items[] = {
+        {"indices", "", Part("indices")},
+        {"indptr", "", Part("indptr")},
+        {"format", formats::NpyText("csr")},
+        {"shape",
+         formats::NpyBytes(DType::kI64, {2}, std::span<const int64_t>(shape))},
+        {"data", "", Part("data")}};
+    formats::WriteNpz(path_, items, options_.compress);
+  }
+
+ private:
+  fs::path Part(const char* name) const {
+    return path_.string() + "." + name + ".part";
+  }
+  fs::path path_;
+  MatrixWriterOptions options_;
+  formats::NpyWriter data_, columns_, ends_;
+  int64_t rows_ = 0, values_ = 0;
+};
+
+}  // namespace
+
+std::string RowJson(const uint32_t* columns, const double* values, size_t size,
+                    const MatrixWriterOptions& options) {
+  std::string out, numbers;
+  if (options.terms != nullptr) {
+    out = "{\"terms\":{";
+    for (size_t i = 0; i < size; ++i) {
+      if (i > 0) out += ',';
+      out += DumpJson(std::string(options.terms->term(columns[i]))) + ":";
+      AppendValue(out, values[i], options.integers);
+    }
+    return out + "}}";
+  }
+  out = "{\"indices\":[";
+  for (size_t i = 0; i < size; ++i) {
+    if (i > 0) {
+      out += ',';
+      numbers += ',';
+    }
+    out += std::to_string(columns[i]);
+    AppendValue(numbers, values[i], options.integers);
+  }
+  return out + "],\"values\":[" + numbers + "]}";
+}
+
+std::unique_ptr<MatrixWriter> MakeMatrixWriter(
+    const fs::path& path, const MatrixWriterOptions& options) {
+  const std::string extension = path.extension();
+  if (extension == ".npz") return std::make_unique<Npz>(path, options);
+  if (extension == ".mtx") {
+    return std::make_unique<MatrixMarket>(path, options);
+  }
+  if (extension == ".jsonl") {
+    return std::make_unique<JsonLines>(path, options);
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = path.string(),
+               .what = "no such kind of matrix",
+               .expected = "a name in .npz, .mtx or .jsonl"});
+}
+
+}  // namespace malmoi::represent

@@ -1,0 +1,97 @@
+#include "text/segment/words.h"
+
+#include <array>
+
+#include "text/segment/breaks.h"
+#include "text/segment/fold.h"
+#include "text/segment/korean.h"
+
+namespace malmoi::text {
+
+namespace {
+
+constexpr std::array<uint8_t, 256> kAsciiWord = [] {
+  std::array<uint8_t, 256> is{};
+  for (int c = 0; c < 128; ++c) {
+    is[static_cast<size_t>(c)] = (c >= '0' && c <= '9') ||
+                                 (c >= 'a' && c <= 'z') ||
+                                 (c >= 'A' && c <= 'Z') || c == '_';
+  }
+  return is;
+}();
+
+// Calls use(begin, end, characters) for each run of word characters.
+template <typename Use>
+void ForRuns(std::string_view text, Use use) {
+  const uint8_t* basic = BasicPlaneFlags();
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+  const size_t size = text.size();
+  size_t at = 0;
+  while (at < size) {
+    size_t begin = at;
+    size_t count = 0;
+    while (true) {  // the last character ends every run
+      while (kAsciiWord[bytes[at]]) {
+        ++at;
+        ++count;
+      }
+      if (bytes[at] < 0x80) break;
+      size_t next = at;
+      const char32_t c = NextValid(text, next);
+      if ((CharFlags(basic, c) & kWordChar) == 0) break;
+      at = next;
+      ++count;
+    }
+    if (count > 0) use(begin, at, count);
+    if (bytes[at] < 0x80) {
+      ++at;
+    } else {
+      NextValid(text, at);
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view WordRuleName(WordRule rule) {
+  switch (rule) {
+    case WordRule::kSklearn:
+      return "sklearn";
+    case WordRule::kUnicode:
+      return "unicode";
+    case WordRule::kKorean:
+      return "korean";
+  }
+  return "";
+}
+
+std::optional<WordRule> FindWordRule(std::string_view name) {
+  for (WordRule rule :
+       {WordRule::kSklearn, WordRule::kUnicode, WordRule::kKorean}) {
+    if (name == WordRuleName(rule)) return rule;
+  }
+  return std::nullopt;
+}
+
+void CutWords(WordRule rule, std::string_view text, std::string& made,
+              std::vector<std::string_view>& words) {
+  switch (rule) {
+    case WordRule::kSklearn:
+      ForRuns(text, [&](size_t begin, size_t end, size_t count) {
+        if (count >= 2) words.push_back(text.substr(begin, end - begin));
+      });
+      break;
+    case WordRule::kUnicode:
+      AppendUnicodeWords(text, words);
+      break;
+    case WordRule::kKorean:
+      made.clear();
+      made.reserve(text.size());
+      ForRuns(text, [&](size_t begin, size_t end, size_t) {
+        AppendKoreanStems(text.substr(begin, end - begin), made, words);
+      });
+      break;
+  }
+}
+
+}  // namespace malmoi::text
