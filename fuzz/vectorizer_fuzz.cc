@@ -24,10 +24,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     options.words = static_cast<text::WordRule>(size % 3);
     options.fold.accents = static_cast<text::Accents>(size / 3 % 3);
     options.max_n = 3;
-    Vectorizer::Fit(
-        *DocumentReader::FromTexts(
-            {std::string(reinterpret_cast<const char*>(data), size)}),
-        {.analyzer = options}, pool);
+    Vectorizer::Fit(*DocumentReader::FromTexts({std::string(
+                        reinterpret_cast<const char*>(data), size)}),
+                    {.analyzer = options}, pool);
   } catch (const Error&) {
   }
   return 0;

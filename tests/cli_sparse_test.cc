@@ -32,15 +32,14 @@ TEST_F(CliSparseTest, FitsTransformsAndShowsTheTop) {
   EXPECT_EQ(json["columns"], 5);  // and cat dog sat the
   const Result top = Run("vectorize top " + Place("words.npz") + " --top 2");
   EXPECT_EQ(top.out, "the\t4\t3\ncat\t2\t2\n");
-  const Result rows =
-      Run("vectorize transform " + Place("words.npz") + " -", "",
-          "printf 'dog dog bird\\n\\n' |");
+  const Result rows = Run("vectorize transform " + Place("words.npz") + " -",
+                          "", "printf 'dog dog bird\\n\\n' |");
   ASSERT_EQ(rows.status, 0) << rows.err;
   EXPECT_EQ(rows.out,
             "{\"indices\":[2],\"values\":[2]}\n"
             "{\"indices\":[],\"values\":[]}\n");
-  const Result named = Run("vectorize transform --terms " + Place("words.npz") +
-                           " " + texts);
+  const Result named =
+      Run("vectorize transform --terms " + Place("words.npz") + " " + texts);
   EXPECT_EQ(Line(named.out, 1), "{\"terms\":{\"dog\":1,\"the\":1}}");
   const Result each =
       Run("vectorize top --json --top 1 " + Place("words.npz") + " " + texts);
@@ -95,9 +94,8 @@ TEST_F(CliSparseTest, ReadsColumns) {
             2);
   const std::string jsonl =
       Write("texts.jsonl", "{\"a\":\"x yy\"}\n\n{\"a\":\"zz\"}\n");
-  EXPECT_EQ(ParseJson(Run(command + jsonl + " --column a").out,
-                      "out")["columns"],
-            2);
+  EXPECT_EQ(
+      ParseJson(Run(command + jsonl + " --column a").out, "out")["columns"], 2);
   const Result missing = Run(command + csv + " --column body");
   EXPECT_EQ(missing.status, 2);
   EXPECT_NE(missing.err.find("one of id, text"), std::string::npos)

@@ -39,15 +39,12 @@ TEST_F(Bm25Test, EqualsBm25s) {
   Bm25Scratch scratch;
   for (const auto& [name, all] : golden["variants"].items()) {
     SCOPED_TRACE(name);
-    const Bm25Index index =
-        Build(golden["texts"].get<std::vector<std::string>>(),
-              {.variant = *FindBm25Variant(name),
-               .k1 = 1.2,
-               .b = 0.7,
-               .delta = 0.6});
+    const Bm25Index index = Build(
+        golden["texts"].get<std::vector<std::string>>(),
+        {.variant = *FindBm25Variant(name), .k1 = 1.2, .b = 0.7, .delta = 0.6});
     for (size_t q = 0; q < all.size(); ++q) {
-      auto hits = index.Search(golden["queries"][q].get<std::string>(), 10,
-                               scratch);
+      auto hits =
+          index.Search(golden["queries"][q].get<std::string>(), 10, scratch);
       std::vector<Bm25Hit> expected;
       // A term that all scores ignore makes no hit (robertson).
       for (const Json& hit : all[q]) {
@@ -120,9 +117,9 @@ std::vector<Bm25Hit> Exhaustive(const std::vector<std::string>& texts,
       if (!with.contains(name)) return;
       const auto idf =
           static_cast<float>(Bm25Idf(options.variant, n, with[name]));
-      const auto absent = static_cast<float>(
-          Bm25Idf(options.variant, n, with[name]) *
-          Bm25Frequency(options, 0, 1));
+      const auto absent =
+          static_cast<float>(Bm25Idf(options.variant, n, with[name]) *
+                             Bm25Frequency(options, 0, 1));
       score += absent;
       if (!counts[i].contains(name)) return;
       own += idf * static_cast<float>(Bm25Frequency(

@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 const Json& Golden() {
-  static const Json golden = ReadJson(
-      fs::path(MALMOI_SOURCE_DIR) / "tests/golden/sparse/sparse.json");
+  static const Json golden =
+      ReadJson(fs::path(MALMOI_SOURCE_DIR) / "tests/golden/sparse/sparse.json");
   return golden;
 }
 
@@ -44,9 +44,8 @@ VectorizerOptions OptionsOf(const Json& one) {
     if (key == "lowercase") {
       options.analyzer.fold.lowercase = value;
     } else if (key == "strip_accents") {
-      options.analyzer.fold.accents = value == "ascii"
-                                          ? text::Accents::kAscii
-                                          : text::Accents::kUnicode;
+      options.analyzer.fold.accents =
+          value == "ascii" ? text::Accents::kAscii : text::Accents::kUnicode;
     } else if (key == "ngram_range") {
       options.analyzer.min_n = value[0];
       options.analyzer.max_n = value[1];
@@ -59,8 +58,7 @@ VectorizerOptions OptionsOf(const Json& one) {
     } else if (key == "stop_words") {
       options.analyzer.stop_words = value.get<std::vector<std::string>>();
     } else if (key == "analyzer") {
-      options.analyzer.unit =
-          value == "char" ? Unit::kChar : Unit::kCharInWord;
+      options.analyzer.unit = value == "char" ? Unit::kChar : Unit::kCharInWord;
     } else if (key == "sublinear_tf") {
       options.weights.sublinear = value;
     } else if (key == "smooth_idf") {

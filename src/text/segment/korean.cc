@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "text/segment/fold.h"
 #include "text/segment/korean_suffixes.h"
@@ -46,6 +48,12 @@ enum : uint32_t {
   kVowelWo = 14,
   kVowelI = 20
 };
+
+const std::unordered_set<std::string_view>& Wholes() {
+  static const std::unordered_set<std::string_view> all(
+      std::begin(kKoreanWholes), std::end(kKoreanWholes));
+  return all;
+}
 
 using SuffixMap = std::unordered_map<std::string_view, const KoreanSuffix*>;
 
@@ -97,10 +105,6 @@ void Unmerge(char32_t& c) {
 bool Accepts(uint8_t where, char32_t& last, bool& merged) {
   const uint32_t final = Final(last);
   merged = false;
-  if ((where & kAfterAny) != 0) return true;
-  if ((where & kAfterClosed) != 0 && final != 0) return true;
-  if ((where & kAfterOpen) != 0 && final == 0) return true;
-  if ((where & kAfterRieul) != 0 && final == kFinalRieul) return true;
   if (((where & kTakesNieun) != 0 && final == kFinalNieun) ||
       ((where & kTakesRieul) != 0 && final == kFinalRieul) ||
       ((where & kTakesBieup) != 0 && final == kFinalBieup)) {
@@ -112,7 +116,10 @@ bool Accepts(uint8_t where, char32_t& last, bool& merged) {
     merged = true;
     return true;
   }
-  return false;
+  return (where & kAfterAny) != 0 ||
+         ((where & kAfterClosed) != 0 && final != 0) ||
+         ((where & kAfterOpen) != 0 && final == 0) ||
+         ((where & kAfterRieul) != 0 && final == kFinalRieul);
 }
 
 // Takes the longest suffix off; false where there is none.
@@ -126,10 +133,14 @@ bool StripOnce(Word& word, std::string_view bytes,
         bytes.substr(starts[left], starts[word.count] - starts[left]));
     if (it == suffixes.end()) continue;
     const KoreanSuffix& suffix = *it->second;
-    if (left == 1 && (suffix.kind & kFromTwo) != 0) continue;
     char32_t last = word.syllables[left - 1];
     bool merged;
     if (!Accepts(suffix.where, last, merged)) continue;
+    // Of one syllable are too many words themselves.
+    if (left == 1 && (suffix.kind & kFromTwo) != 0 &&
+        last == word.syllables[0]) {
+      continue;
+    }
     word.count = left;
     word.back() = last;
     if (merged || (suffix.kind & kMerges) != 0) Unmerge(word.back());
@@ -169,11 +180,10 @@ void Strip(Word& word, std::string_view bytes,
   // Endings and particles stack (친구들한테는), but not without end. Once a
   // syllable has changed its bytes no longer say what it is.
   for (int i = 0; i < 3 && word.count > 1; ++i) {
-    const size_t before = word.count;
+    if (Wholes().contains(bytes.substr(0, starts[word.count]))) return;
     if (!StripOnce(word, bytes, starts)) break;
     size_t at = starts[word.count - 1];
     if (NextValid(bytes, at) != word.back()) break;
-    if (word.count == before) break;
   }
   const bool pure = EndAsVerb(word);
   // The tense and the honorific of a verb: 먹었 → 먹, 가시 → 가.
@@ -190,6 +200,13 @@ void Strip(Word& word, std::string_view bytes,
   if (word.verb && Final(word.back()) == kFinalSsang && word.back() != U'있') {
     word.back() = WithFinal(word.back(), 0);
     Unmerge(word.back());
+  }
+  // Verbs that only help: 연락해보 → 연락하.
+  if (word.verb && word.count > 1 &&
+      (word.back() == U'보' || word.back() == U'주') &&
+      word.syllables[word.count - 2] == U'해') {
+    --word.count;
+    word.back() = U'하';
   }
   // 공부하 → 공부, but 하 stays by itself.
   if ((pure || word.verb) && word.count > 2 &&

@@ -25,7 +25,7 @@ enum : uint8_t {
 enum : uint8_t {
   kEnding = 1,   // of a verb or an adjective
   kMerges = 2,   // behind 아 or 어 that has merged with the stem: 와서, 해요
-  kFromTwo = 4,  // only where two syllables are left
+  kFromTwo = 4,  // only where two syllables are left, or a letter is taken
 };
 
 struct KoreanSuffix {
@@ -120,7 +120,7 @@ inline constexpr KoreanSuffix kKoreanSuffixes[] = {
     {"과의", kAfterClosed, 0},
     {"과는", kAfterClosed, 0},
     {"과도", kAfterClosed, 0},
-    {"아", kAfterClosed, kEnding | kFromTwo},
+    {"아", kAfterClosed, kEnding},
     {"는", kAfterAny | kAfterOpen, kEnding},
     {"가", kAfterOpen | kTakesNieun, kEnding},
     {"를", kAfterOpen, 0},
@@ -216,7 +216,7 @@ inline constexpr KoreanSuffix kKoreanSuffixes[] = {
     {"자고", kAfterAny, kEnding},
     {"자마자", kAfterAny, kEnding},
     {"게", kAfterAny | kTakesNieun | kTakesRieul, kEnding},
-    {"게요", kAfterAny | kTakesRieul, kEnding},
+    {"게요", kTakesRieul, kEnding},
     {"게도", kAfterAny, kEnding},
     {"기", kAfterAny | kTakesSsang, kEnding | kFromTwo},
     {"기가", kAfterAny, kEnding},
@@ -303,7 +303,7 @@ inline constexpr KoreanSuffix kKoreanSuffixes[] = {
     {"음", kAfterClosed | kTakesSsang, kEnding | kFromTwo},
     {"음을", kAfterClosed | kTakesSsang, kEnding},
     {"음이", kAfterClosed, kEnding},
-    {"어", kAfterClosed | kTakesSsang, kEnding | kFromTwo},
+    {"어", kAfterClosed, kEnding},
     {"아요", kAfterClosed, kEnding},
     {"어요", kAfterClosed | kTakesSsang, kEnding},
     {"아서", kAfterClosed, kEnding},
@@ -414,6 +414,54 @@ inline constexpr KoreanSuffix kKoreanSuffixes[] = {
     {"길래", kTakesSsang, kEnding},
     {"을때", kTakesSsang, kEnding},
 };
+
+// Common words that end like something with a particle or an ending.
+// clang-format off
+inline constexpr std::string_view kKoreanWholes[] = {
+    "사랑", "첫사랑", "짝사랑", "자랑", "노랑", "파랑", "신랑", "누나",
+    "하나", "바나나", "갑자기", "이야기", "자기", "여기", "거기", "저기",
+    "감기", "인기", "경기", "분위기", "고기", "용기", "연기", "전기", "향기",
+    "후기", "초기", "위기", "포기", "얘기", "스스로", "서로", "바로", "따로",
+    "새로", "별로", "도로", "진로", "피로", "위로", "미로", "어머니",
+    "할머니", "주머니", "아버지", "할아버지", "강아지", "돼지", "바지",
+    "반지", "가지", "먼지", "휴지", "편지", "잡지", "유지", "정지", "금지",
+    "방지", "복지", "까지", "아직", "휴가", "작가", "평가", "국가", "대가",
+    "효과", "결과", "학과", "사과", "통과", "성과", "의도", "정도", "제도",
+    "태도", "지도", "온도", "속도", "파도", "포도", "시도", "기도", "각도",
+    "회의", "강의", "주의", "동의", "예의", "가게", "함께", "어제", "이제",
+    "나이", "아이", "사이", "차이", "놀이", "길이", "높이", "많이", "같이",
+    "깊이", "먹이", "종이", "고양이", "어린이", "호랑이", "원숭이", "거북이",
+    "라면", "화면", "측면", "장면", "가면", "수면", "표면", "정면", "반면",
+    "내면", "외면", "냉면", "바다", "마다", "날마다", "사고", "최고", "광고",
+    "보고", "창고", "경고", "참고", "중고", "냉장고", "그리고", "그러나",
+    "하지만", "그래서", "그런데", "그러면", "그래도", "그러니까", "우리",
+    "누구", "무엇", "어디", "언제", "어떻게", "이렇게", "그렇게", "저렇게",
+    "아마", "엄마", "이마", "치마", "드라마", "설마", "얼마", "아니", "머리",
+    "다리", "소리", "자리", "거리", "요리", "가을", "마을", "노을", "다음",
+    "마음", "처음", "믿음", "웃음", "얼음", "죽음", "걸음", "이름", "여름",
+    "구름", "사람", "바람", "아침", "도시", "다시", "역시", "혹시", "잠시",
+    "택시", "접시", "가시", "몹시", "반드시", "세다", "보다", "모두", "너무",
+    "진짜", "정말", "지금", "오늘", "내일", "하루", "시계", "기계", "세계",
+    "관계", "은행", "나라", "노래", "아래", "미래", "원래", "고래", "그래",
+    "빨래", "오래", "모래", "여자", "남자", "의자", "과자", "혼자", "피자",
+    "부자", "환자", "기자", "사자", "모자", "글자", "숫자", "문자", "그림자",
+    "제자", "학자", "각자", "감자", "빨리", "조금", "여자친구", "남자친구",
+    "동네", "아내", "안내", "시내", "국내", "냄새", "무시", "표시", "궁금",
+    "선생님", "부모님", "손님", "만약", "미소", "장소", "주소", "채소",
+    "평소", "청소", "요일", "휴일", "생일", "매일", "과일", "제일",
+    "평일", "내용", "사용", "비용", "이용", "학교", "종교", "대학교", "수요",
+    "필요", "중요", "소요", "월요일", "화요일", "수요일", "목요일", "금요일",
+    "토요일", "일요일", "새벽", "저녁", "점심", "가족", "직장", "회사",
+    "의사", "간호사", "변호사", "인사", "식사", "행사", "기사", "역사",
+    "이사", "조사", "대회", "기회", "사회", "교회", "후회", "바이러스",
+    "서비스", "버스", "뉴스", "가수", "교수", "점수", "선수",
+    "실수", "박수", "호수", "나무", "업무", "의무", "아무", "하늘", "서울",
+    "겨울", "거울", "얼굴", "비밀", "연락", "생각", "걱정", "시간", "약속",
+    "이별", "추억", "인간", "순간", "공간", "주인", "개인", "본인", "애인",
+    "연인", "어른", "사진", "자신", "정신", "당신", "확신", "임신", "친구",
+    "신경", "아들",
+};
+// clang-format on
 
 }  // namespace malmoi::text
 

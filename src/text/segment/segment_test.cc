@@ -26,7 +26,8 @@ TEST(Breaks, AreThoseOfUnicode) {
     const auto bounds = SentenceBoundaries(text);
     std::vector<std::string> sentences;
     for (size_t i = 1; i < bounds.size(); ++i) {
-      sentences.push_back(text.substr(bounds[i - 1], bounds[i] - bounds[i - 1]));
+      sentences.push_back(
+          text.substr(bounds[i - 1], bounds[i] - bounds[i - 1]));
     }
     EXPECT_EQ(sentences, one["sentences"].get<std::vector<std::string>>())
         << text;
@@ -58,11 +59,14 @@ TEST(Fold, TakesHangulApartAsNfd) {
 
 TEST(Korean, LosesParticlesAndEndings) {
   const std::pair<const char*, const char*> words[] = {
-      {"학교에서", "학교"},   {"친구가", "친구"},   {"책을", "책"},
-      {"사람들에게", "사람"}, {"먹었어요", "먹"},   {"갔어요", "가"},
-      {"갑니다", "가"},       {"봤는데", "보"},     {"마셨어요", "마시"},
-      {"공부했습니다", "공부"}, {"너랑", "너"},      {"어디로", "어디"},
-      {"물", "물"},           {"나는", "나"},       {"오이", "오이"},
+      {"학교에서", "학교"}, {"친구가", "친구"},
+      {"책을", "책"},       {"사람들에게", "사람"},
+      {"먹었어요", "먹"},   {"갔어요", "가"},
+      {"갑니다", "가"},     {"봤는데", "보"},
+      {"마셨어요", "마시"}, {"공부했습니다", "공부"},
+      {"너랑", "너"},       {"어디로", "어디"},
+      {"물", "물"},         {"나는", "나"},
+      {"오이", "오이"},
   };
   for (const auto& [word, stem] : words) {
     std::string made;
