@@ -396,6 +396,10 @@ std::string NpyBytes(DType dtype, const Shape& shape,
   return bytes;
 }
 
+std::string NpyHeader(DType dtype, const Shape& shape) {
+  return HeaderBytes(DescrOf(dtype), shape, true);
+}
+
 std::string NpyText(std::string_view text) {
   return HeaderBytes(Format("|S{}", text.size()), {}, false) +
          std::string(text);

@@ -45,6 +45,9 @@ std::string NpyBytes(DType dtype, const Shape& shape,
                      std::span<const T> values) {
   return NpyBytes(dtype, shape, std::as_bytes(values));
 }
+// The header alone, as long for every size of the first axis, for those who put
+// the values behind it before they know how many there are.
+std::string NpyHeader(DType dtype, const Shape& shape);
 // A byte string without axes, as np.bytes_("csr").
 std::string NpyText(std::string_view text);
 

@@ -73,7 +73,7 @@ class Bm25Search {
   std::vector<Cursor> cursors_;
   double absent_ = 0;          // what every document gets
   float threshold_ = 0;        // below it nobody is among the best
-  std::vector<Bm25Hit> heap_;  // the worst first; without absent_
+  std::vector<Bm25Hit> heap_;  // the worst first
   // Of the present range: cursors by most, and sums of the smallest.
   std::vector<Cursor*> present_;
   std::vector<float> below_;
@@ -147,8 +147,8 @@ void Bm25Search::Offer(uint32_t document) {
     sum += static_cast<double>(cursor.weight) *
            static_cast<double>(Impact(cursor, document));
   }
-  const Bm25Hit hit = {document, static_cast<float>(sum)};
-  if (!(hit.score > 0)) return;
+  if (!(sum > 0)) return;
+  const Bm25Hit hit = {document, static_cast<float>(sum + absent_)};
   if (heap_.size() == top_) {
     if (!Better(hit, heap_.front())) return;
     std::pop_heap(heap_.begin(), heap_.end(), Better);
@@ -158,7 +158,8 @@ void Bm25Search::Offer(uint32_t document) {
   }
   std::push_heap(heap_.begin(), heap_.end(), Better);
   if (heap_.size() == top_) {
-    threshold_ = std::max(threshold_, heap_.front().score * (1 - kSlack));
+    threshold_ = std::max(threshold_, heap_.front().score * (1 - kSlack) -
+                                          static_cast<float>(absent_));
   }
 }
 
@@ -250,9 +251,6 @@ std::vector<Bm25Hit> Bm25Search::Run() {
     SearchRange(range);
   }
   std::sort_heap(heap_.begin(), heap_.end(), Better);
-  for (Bm25Hit& hit : heap_) {
-    hit.score = static_cast<float>(hit.score + absent_);
-  }
   return std::move(heap_);
 }
 

@@ -48,6 +48,7 @@ void TermCounter::AddWords(CountedBlock* block) {
     hashes_[i] = HashTerm(tokens[i]);
     map_->words.Prefetch(hashes_[i]);
   }
+  for (size_t i = 0; i < count; ++i) map_->words.PrefetchKey(hashes_[i]);
   for (size_t i = 0; i < count; ++i) {
     if constexpr (kKnown) {
       ids_[i] = map_->words.Find(tokens[i], hashes_[i]);

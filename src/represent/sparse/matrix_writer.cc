@@ -136,61 +136,88 @@ class MatrixMarket : public MatrixWriter {
   int64_t rows_ = 0, values_ = 0;
 };
 
-// The three arrays grow in files of their own until the archive takes them.
+// One array of an .npz while it grows: in memory, past a bound in a file.
+class Column {
+ public:
+  Column(fs::path path, DType dtype)
+      : path_(std::move(path)),
+        dtype_(dtype),
+        bytes_(formats::NpyHeader(dtype, {0})),
+        head_(bytes_.size()) {}
+  ~Column() {
+    std::error_code ignored;
+    if (file_ != nullptr) fs::remove(path_, ignored);
+  }
+  template <typename T>
+  void Write(const std::vector<T>& values) {
+    if (values.empty()) return;
+    count_ += static_cast<int64_t>(values.size());
+    const std::span<const T> all(values);
+    if (file_ == nullptr && bytes_.size() + all.size_bytes() > kMostInMemory) {
+      file_ = std::make_unique<formats::NpyWriter>(path_, dtype_, Shape());
+      const auto kept = std::as_bytes(std::span(bytes_)).subspan(head_);
+      if (!kept.empty()) file_->Write(kept);
+      bytes_ = std::string();
+    }
+    if (file_ != nullptr) return file_->Write(all);
+    bytes_.append(reinterpret_cast<const char*>(all.data()), all.size_bytes());
+  }
+  formats::NpzItem Finish(std::string name) {
+    if (file_ != nullptr) {
+      file_->Finish(false);
+      return {std::move(name), "", path_};
+    }
+    bytes_.replace(0, head_, formats::NpyHeader(dtype_, {count_}));
+    return {std::move(name), std::move(bytes_)};
+  }
+
+ private:
+  static constexpr size_t kMostInMemory = size_t{256} << 20;
+  fs::path path_;
+  DType dtype_;
+  std::string bytes_;
+  size_t head_;
+  int64_t count_ = 0;
+  std::unique_ptr<formats::NpyWriter> file_;
+};
+
 class Npz : public MatrixWriter {
  public:
   Npz(const fs::path& path, const MatrixWriterOptions& options)
       : path_(path),
         options_(options),
-        data_(Part("data"), options.integers ? DType::kI64 : DType::kF64, {}),
-        columns_(Part("indices"), DType::kI32, {}),
-        ends_(Part("indptr"), DType::kI64, {}) {
-    const int64_t zero = 0;
-    ends_.Write(std::span(&zero, 1));
-  }
-  ~Npz() override {
-    std::error_code ignored;
-    for (const char* part : {"data", "indices", "indptr"}) {
-      fs::remove(Part(part), ignored);
-    }
+        data_(path.string() + ".data.part",
+              options.integers ? DType::kI64 : DType::kF64),
+        columns_(path.string() + ".indices.part", DType::kI32),
+        ends_(path.string() + ".indptr.part", DType::kI64) {
+    ends_.Write(std::vector<int64_t>{0});
   }
   void Write(const SparseRows& rows) override {
     std::vector<int64_t> ends;
     ends.reserve(rows.sizes.size());
     for (uint32_t size : rows.sizes) ends.push_back(values_ += size);
-    ends_.Write(std::span<const int64_t>(ends));
+    ends_.Write(ends);
     rows_ += static_cast<int64_t>(rows.sizes.size());
-    if (rows.columns.empty()) return;
-    columns_.Write(std::span<const uint32_t>(rows.columns));
-    if (!options_.integers) {
-      data_.Write(std::span<const double>(rows.values));
-      return;
-    }
-    const std::vector<int64_t> whole(rows.values.begin(), rows.values.end());
-    data_.Write(std::span<const int64_t>(whole));
+    columns_.Write(rows.columns);
+    if (!options_.integers) return data_.Write(rows.values);
+    data_.Write(std::vector<int64_t>(rows.values.begin(), rows.values.end()));
   }
   void Finish() override {
-    data_.Finish(false);
-    columns_.Finish(false);
-    ends_.Finish(false);
     const int64_t shape[] = {rows_, options_.columns};
     const formats::NpzItem items[] = {
-        {"indices", "", Part("indices")},
-        {"indptr", "", Part("indptr")},
+        columns_.Finish("indices"),
+        ends_.Finish("indptr"),
         {"format", formats::NpyText("csr")},
         {"shape",
          formats::NpyBytes(DType::kI64, {2}, std::span<const int64_t>(shape))},
-        {"data", "", Part("data")}};
+        data_.Finish("data")};
     formats::WriteNpz(path_, items, options_.compress);
   }
 
  private:
-  fs::path Part(const char* name) const {
-    return path_.string() + "." + name + ".part";
-  }
   fs::path path_;
   MatrixWriterOptions options_;
-  formats::NpyWriter data_, columns_, ends_;
+  Column data_, columns_, ends_;
   int64_t rows_ = 0, values_ = 0;
 };
 

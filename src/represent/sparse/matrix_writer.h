@@ -18,6 +18,11 @@ struct SparseRows {
   std::vector<uint32_t> sizes;  // values of each row
   std::vector<uint32_t> columns;
   std::vector<double> values;
+  void Clear() {
+    sizes.clear();
+    columns.clear();
+    values.clear();
+  }
 };
 
 class MatrixWriter {

@@ -61,6 +61,29 @@ inline uint64_t HashTerm(std::string_view term) {
   return fold(a ^ kB, b ^ hash);
 }
 
+// std::memcmp(a, b, size) == 0 without a call for short texts.
+inline bool SameBytes(const char* a, const char* b, size_t size) {
+  const auto differ = [&]<typename T>(T, size_t at) {
+    T x, y;
+    std::memcpy(&x, a + at, sizeof(T));
+    std::memcpy(&y, b + at, sizeof(T));
+    return x != y;
+  };
+  if (size >= 8) {
+    for (size_t at = 0; at + 8 < size; at += 8) {
+      if (differ(uint64_t(), at)) return false;
+    }
+    return !differ(uint64_t(), size - 8);
+  }
+  if (size >= 4) {
+    return !differ(uint32_t(), 0) && !differ(uint32_t(), size - 4);
+  }
+  for (size_t at = 0; at < size; ++at) {
+    if (a[at] != b[at]) return false;
+  }
+  return true;
+}
+
 // A map from bytes to 0, 1, 2 ... in the order of their first Insert().
 class TermTable {
  public:
@@ -97,6 +120,12 @@ class TermTable {
     __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
   }
 
+  // The second step of that: the key that the slot leads to, if any.
+  void PrefetchKey(uint64_t hash) const {
+    const uint32_t number = slots_[hash & (slots_.size() - 1)].number;
+    if (number != 0) __builtin_prefetch(&keys_[number - 1]);
+  }
+
   uint32_t size() const { return static_cast<uint32_t>(keys_.size()); }
   // Valid until the next Insert().
   std::string_view term(uint32_t number) const {
@@ -124,8 +153,8 @@ class TermTable {
   bool Equals(uint32_t number, std::string_view term, uint64_t hash) const {
     const Key& key = keys_[number];
     if (key.hash != hash || key.size != term.size()) return false;
-    return std::memcmp(key.size <= sizeof(key.bytes) ? key.bytes : key.Far(),
-                       term.data(), term.size()) == 0;
+    return SameBytes(key.size <= sizeof(key.bytes) ? key.bytes : key.Far(),
+                     term.data(), term.size());
   }
   uint32_t Add(size_t at, std::string_view term, uint64_t hash);
   void Grow();

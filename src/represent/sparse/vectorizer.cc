@@ -71,8 +71,7 @@ void Vectorizer::MakeIdf() {
 }
 
 // Words by themselves and as parts of n-grams.
-void Vectorizer::MakeMap() {
-  auto known = std::make_shared<FeatureMap>();
+void Vectorizer::MakeMap(FeatureMap& known, TermMaps& terms) const {
   const bool grams = analyzer_->makes_word_grams();
   const auto set = [](std::vector<uint32_t>& map, size_t at, uint32_t value) {
     if (at >= map.size()) map.resize(at + 1, kNoTerm);
@@ -84,13 +83,13 @@ void Vectorizer::MakeMap() {
     while (true) {
       const size_t space = grams ? rest.find(' ') : std::string_view::npos;
       const std::string_view word = rest.substr(0, space);
-      const uint32_t id = known->words.Insert(word, HashTerm(word));
-      set(known_terms_.words, id, kNoTerm);
+      const uint32_t id = known.words.Insert(word, HashTerm(word));
+      set(terms.words, id, kNoTerm);
       if (term == kNoTerm) {
         term = id;
       } else {
-        term = known->grams.Insert(term, id);
-        set(known_terms_.grams, term, kNoTerm);
+        term = known.grams.Insert(term, id);
+        set(terms.grams, term, kNoTerm);
         term |= kGramBit;
       }
       if (space == std::string_view::npos) break;
@@ -98,12 +97,11 @@ void Vectorizer::MakeMap() {
     }
     const auto number = static_cast<uint32_t>(i);
     if ((term & kGramBit) == 0) {
-      set(known_terms_.words, term, number);
+      set(terms.words, term, number);
     } else {
-      set(known_terms_.grams, term & ~kGramBit, number);
+      set(terms.grams, term & ~kGramBit, number);
     }
   }
-  known_ = std::move(known);
 }
 
 Vectorizer Vectorizer::Fit(DocumentReader& reader, VectorizerOptions options,
@@ -124,28 +122,26 @@ Vectorizer Vectorizer::Fit(DocumentReader& reader, VectorizerOptions options,
                       result.options_.limits, counts.documents);
   result.vocabulary_ = std::move(merged.vocabulary);
   result.MakeIdf();
-  if (open == nullptr) {
-    result.MakeMap();
-    return result;
-  }
+  if (open == nullptr) return result;
   const auto writer = open(result);
   const size_t group = static_cast<size_t>(pool.threads()) * 4;
+  std::vector<SparseRows> rows(group);
   for (size_t first = 0; first < counts.rows.size(); first += group) {
-    std::vector<SparseRows> rows(std::min(group, counts.rows.size() - first));
-    pool.Run(static_cast<int>(rows.size()), [&](int task, int) {
+    for (SparseRows& each : rows) each.Clear();
+    const size_t tasks = std::min(group, counts.rows.size() - first);
+    pool.Run(static_cast<int>(tasks), [&](int task, int) {
       const CountedBlock block =
           counts.rows.Take(first + static_cast<size_t>(task));
       result.AppendRows(block, merged.maps[static_cast<size_t>(block.thread)],
                         rows[static_cast<size_t>(task)]);
     });
-    for (const SparseRows& each : rows) writer->Write(each);
+    for (size_t i = 0; i < tasks; ++i) writer->Write(rows[i]);
     if (count.progress && !count.progress(reader.done_bytes(), 0)) {
       throw Error(ErrorCode::kCancelled,
                   {.where = reader.where(), .what = "stopped"});
     }
   }
   writer->Finish();
-  result.MakeMap();
   return result;
 }
 
@@ -233,10 +229,13 @@ void Vectorizer::Transform(DocumentReader& reader, ThreadPool& pool,
     std::vector<uint64_t> row;
   };
   std::vector<Worker> workers(static_cast<size_t>(pool.threads()));
+  FeatureMap known;
+  TermMaps known_terms;
   std::vector<TermCounter> counters;
   if (!options_.hashing) {
+    MakeMap(known, known_terms);
     for (int i = 0; i < pool.threads(); ++i) {
-      counters.emplace_back(*analyzer_, *known_);
+      counters.emplace_back(*analyzer_, known);
     }
   }
   DocumentBatch batch;
@@ -259,7 +258,7 @@ void Vectorizer::Transform(DocumentReader& reader, ThreadPool& pool,
           counters[self].Add(text, &block);
         }
       }
-      if (!options_.hashing) AppendRows(block, known_terms_, own);
+      if (!options_.hashing) AppendRows(block, known_terms, own);
     });
     documents += static_cast<int64_t>(batch.records.size());
     for (const SparseRows& each : rows) use(each);

@@ -90,7 +90,7 @@ class Vectorizer {
  private:
   explicit Vectorizer(VectorizerOptions options);
   void MakeIdf();
-  void MakeMap();
+  void MakeMap(FeatureMap& known, TermMaps& terms) const;
   void AppendRows(const CountedBlock& block, const TermMaps& maps,
                   SparseRows& rows) const;
   void AppendHashed(std::string_view text, TokenBuffer& buffer,
@@ -104,9 +104,6 @@ class Vectorizer {
   int64_t documents_ = 0;
   Vocabulary vocabulary_;
   std::vector<double> idf_;
-  // Made by Load() and Fit() for Transform().
-  std::shared_ptr<const FeatureMap> known_;
-  TermMaps known_terms_;
 };
 
 // The `count` columns of a row with the largest values, of equals the first.

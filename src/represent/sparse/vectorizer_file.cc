@@ -123,7 +123,6 @@ Vectorizer Vectorizer::FromArrays(const formats::TensorMap& arrays,
     Corrupt(where, "a vectorizer without terms");
   }
   result.MakeIdf();
-  result.MakeMap();
   return result;
 }
 

@@ -193,7 +193,9 @@ void Strip(Word& word, std::string_view bytes,
       --word.count;
     }
   }
-  if (word.verb && word.count > 1 && word.back() == U'시') {
+  const bool own = word.count == 2 &&
+                   (word.syllables[0] == U'마' || word.syllables[0] == U'모');
+  if (word.verb && !own && word.count > 1 && word.back() == U'시') {
     --word.count;
     if (word.count > 1 && word.back() == U'으') --word.count;
   }
