@@ -186,7 +186,6 @@ void BlockStore::Append(CountedBlock block) {
   if (bytes_ + bytes <= memory_bytes_) {
     bytes_ += bytes;
     kept.block = std::move(block);
-    kept.block.counts.shrink_to_fit();
     blocks_.push_back(std::move(kept));
     return;
   }
@@ -265,6 +264,7 @@ CorpusCounts CountCorpus(DocumentReader& reader, const Analyzer& analyzer,
     counts.documents += static_cast<int64_t>(batch.records.size());
     if (options.keep_rows) {
       for (CountedBlock& block : blocks) {
+        counts.pairs += block.counts.size();
         for (uint32_t length : block.lengths) counts.terms += length;
         counts.rows.Append(std::move(block));
       }

@@ -125,7 +125,8 @@ struct CorpusCounts {
   std::vector<TermCounter> counters;  // one per thread
   BlockStore rows;
   int64_t documents = 0;
-  uint64_t terms = 0;  // with repetitions
+  uint64_t terms = 0;  // with repetitions; where rows are kept
+  uint64_t pairs = 0;  // counts in all rows
 };
 
 // Throws what the reader throws; kInvalidArgument for an empty corpus.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/error.h"
@@ -162,6 +163,10 @@ class Column {
     if (file_ != nullptr) return file_->Write(all);
     bytes_.append(reinterpret_cast<const char*>(all.data()), all.size_bytes());
   }
+  // Memory that is not written to costs nothing.
+  void Reserve(uint64_t values, size_t size) {
+    bytes_.reserve(head_ + std::min<uint64_t>(kMostInMemory, values * size));
+  }
   formats::NpzItem Finish(std::string name) {
     if (file_ != nullptr) {
       file_->Finish(false);
@@ -191,6 +196,11 @@ class Npz : public MatrixWriter {
         columns_(path.string() + ".indices.part", DType::kI32),
         ends_(path.string() + ".indptr.part", DType::kI64) {
     ends_.Write(std::vector<int64_t>{0});
+  }
+  void Expect(int64_t rows, uint64_t values) override {
+    data_.Reserve(values, 8);
+    columns_.Reserve(values, 4);
+    ends_.Reserve(static_cast<uint64_t>(rows) + 1, 8);
   }
   void Write(const SparseRows& rows) override {
     std::vector<int64_t> ends;

@@ -124,6 +124,7 @@ Vectorizer Vectorizer::Fit(DocumentReader& reader, VectorizerOptions options,
   result.MakeIdf();
   if (open == nullptr) return result;
   const auto writer = open(result);
+  writer->Expect(counts.documents, counts.pairs);
   const size_t group = static_cast<size_t>(pool.threads()) * 4;
   std::vector<SparseRows> rows(group);
   for (size_t first = 0; first < counts.rows.size(); first += group) {
