@@ -29,7 +29,7 @@ parser.add_argument("--korean")
 parser.add_argument("--rounds", type=int, default=2)
 parser.add_argument("--program", default="build/release/malmoi")
 parser.add_argument("--threads", default="1")
-parser.add_argument("--only", default="")
+parser.add_argument("--only", default="", help="names of works, by semicolons")
 args = parser.parse_args()
 FOLDER = tempfile.mkdtemp(prefix="malmoi_peers_")
 
@@ -71,6 +71,10 @@ def bm25s_work(texts_path, queries_path):
     start = time.perf_counter()
     hits, scores = ask(queries)
     return built, time.perf_counter() - start, hits, scores
+
+
+def wanted(name):
+    return not args.only or name in args.only.split(";")
 
 
 def malmoi(*arguments, **more):
@@ -173,9 +177,8 @@ if __name__ == "__main__":
               ["--analyzer", "char_wb", "--ngrams", "3-5"],
               {"analyzer": "char_wb", "ngram_range": (3, 5)})]
     for name, ours, theirs in works:
-        if args.only and args.only not in name:
-            continue
-        vectorize(name, args.text, ours, theirs)
+        if wanted(name):
+            vectorize(name, args.text, ours, theirs)
     if args.korean:
         import csv
         path = f"{FOLDER}/korean.txt"
@@ -186,7 +189,7 @@ if __name__ == "__main__":
             for _ in range(10):
                 for row in rows:
                     out.write(row[0] + " " + row[1] + "\n")
-        if not args.only or "Korean" in args.only:
+        if wanted("Korean, TF-IDF"):
             vectorize("Korean, TF-IDF", path, ["--tfidf"], {"tfidf": True})
-    if not args.only or args.only in "BM25":
+    if wanted("BM25"):
         bm25()

@@ -33,6 +33,14 @@ void JoinSpaces(std::string& text) {
   text.resize(out);
 }
 
+// Zeros behind a text, so that 16 bytes can be read from where a token begins
+// (HashPadded). The view is without them.
+std::string_view Padded(std::string& text) {
+  const size_t size = text.size();
+  text.append(16, '\0');
+  return std::string_view(text).substr(0, size);
+}
+
 // All n-grams of the characters of `text`, whose bounds are `starts`.
 void AddGrams(std::string_view text, const std::vector<uint32_t>& starts, int n,
               std::vector<std::string_view>& tokens) {
@@ -70,7 +78,7 @@ Analyzer::Analyzer(AnalyzerOptions options) : options_(std::move(options)) {
                                               .expected = "--analyzer word"});
   }
   for (const std::string& word : options_.stop_words) {
-    stop_.Insert(word, HashTerm(word));
+    stop_.Insert(HashTerm(word));
   }
 }
 
@@ -78,10 +86,11 @@ void Analyzer::Cut(std::string_view text, TokenBuffer& buffer) const {
   buffer.tokens.clear();
   text::Fold(text, options_.fold, buffer.folded);
   if (options_.unit == Unit::kWord) {
-    text::CutWords(options_.words, buffer.folded, buffer.apart, buffer.tokens);
+    text::CutWords(options_.words, Padded(buffer.folded), buffer.apart,
+                   buffer.tokens);
     if (stop_.size() > 0) {
       std::erase_if(buffer.tokens, [&](std::string_view word) {
-        return stop_.Find(word) != kNoTerm;
+        return stop_.Find(HashTerm(word)) != kNoTerm;
       });
     }
     return;
@@ -102,9 +111,10 @@ void Analyzer::Cut(std::string_view text, TokenBuffer& buffer) const {
 
 void Analyzer::CutChars(TokenBuffer& buffer) const {
   std::vector<uint32_t> starts;
-  CharStarts(buffer.folded, starts);
+  const std::string_view text = Padded(buffer.folded);
+  CharStarts(text, starts);
   for (int n = options_.min_n; n <= options_.max_n; ++n) {
-    AddGrams(buffer.folded, starts, n, buffer.tokens);
+    AddGrams(text, starts, n, buffer.tokens);
   }
 }
 
@@ -125,7 +135,7 @@ void Analyzer::CutCharsInWords(TokenBuffer& buffer) const {
   }
   if (padded.back() != ' ') padded += ' ';
   std::vector<uint32_t> starts;
-  const std::string_view all = padded;
+  const std::string_view all = Padded(padded);
   for (size_t begin = 0; begin + 1 < all.size();) {
     const size_t end = all.find(' ', begin + 1);
     const std::string_view word = all.substr(begin, end + 1 - begin);

@@ -33,7 +33,8 @@ inline constexpr int kMaxGram = 16;
 
 // Words of one text, or its runs of characters; reused from text to text.
 struct TokenBuffer {
-  std::vector<std::string_view> tokens;  // into `folded` or the text
+  // Into the strings below; 16 bytes can be read from where each begins.
+  std::vector<std::string_view> tokens;
   std::string folded, apart;
 };
 

@@ -190,7 +190,7 @@ std::string_view Bm25Index::term(size_t i) const {
 
 std::optional<size_t> Bm25Index::FindTerm(std::string_view wanted) const {
   const size_t mask = slots_.size() - 1;
-  size_t at = HashTerm(wanted) & mask;
+  size_t at = HashTerm(wanted).hash & mask;
   // A damaged table may have no empty slot.
   for (size_t tries = 0; tries < slots_.size() && slots_[at] != 0; ++tries) {
     const size_t number = slots_[at] - 1;

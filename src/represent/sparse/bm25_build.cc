@@ -155,7 +155,7 @@ void Builder::WriteTerms() {
   auto* absent = Section<float>(kAbsent);
   begins[0] = 0;
   for (size_t i = 0; i < vocabulary.size(); ++i) {
-    size_t at = HashTerm(vocabulary.term(i)) & (head_.slots - 1);
+    size_t at = HashTerm(vocabulary.term(i)).hash & (head_.slots - 1);
     while (slots[at] != 0) at = (at + 1) & (head_.slots - 1);
     slots[at] = static_cast<uint32_t>(i + 1);
     begins[i + 1] = begins[i] + vocabulary.documents[i];

@@ -45,16 +45,16 @@ void TermCounter::AddWords(CountedBlock* block) {
   hashes_.resize(count);
   ids_.resize(count);
   for (size_t i = 0; i < count; ++i) {
-    hashes_[i] = HashTerm(tokens[i]);
-    map_->words.Prefetch(hashes_[i]);
+    hashes_[i] = HashPadded(tokens[i]);
+    map_->words.Prefetch(hashes_[i].hash);
   }
-  for (size_t i = 0; i < count; ++i) map_->words.PrefetchKey(hashes_[i]);
+  for (size_t i = 0; i < count; ++i) map_->words.PrefetchKey(hashes_[i].hash);
   for (size_t i = 0; i < count; ++i) {
     if constexpr (kKnown) {
-      ids_[i] = map_->words.Find(tokens[i], hashes_[i]);
+      ids_[i] = map_->words.Find(hashes_[i]);
       if (ids_[i] != kNoTerm) __builtin_prefetch(&words_[ids_[i]]);
     } else {
-      ids_[i] = own_->words.Insert(tokens[i], hashes_[i]);
+      ids_[i] = own_->words.Insert(hashes_[i]);
       if (ids_[i] >= words_.size()) {
         words_.emplace_back();
       } else {

@@ -78,7 +78,7 @@ class TermCounter {
   size_t begin_ = 0;  // of the document's counts in its block
   uint32_t length_ = 0;
   TokenBuffer buffer_;
-  std::vector<uint64_t> hashes_;
+  std::vector<HashedTerm> hashes_;
   std::vector<uint32_t> ids_, level_;
 };
 

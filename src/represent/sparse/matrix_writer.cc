@@ -1,6 +1,7 @@
 #include "represent/sparse/matrix_writer.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -166,6 +167,14 @@ class Column {
   // Memory that is not written to costs nothing.
   void Reserve(uint64_t values, size_t size) {
     bytes_.reserve(head_ + std::min<uint64_t>(kMostInMemory, values * size));
+    // Large pages, where there are any: a fault for each small one is a tenth
+    // of the time of counting.
+    const auto begin = reinterpret_cast<uintptr_t>(bytes_.data());
+    const uintptr_t first = (begin + kPage - 1) / kPage * kPage;
+    const uintptr_t last = (begin + bytes_.capacity()) / kPage * kPage;
+    if (first < last) {
+      madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+    }
   }
   formats::NpzItem Finish(std::string name) {
     if (file_ != nullptr) {
@@ -178,6 +187,7 @@ class Column {
 
  private:
   static constexpr size_t kMostInMemory = size_t{256} << 20;
+  static constexpr uintptr_t kPage = 4096;
   fs::path path_;
   DType dtype_;
   std::string bytes_;

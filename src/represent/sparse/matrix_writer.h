@@ -29,7 +29,7 @@ class MatrixWriter {
  public:
   virtual ~MatrixWriter() = default;
   // How much will come at most, where that is known.
-  virtual void Expect(int64_t rows, uint64_t values) {}
+  virtual void Expect(int64_t /*rows*/, uint64_t /*values*/) {}
   virtual void Write(const SparseRows& rows) = 0;
   // Completes the file, which does not exist before. Throws kDiskFull, kIo ...
   virtual void Finish() = 0;

@@ -21,38 +21,43 @@ void CheckCount(size_t count) {
 
 }  // namespace
 
-uint32_t TermTable::Add(size_t at, std::string_view term, uint64_t hash) {
+uint32_t TermTable::Add(size_t at, const HashedTerm& term) {
   CheckCount(keys_.size());
-  Key key = {.hash = hash, .size = static_cast<uint32_t>(term.size())};
-  if (term.size() <= sizeof(key.bytes)) {
-    std::memcpy(key.bytes, term.data(), term.size());
-  } else {
-    if (term.size() > piece_left_) {
-      piece_left_ = std::max(kPiece, term.size());
+  Key key = {.low = term.low,
+             .high = term.high,
+             .far = nullptr,
+             .size = static_cast<uint32_t>(term.size),
+             .hash_low = static_cast<uint32_t>(term.hash)};
+  if (term.size > kNear) {
+    if (term.size > piece_left_) {
+      piece_left_ = std::max(kPiece, term.size);
       pieces_.push_back(std::make_unique_for_overwrite<char[]>(piece_left_));
       piece_ = pieces_.back().get();
       piece_bytes_ += piece_left_;
     }
-    std::memcpy(piece_, term.data(), term.size());
-    std::memcpy(key.bytes, &piece_, sizeof(piece_));
-    piece_ += term.size();
-    piece_left_ -= term.size();
+    std::memcpy(piece_, term.data, term.size);
+    key.far = piece_;
+    piece_ += term.size;
+    piece_left_ -= term.size;
   }
   keys_.push_back(key);
-  slots_[at] = {static_cast<uint32_t>(hash >> 32),
+  slots_[at] = {static_cast<uint32_t>(term.hash >> 32),
                 static_cast<uint32_t>(keys_.size())};
   if (keys_.size() * 2 > slots_.size()) Grow();
   return static_cast<uint32_t>(keys_.size() - 1);
 }
 
+// At most 2^32 slots, so that the lower half of a hash is enough; the upper
+// half is the slot's tag.
 void TermTable::Grow() {
-  slots_.assign(slots_.size() * 4, {});
-  for (size_t i = 0; i < keys_.size(); ++i) {
-    size_t at = keys_[i].hash & (slots_.size() - 1);
-    while (slots_[at].number != 0) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = {static_cast<uint32_t>(keys_[i].hash >> 32),
-                  static_cast<uint32_t>(i + 1)};
+  std::vector<Slot> slots(slots_.size() * 4);
+  for (const Slot& slot : slots_) {
+    if (slot.number == 0) continue;
+    size_t at = keys_[slot.number - 1].hash_low & (slots.size() - 1);
+    while (slots[at].number != 0) at = (at + 1) & (slots.size() - 1);
+    slots[at] = slot;
   }
+  slots_ = std::move(slots);
 }
 
 uint64_t TermTable::bytes() const {

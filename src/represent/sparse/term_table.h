@@ -1,11 +1,12 @@
 // Terms and their numbers. Words lie in an open-addressing table of 8-byte
-// slots (a tag of the hash and a number); their bytes, when at most 20, beside
-// their hash, so that a word costs two cache lines. An n-gram of words is no
+// slots (a tag of the hash and a number); their first 16 bytes beside their
+// size, so that a word costs two cache lines. An n-gram of words is no
 // string but a pair: the number of the n-gram before its last word, and that
 // word's.
 #ifndef MALMOI_REPRESENT_SPARSE_TERM_TABLE_H_
 #define MALMOI_REPRESENT_SPARSE_TERM_TABLE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -19,69 +20,56 @@ inline constexpr uint32_t kNoTerm = UINT32_MAX;
 // Numbers of terms lie below; the bit above tells an n-gram from a word.
 inline constexpr uint32_t kGramBit = uint32_t{1} << 31;
 
-// 64 bits of a term, by folding 128-bit products (as wyhash does). The same
-// on every little-endian machine.
-inline uint64_t HashTerm(std::string_view term) {
-  constexpr uint64_t kA = 0x9e3779b97f4a7c15, kB = 0xd6e8feb86659fd93;
-  const auto fold = [](uint64_t a, uint64_t b) {
-    const auto product = static_cast<unsigned __int128>(a) * b;
-    return static_cast<uint64_t>(product) ^
-           static_cast<uint64_t>(product >> 64);
-  };
-  const auto load8 = [](const char* p) {
-    uint64_t value;
-    std::memcpy(&value, p, 8);
-    return value;
-  };
-  const auto load4 = [](const char* p) {
-    uint32_t value;
-    std::memcpy(&value, p, 4);
-    return uint64_t{value};
-  };
-  const char* p = term.data();
-  size_t left = term.size();
-  uint64_t hash = kA ^ left;
-  while (left > 16) {
-    hash = fold(load8(p) ^ kB, load8(p + 8) ^ hash);
-    p += 16;
-    left -= 16;
-  }
-  uint64_t a = 0, b = 0;
-  if (left >= 8) {
-    a = load8(p);
-    b = load8(p + left - 8);
-  } else if (left >= 4) {
-    a = load4(p);
-    b = load4(p + left - 4);
-  } else if (left > 0) {
-    a = static_cast<uint64_t>(static_cast<unsigned char>(p[0])) << 16 |
-        static_cast<uint64_t>(static_cast<unsigned char>(p[left / 2])) << 8 |
-        static_cast<unsigned char>(p[left - 1]);
-  }
-  return fold(a ^ kB, b ^ hash);
+// A term with its hash and its first 16 bytes, filled up with zeros: short
+// terms are hashed and compared without a branch on their size.
+struct HashedTerm {
+  uint64_t hash, low, high;
+  const char* data;
+  size_t size;
+};
+
+inline uint64_t FoldProduct(uint64_t a, uint64_t b) {
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-// std::memcmp(a, b, size) == 0 without a call for short texts.
-inline bool SameBytes(const char* a, const char* b, size_t size) {
-  const auto differ = [&]<typename T>(T, size_t at) {
-    T x, y;
-    std::memcpy(&x, a + at, sizeof(T));
-    std::memcpy(&y, b + at, sizeof(T));
-    return x != y;
-  };
-  if (size >= 8) {
-    for (size_t at = 0; at + 8 < size; at += 8) {
-      if (differ(uint64_t(), at)) return false;
-    }
-    return !differ(uint64_t(), size - 8);
+// The hash: 128-bit products, folded (as wyhash does). The same on every
+// little-endian machine.
+inline void FinishHash(HashedTerm& term) {
+  constexpr uint64_t kA = 0x9e3779b97f4a7c15, kB = 0xd6e8feb86659fd93;
+  uint64_t hash = FoldProduct(term.low ^ kA, term.high ^ kB ^ term.size);
+  for (size_t at = 16; at < term.size; at += 16) {
+    uint64_t more[2] = {};
+    std::memcpy(more, term.data + at, std::min<size_t>(16, term.size - at));
+    hash = FoldProduct(more[0] ^ kA ^ hash, more[1] ^ kB);
   }
-  if (size >= 4) {
-    return !differ(uint32_t(), 0) && !differ(uint32_t(), size - 4);
-  }
-  for (size_t at = 0; at < size; ++at) {
-    if (a[at] != b[at]) return false;
-  }
-  return true;
+  term.hash = FoldProduct(hash, kA);
+}
+
+// Of a term behind whose begin 16 bytes can be read.
+inline HashedTerm HashPadded(std::string_view text) {
+  HashedTerm term;
+  term.data = text.data();
+  term.size = text.size();
+  std::memcpy(&term.low, text.data(), 8);
+  std::memcpy(&term.high, text.data() + 8, 8);
+  // Bits that belong to it: 0 to 64 of either half.
+  const size_t low = std::min<size_t>(text.size(), 8);
+  const size_t high = std::min<size_t>(text.size(), 16) - low;
+  term.low = low == 0 ? 0 : term.low << (64 - 8 * low) >> (64 - 8 * low);
+  term.high = high == 0 ? 0 : term.high << (64 - 8 * high) >> (64 - 8 * high);
+  FinishHash(term);
+  return term;
+}
+
+inline HashedTerm HashTerm(std::string_view text) {
+  HashedTerm term = {0, 0, 0, text.data(), text.size()};
+  const size_t low = std::min<size_t>(text.size(), 8);
+  std::memcpy(&term.low, text.data(), low);
+  std::memcpy(&term.high, text.data() + low,
+              std::min<size_t>(text.size(), 16) - low);
+  FinishHash(term);
+  return term;
 }
 
 // A map from bytes to 0, 1, 2 ... in the order of their first Insert().
@@ -90,31 +78,28 @@ class TermTable {
   TermTable() : slots_(1024) {}
 
   // The term's number, new or old. Throws kLimit past 2^31 terms.
-  uint32_t Insert(std::string_view term, uint64_t hash) {
-    size_t at = hash & (slots_.size() - 1);
-    const auto tag = static_cast<uint32_t>(hash >> 32);
+  uint32_t Insert(const HashedTerm& term) {
+    size_t at = term.hash & (slots_.size() - 1);
+    const auto tag = static_cast<uint32_t>(term.hash >> 32);
     while (slots_[at].number != 0) {
-      if (slots_[at].tag == tag && Equals(slots_[at].number - 1, term, hash)) {
+      if (slots_[at].tag == tag && Equals(slots_[at].number - 1, term)) {
         return slots_[at].number - 1;
       }
       at = (at + 1) & (slots_.size() - 1);
     }
-    return Add(at, term, hash);
+    return Add(at, term);
   }
   // kNoTerm where it was never inserted.
-  uint32_t Find(std::string_view term, uint64_t hash) const {
-    size_t at = hash & (slots_.size() - 1);
-    const auto tag = static_cast<uint32_t>(hash >> 32);
+  uint32_t Find(const HashedTerm& term) const {
+    size_t at = term.hash & (slots_.size() - 1);
+    const auto tag = static_cast<uint32_t>(term.hash >> 32);
     while (slots_[at].number != 0) {
-      if (slots_[at].tag == tag && Equals(slots_[at].number - 1, term, hash)) {
+      if (slots_[at].tag == tag && Equals(slots_[at].number - 1, term)) {
         return slots_[at].number - 1;
       }
       at = (at + 1) & (slots_.size() - 1);
     }
     return kNoTerm;
-  }
-  uint32_t Find(std::string_view term) const {
-    return Find(term, HashTerm(term));
   }
   void Prefetch(uint64_t hash) const {
     __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
@@ -130,7 +115,9 @@ class TermTable {
   // Valid until the next Insert().
   std::string_view term(uint32_t number) const {
     const Key& key = keys_[number];
-    return {key.size <= sizeof(key.bytes) ? key.bytes : key.Far(), key.size};
+    return {
+        key.size <= kNear ? reinterpret_cast<const char*>(&key.low) : key.far,
+        key.size};
   }
   uint64_t bytes() const;
 
@@ -139,24 +126,24 @@ class TermTable {
     uint32_t tag = 0;
     uint32_t number = 0;  // plus 1; 0: empty
   };
+  static constexpr size_t kNear = 16;
   struct Key {
-    uint64_t hash;
+    uint64_t low, high;  // its first 16 bytes
+    const char* far;     // of a longer term: where it lies
     uint32_t size;
-    char bytes[20];  // of a longer term: where it lies
-    const char* Far() const {
-      const char* far;
-      std::memcpy(&far, bytes, sizeof(far));
-      return far;
-    }
+    uint32_t hash_low;
   };
 
-  bool Equals(uint32_t number, std::string_view term, uint64_t hash) const {
+  bool Equals(uint32_t number, const HashedTerm& term) const {
     const Key& key = keys_[number];
-    if (key.hash != hash || key.size != term.size()) return false;
-    return SameBytes(key.size <= sizeof(key.bytes) ? key.bytes : key.Far(),
-                     term.data(), term.size());
+    if (((key.low ^ term.low) | (key.high ^ term.high) |
+         (key.size ^ term.size)) != 0) {
+      return false;
+    }
+    return term.size <= kNear ||
+           std::memcmp(key.far, term.data, term.size) == 0;
   }
-  uint32_t Add(size_t at, std::string_view term, uint64_t hash);
+  uint32_t Add(size_t at, const HashedTerm& term);
   void Grow();
 
   std::vector<Slot> slots_;

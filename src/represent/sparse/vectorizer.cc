@@ -83,7 +83,7 @@ void Vectorizer::MakeMap(FeatureMap& known, TermMaps& terms) const {
     while (true) {
       const size_t space = grams ? rest.find(' ') : std::string_view::npos;
       const std::string_view word = rest.substr(0, space);
-      const uint32_t id = known.words.Insert(word, HashTerm(word));
+      const uint32_t id = known.words.Insert(HashTerm(word));
       set(terms.words, id, kNoTerm);
       if (term == kNoTerm) {
         term = id;

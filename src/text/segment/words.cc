@@ -129,7 +129,7 @@ void CutWords(WordRule rule, std::string_view text, std::string& made,
       break;
     case WordRule::kKorean:
       made.clear();
-      made.reserve(text.size());
+      made.reserve(text.size() + 16);
       ForRuns(text, [&](size_t begin, size_t end, size_t) {
         AppendKoreanStems(text.substr(begin, end - begin), made, words);
       });
