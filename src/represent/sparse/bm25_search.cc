@@ -20,6 +20,8 @@ constexpr uint32_t kMask = kRange - 1;
 constexpr float kSlack = 1e-5f;
 // From so many postings on all of a range's sums are looked at.
 constexpr uint32_t kDense = 96;
+// Adding a posting takes about an eighth of the time of looking one up.
+constexpr uint32_t kWorthAdding = 8;
 
 }  // namespace
 
@@ -46,6 +48,7 @@ class Bm25Search {
     // In the present range:
     uint32_t begin = 0, end = 0;
     float most = 0;
+    mutable uint32_t found = 0;  // where the last search ended
   };
 
   uint32_t NextRange(const Cursor& cursor) const {
@@ -131,13 +134,26 @@ void Bm25Search::AddUp(const Cursor& cursor) {
   scratch_.postings_read += cursor.end - cursor.begin;
 }
 
+// Documents mostly come in order, so that the search goes on where the last one
+// ended, in steps that double, and is over before it meets cold memory.
 float Bm25Search::Impact(const Cursor& cursor, uint32_t document) const {
-  const uint32_t* end = cursor.documents + cursor.end;
-  const uint32_t* found =
-      std::lower_bound(cursor.documents + cursor.begin, end, document);
-  return found != end && *found == document
-             ? cursor.impacts[found - cursor.documents]
-             : 0;
+  const uint32_t* documents = cursor.documents;
+  uint32_t low = cursor.found;
+  if (low < cursor.begin || low >= cursor.end || documents[low] > document) {
+    low = cursor.begin;
+  }
+  uint32_t step = 1;
+  while (low + step < cursor.end && documents[low + step] < document) {
+    low += step;
+    step *= 2;
+  }
+  const uint32_t high = std::min(cursor.end - low, step + 1);
+  low = static_cast<uint32_t>(
+      std::lower_bound(documents + low, documents + low + high, document) -
+      documents);
+  cursor.found = low;
+  return low < cursor.end && documents[low] == document ? cursor.impacts[low]
+                                                        : 0;
 }
 
 // The score in the order of the query.
@@ -198,9 +214,17 @@ void Bm25Search::SearchRange(uint32_t range) {
   }
   uint32_t postings = 0;
   for (size_t i = looked_up_; i < present_.size(); ++i) {
-    AddUp(*present_[i]);
     postings += present_[i]->end - present_[i]->begin;
   }
+  // A list that is short beside what would be looked up in it is added up too.
+  const uint32_t asked = postings;
+  while (looked_up_ > 0) {
+    const Cursor& next = *present_[looked_up_ - 1];
+    if (next.end - next.begin > kWorthAdding * asked) break;
+    postings += next.end - next.begin;
+    --looked_up_;
+  }
+  for (size_t i = looked_up_; i < present_.size(); ++i) AddUp(*present_[i]);
   float* sums = scratch_.sums.data();
   const float rest = looked_up_ == 0 ? 0 : below_[looked_up_ - 1];
   const uint32_t first = range << Bm25Index::kBlockShift;
