@@ -84,6 +84,14 @@ Analyzer::Analyzer(AnalyzerOptions options) : options_(std::move(options)) {
 
 void Analyzer::Cut(std::string_view text, TokenBuffer& buffer) const {
   buffer.tokens.clear();
+  if (options_.unit == Unit::kChar && text.size() > kMaxCharBytes) {
+    throw Error(ErrorCode::kLimit,
+                {.where = "--analyzer char",
+                 .what = "a document is too long",
+                 .expected = Format("at most {} bytes", kMaxCharBytes),
+                 .got = std::to_string(text.size()),
+                 .hint = "--analyzer char_wb"});
+  }
   text::Fold(text, options_.fold, buffer.folded);
   if (options_.unit == Unit::kWord) {
     text::CutWords(options_.words, Padded(buffer.folded), buffer.apart,

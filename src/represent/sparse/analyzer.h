@@ -30,6 +30,9 @@ struct AnalyzerOptions {
 };
 
 inline constexpr int kMaxGram = 16;
+inline constexpr size_t kPieceBytes = size_t{1} << 20;
+// The longest text of which all runs of characters are taken (Unit::kChar).
+inline constexpr size_t kMaxCharBytes = size_t{64} << 20;
 
 // Words of one text, or its runs of characters; reused from text to text.
 struct TokenBuffer {
@@ -50,20 +53,38 @@ class Analyzer {
     return options_.unit == Unit::kWord && options_.max_n > 1;
   }
 
+  // Calls use(piece) for parts of a text of about a megabyte, between which no
+  // token lies, so that memory does not grow with a document. A text of which
+  // all runs of characters are wanted is one piece.
+  template <typename Use>
+  void ForPieces(std::string_view text, Use use) const {
+    while (text.size() > kPieceBytes && options_.unit != Unit::kChar) {
+      size_t end = text.find_first_of(" \n\t", kPieceBytes);
+      if (end == std::string_view::npos) break;
+      use(text.substr(0, end + 1));
+      text.remove_prefix(end + 1);
+    }
+    use(text);
+  }
+
   // Words without stop words (n-grams are the caller's), or all n-grams of
-  // characters, in order. `text` is valid UTF-8 and at most 2^31 bytes.
+  // characters, in order. `text` is valid UTF-8 and at most 2^31 bytes. Throws
+  // kLimit past kMaxCharBytes for Unit::kChar.
   void Cut(std::string_view text, TokenBuffer& buffer) const;
 
   // Calls use(term) for all terms of a text, n-grams as words parted by a
   // space, in scikit-learn's order.
   template <typename Use>
   void ForTerms(std::string_view text, TokenBuffer& buffer, Use use) const {
-    Cut(text, buffer);
-    const auto& words = buffer.tokens;
     if (!makes_word_grams()) {
-      for (std::string_view token : words) use(token);
+      ForPieces(text, [&](std::string_view piece) {
+        Cut(piece, buffer);
+        for (std::string_view token : buffer.tokens) use(token);
+      });
       return;
     }
+    Cut(text, buffer);
+    const auto& words = buffer.tokens;
     std::string joined;
     for (size_t n = static_cast<size_t>(options_.min_n);
          n <= static_cast<size_t>(options_.max_n); ++n) {

@@ -42,8 +42,10 @@ template <bool kKnown>
 void TermCounter::AddWords(CountedBlock* block) {
   const auto& tokens = buffer_.tokens;
   const size_t count = tokens.size();
+  const size_t first = ids_.size();
   hashes_.resize(count);
-  ids_.resize(count);
+  ids_.resize(first + count);
+  uint32_t* ids = ids_.data() + first;
   for (size_t i = 0; i < count; ++i) {
     hashes_[i] = HashPadded(tokens[i]);
     map_->words.Prefetch(hashes_[i].hash);
@@ -51,21 +53,21 @@ void TermCounter::AddWords(CountedBlock* block) {
   for (size_t i = 0; i < count; ++i) map_->words.PrefetchKey(hashes_[i].hash);
   for (size_t i = 0; i < count; ++i) {
     if constexpr (kKnown) {
-      ids_[i] = map_->words.Find(hashes_[i]);
-      if (ids_[i] != kNoTerm) __builtin_prefetch(&words_[ids_[i]]);
+      ids[i] = map_->words.Find(hashes_[i]);
+      if (ids[i] != kNoTerm) __builtin_prefetch(&words_[ids[i]]);
     } else {
-      ids_[i] = own_->words.Insert(hashes_[i]);
-      if (ids_[i] >= words_.size()) {
+      ids[i] = own_->words.Insert(hashes_[i]);
+      if (ids[i] >= words_.size()) {
         words_.emplace_back();
       } else {
-        __builtin_prefetch(&words_[ids_[i]]);
+        __builtin_prefetch(&words_[ids[i]]);
       }
     }
   }
   if (analyzer_->makes_word_grams() && analyzer_->options().min_n > 1) return;
-  for (uint32_t id : ids_) {
-    if (kKnown && id == kNoTerm) continue;
-    Touch(words_[id], id, block);
+  for (size_t i = 0; i < count; ++i) {
+    if (kKnown && ids[i] == kNoTerm) continue;
+    Touch(words_[ids[i]], ids[i], block);
     ++length_;
   }
 }
@@ -109,15 +111,14 @@ void TermCounter::Add(std::string_view text, CountedBlock* block) {
   ++documents_;
   length_ = 0;
   begin_ = block == nullptr ? 0 : block->counts.size();
-  analyzer_->Cut(text, buffer_);
   const bool grams = analyzer_->makes_word_grams();
-  if (own_ == nullptr) {
-    AddWords<true>(block);
-    if (grams) AddGrams<true>(block);
-  } else {
-    AddWords<false>(block);
-    if (grams) AddGrams<false>(block);
-  }
+  ids_.clear();
+  analyzer_->ForPieces(text, [&](std::string_view piece) {
+    analyzer_->Cut(piece, buffer_);
+    own_ == nullptr ? AddWords<true>(block) : AddWords<false>(block);
+    if (!grams) ids_.clear();
+  });
+  if (grams) own_ == nullptr ? AddGrams<true>(block) : AddGrams<false>(block);
   if (block == nullptr) return;
   block->sizes.push_back(static_cast<uint32_t>(block->counts.size() - begin_));
   block->lengths.push_back(length_);

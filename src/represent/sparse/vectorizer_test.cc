@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -182,6 +183,47 @@ TEST(Vectorizer, NeitherThreadsNorSpillingChangeRows) {
     EXPECT_EQ(other.columns, rows.columns);
     EXPECT_EQ(other.values, rows.values);
   }
+}
+
+TEST(Vectorizer, PiecesOfALongTextChangeNothing) {
+  std::string text;
+  while (text.size() < 3 * kPieceBytes) {
+    text += "w" + std::to_string(text.size() % 1000) + " and ";
+  }
+  for (Unit unit : {Unit::kWord, Unit::kCharInWord, Unit::kChar}) {
+    VectorizerOptions options;
+    options.analyzer.unit = unit;
+    options.analyzer.max_n = 2;
+    ThreadPool pool(1);
+    const Vectorizer vectorizer =
+        Vectorizer::Fit(*DocumentReader::FromTexts({text}), options, pool);
+    std::map<std::string, uint64_t, std::less<>> counts;
+    const Analyzer analyzer(options.analyzer);
+    TokenBuffer buffer;
+    analyzer.Cut(text, buffer);
+    std::string_view before;
+    for (std::string_view token : buffer.tokens) {
+      ++counts[std::string(token)];
+      if (unit == Unit::kWord && !before.empty()) {
+        ++counts[std::string(before) + " " + std::string(token)];
+      }
+      before = token;
+    }
+    const Vocabulary& terms = vectorizer.vocabulary();
+    ASSERT_EQ(terms.size(), counts.size());
+    size_t i = 0;
+    for (const auto& [term, count] : counts) {
+      EXPECT_EQ(terms.term(i), term);
+      EXPECT_EQ(terms.totals[i++], count);
+    }
+  }
+  VectorizerOptions options;
+  options.analyzer.unit = Unit::kChar;
+  ThreadPool pool(1);
+  EXPECT_THROW(Vectorizer::Fit(*DocumentReader::FromTexts(
+                                   {std::string(kMaxCharBytes + 1, 'a')}),
+                               options, pool),
+               Error);
 }
 
 TEST(Vectorizer, MaxFeaturesTakesTheFirstOfEquals) {
