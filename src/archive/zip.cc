@@ -140,7 +140,9 @@ void WriteZip(const fs::path& path, std::span<const ZipItem> items,
   };
   for (const ZipItem& item : items) {
     zip_source_t* source =
-        zip_source_buffer(zip, item.bytes.data(), item.bytes.size(), 0);
+        item.file.empty()
+            ? zip_source_buffer(zip, item.bytes.data(), item.bytes.size(), 0)
+            : zip_source_file(zip, item.file.c_str(), 0, -1);
     if (source == nullptr) fail();
     const zip_int64_t index =
         zip_file_add(zip, item.name.c_str(), source, ZIP_FL_ENC_UTF_8);

@@ -46,6 +46,8 @@ class ZipReader {
 struct ZipItem {
   std::string name;
   std::string_view bytes;
+  // Where it is not empty, its content is the entry's, read piece by piece.
+  std::filesystem::path file;
 };
 
 // Writes an archive beside `path` and renames it over it. No times are stored,

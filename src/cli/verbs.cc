@@ -1,5 +1,7 @@
 #include "cli/verbs.h"
 
+#include "cli/counting_options.h"
+
 namespace malmoi::cli {
 
 namespace {
@@ -305,6 +307,23 @@ constexpr VerbSpec kVerbs[] = {
      {},
      "malmoi similar \"a cat sleeps\" \"a kitten naps\" \"stocks fell\"",
      SimilarVerb},
+    {"vectorize", "fit|transform|fit-transform|top [MODEL] [FILE]", 1, 3,
+     "Count the terms of texts: sparse vectors, TF-IDF",
+     "글의 단위를 셉니다: 희소 벡터, TF-IDF", kVectorize, kCounting,
+     "malmoi vectorize fit-transform reviews.txt --tfidf -o reviews.npz\n"
+     "malmoi vectorize fit reviews.csv --column text --ngrams 1-2 -o "
+     "words.npz\n"
+     "malmoi vectorize transform words.npz more.txt -o more.npz\n"
+     "malmoi vectorize top words.npz --top 20\n"
+     "malmoi vectorize fit-transform 글.txt --words korean -o 글.npz",
+     VectorizeVerb},
+    {"bm25", "index FILE|search INDEX [QUERY...]", 2, -1,
+     "Index texts by their words and find the best for a query",
+     "글을 낱말로 색인하고 질의에 맞는 글을 찾습니다", kBm25, kCounting,
+     "malmoi bm25 index passages.txt -o passages.bm25\n"
+     "malmoi bm25 search passages.bm25 \"lift of a wing\" --top 5\n"
+     "malmoi bm25 search passages.bm25 --json < queries.txt",
+     Bm25Verb},
     {"classify",
      "[TEXT...]",
      0,

@@ -396,6 +396,10 @@ std::string NpyBytes(DType dtype, const Shape& shape,
   return bytes;
 }
 
+std::string NpyHeader(DType dtype, const Shape& shape) {
+  return HeaderBytes(DescrOf(dtype), shape, true);
+}
+
 std::string NpyText(std::string_view text) {
   return HeaderBytes(Format("|S{}", text.size()), {}, false) +
          std::string(text);
@@ -436,7 +440,7 @@ void NpyWriter::Write(std::span<const std::byte> rows) {
   rows_ += static_cast<int64_t>(rows.size() / row_bytes_);
 }
 
-void NpyWriter::Finish() {
+void NpyWriter::Finish(bool sync) {
   Shape shape = row_shape_;
   shape.insert(shape.begin(), rows_);
   const std::string header = HeaderBytes(DescrOf(dtype_), shape, true);
@@ -448,7 +452,7 @@ void NpyWriter::Finish() {
   }
   WriteAll(file_, header, path_.string());
   fchmod(file_, 0666 & ~mask);
-  if (fsync(file_) != 0 && errno != EINVAL) {
+  if (sync && fsync(file_) != 0 && errno != EINVAL) {
     ThrowErrno(path_.string(), "cannot write file", errno);
   }
   if (rename(partial_.c_str(), path_.c_str()) != 0) {
@@ -463,7 +467,7 @@ void WriteNpz(const fs::path& path, std::span<const NpzItem> items,
   MALMOI_CHECK(!items.empty());
   std::vector<archive::ZipItem> entries;
   for (const NpzItem& item : items) {
-    entries.push_back({item.name + ".npy", item.npy});
+    entries.push_back({item.name + ".npy", item.npy, item.file});
   }
   archive::WriteZip(path, entries, compress);
 }

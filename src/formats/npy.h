@@ -45,6 +45,9 @@ std::string NpyBytes(DType dtype, const Shape& shape,
                      std::span<const T> values) {
   return NpyBytes(dtype, shape, std::as_bytes(values));
 }
+// The header alone, as long for every size of the first axis, for those who put
+// the values behind it before they know how many there are.
+std::string NpyHeader(DType dtype, const Shape& shape);
 // A byte string without axes, as np.bytes_("csr").
 std::string NpyText(std::string_view text);
 
@@ -67,7 +70,8 @@ class NpyWriter {
     Write(std::as_bytes(rows));
   }
   int64_t rows() const { return rows_; }
-  void Finish();
+  // `sync`: wait until it is on the disk, as for what is kept.
+  void Finish(bool sync = true);
 
  private:
   std::filesystem::path path_;
@@ -84,6 +88,7 @@ class NpyWriter {
 struct NpzItem {
   std::string name;
   std::string npy;
+  std::filesystem::path file;  // where it is not empty, an .npy file instead
 };
 // As numpy.savez_compressed, or savez. Writes beside `path`, then renames.
 void WriteNpz(const std::filesystem::path& path, std::span<const NpzItem> items,

@@ -1,0 +1,305 @@
+// Building a BM25 index: count, merge, and place the postings in the file.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/format.h"
+#include "base/json.h"
+#include "represent/sparse/bm25.h"
+#include "represent/sparse/bm25_layout.h"
+#include "represent/sparse/options_json.h"
+#include "represent/sparse/vocabulary.h"
+
+namespace malmoi::represent {
+
+namespace {
+
+// A file beside its place, mapped for writing. Its blocks are taken before it
+// is written, so that a full disk is an error and no signal.
+class MappedOutput {
+ public:
+  explicit MappedOutput(const std::filesystem::path& path)
+      : path_(path), partial_(path.string() + ".tmp.XXXXXX") {
+    file_ = mkostemp(partial_.data(), O_CLOEXEC);
+    if (file_ < 0) ThrowErrno(path.string(), "cannot create file", errno);
+  }
+  ~MappedOutput() {
+    Unmap();
+    if (file_ < 0) return;
+    unlink(partial_.c_str());
+    close(file_);
+  }
+  MappedOutput(const MappedOutput&) = delete;
+  MappedOutput& operator=(const MappedOutput&) = delete;
+
+  // Makes the file of this size and maps it; what was written stays.
+  std::byte* Resize(uint64_t bytes) {
+    Unmap();
+    const int code = posix_fallocate(file_, 0, static_cast<off_t>(bytes));
+    if (code != 0) ThrowErrno(path_.string(), "cannot write file", code);
+    void* data =
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+    if (data == MAP_FAILED) {
+      ThrowErrno(path_.string(), "cannot write file", errno);
+    }
+    data_ = static_cast<std::byte*>(data);
+    size_ = bytes;
+    return data_;
+  }
+  void Finish() {
+    Unmap();
+    const mode_t mask = umask(0);
+    umask(mask);
+    fchmod(file_, 0666 & ~mask);
+    if (rename(partial_.c_str(), path_.c_str()) != 0) {
+      ThrowErrno(path_.string(), "cannot rename file", errno);
+    }
+    close(file_);
+    file_ = -1;
+  }
+
+ private:
+  void Unmap() {
+    if (data_ != nullptr) munmap(data_, size_);
+    data_ = nullptr;
+  }
+  std::filesystem::path path_;
+  std::string partial_;
+  int file_;
+  std::byte* data_ = nullptr;
+  uint64_t size_ = 0;
+};
+
+class Builder {
+ public:
+  Builder(const Bm25Options& options, CorpusCounts counts, ThreadPool& pool)
+      : options_(options), counts_(std::move(counts)), pool_(pool) {
+    merged_ = MergeVocabulary(counts_.counters, options.analyzer, {},
+                              counts_.documents);
+    counts_.counters.clear();
+    mean_ = static_cast<double>(counts_.terms) /
+            static_cast<double>(counts_.documents);
+  }
+
+  Bm25Summary Write(const std::filesystem::path& path);
+
+ private:
+  template <typename T>
+  T* Section(Bm25Section section) {
+    return reinterpret_cast<T*>(data_ + places_.begin[section]);
+  }
+  void WriteTerms();
+  void PlacePostings();
+  void MeasureTerm(size_t term, std::vector<float>& sorted,
+                   std::vector<Bm25Index::Block>& blocks);
+  void WriteBlocks(MappedOutput& output);
+
+  const Bm25Options& options_;
+  CorpusCounts counts_;
+  ThreadPool& pool_;
+  MergedVocabulary merged_;
+  double mean_ = 0;
+  Bm25Head head_ = {};
+  Bm25Places places_ = {};
+  std::string json_;
+  std::byte* data_ = nullptr;
+};
+
+Bm25Summary Builder::Write(const std::filesystem::path& path) {
+  const Vocabulary& vocabulary = merged_.vocabulary;
+  json_ = DumpJson({{"analyzer", AnalyzerJson(options_.analyzer)},
+                    {"variant", Bm25VariantName(options_.variant)},
+                    {"k1", options_.k1},
+                    {"b", options_.b},
+                    {"delta", options_.delta}});
+  std::memcpy(head_.magic, kBm25Magic, 8);
+  head_.version = kBm25Version;
+  head_.options_bytes = json_.size();
+  head_.slots = std::bit_ceil(vocabulary.size() * 2);
+  head_.terms = vocabulary.size();
+  head_.term_bytes = vocabulary.bytes().size();
+  for (uint32_t documents : vocabulary.documents) head_.postings += documents;
+  head_.documents = static_cast<uint64_t>(counts_.documents);
+  head_.tokens = counts_.terms;
+  places_ = *PlacesOf(head_);
+  MappedOutput output(path);
+  data_ = output.Resize(places_.end);
+  WriteTerms();
+  PlacePostings();
+  WriteBlocks(output);
+  output.Finish();
+  return {.documents = counts_.documents,
+          .terms = static_cast<int64_t>(head_.terms),
+          .postings = static_cast<int64_t>(head_.postings),
+          .mean_length = mean_,
+          .bytes = places_.end};
+}
+
+void Builder::WriteTerms() {
+  const Vocabulary& vocabulary = merged_.vocabulary;
+  std::memcpy(Section<char>(kOptions), json_.data(), json_.size());
+  std::memcpy(Section<char>(kTermEnds), vocabulary.ends().data(),
+              vocabulary.size() * 8);
+  std::memcpy(Section<char>(kTermBytes), vocabulary.bytes().data(),
+              vocabulary.bytes().size());
+  auto* slots = Section<uint32_t>(kSlots);
+  auto* begins = Section<uint64_t>(kBegins);
+  auto* absent = Section<float>(kAbsent);
+  begins[0] = 0;
+  for (size_t i = 0; i < vocabulary.size(); ++i) {
+    size_t at = HashTerm(vocabulary.term(i)).hash & (head_.slots - 1);
+    while (slots[at] != 0) at = (at + 1) & (head_.slots - 1);
+    slots[at] = static_cast<uint32_t>(i + 1);
+    begins[i + 1] = begins[i] + vocabulary.documents[i];
+    absent[i] = static_cast<float>(
+        Bm25Idf(options_.variant, counts_.documents, vocabulary.documents[i]) *
+        Bm25Frequency(options_, 0, 1));
+  }
+}
+
+// Documents come in order, so every list is sorted.
+void Builder::PlacePostings() {
+  const Vocabulary& vocabulary = merged_.vocabulary;
+  const auto* begins = Section<uint64_t>(kBegins);
+  const auto* absent = Section<float>(kAbsent);
+  auto* documents = Section<uint32_t>(kDocuments);
+  auto* impacts = Section<float>(kImpacts);
+  struct Place {
+    uint64_t next;
+    float idf, absent;
+  };
+  std::vector<Place> places(vocabulary.size());
+  for (size_t i = 0; i < places.size(); ++i) {
+    places[i] = {begins[i],
+                 static_cast<float>(Bm25Idf(options_.variant, counts_.documents,
+                                            vocabulary.documents[i])),
+                 absent[i]};
+  }
+  // The part of the denominator that a document's length decides is one number;
+  // counts of 1 to 3 are most.
+  uint32_t document = 0;
+  for (size_t i = 0; i < counts_.rows.size(); ++i) {
+    const CountedBlock block = counts_.rows.Take(i);
+    const TermMaps& maps = merged_.maps[static_cast<size_t>(block.thread)];
+    size_t at = 0;
+    for (size_t d = 0; d < block.sizes.size(); ++d, ++document) {
+      const double ratio = block.lengths[d] / mean_;
+      float few[4];
+      for (int count = 1; count < 4; ++count) {
+        few[count] = static_cast<float>(Bm25Frequency(options_, count, ratio));
+      }
+      for (uint32_t j = 0; j < block.sizes[d]; ++j, ++at) {
+        const TermCount& counted = block.counts[at];
+        Place& place = places[maps[counted.term]];
+        const float frequency = counted.count < 4
+                                    ? few[counted.count]
+                                    : static_cast<float>(Bm25Frequency(
+                                          options_, counted.count, ratio));
+        documents[place.next] = document;
+        impacts[place.next] = place.idf * frequency - place.absent;
+        ++place.next;
+      }
+    }
+  }
+}
+
+void Builder::MeasureTerm(size_t term, std::vector<float>& sorted,
+                          std::vector<Bm25Index::Block>& blocks) {
+  const uint64_t begin = Section<uint64_t>(kBegins)[term];
+  const uint64_t size = Section<uint64_t>(kBegins)[term + 1] - begin;
+  const uint32_t* documents = Section<uint32_t>(kDocuments) + begin;
+  const float* impacts = Section<float>(kImpacts) + begin;
+  float most = 0;
+  for (uint64_t i = 0; i < size; ++i) most = std::max(most, impacts[i]);
+  Section<float>(kMost)[term] = most;
+  float* ranked = Section<float>(kRanked) + term * 2;
+  sorted.assign(impacts, impacts + size);
+  for (size_t r = 2; r-- > 0;) {
+    const size_t rank = Bm25Index::kRanks[r];
+    ranked[r] = 0;
+    if (size < rank) continue;
+    std::nth_element(sorted.begin(),
+                     sorted.begin() + static_cast<std::ptrdiff_t>(rank - 1),
+                     sorted.end(), std::greater<>());
+    ranked[r] = sorted[rank - 1];
+    sorted.resize(rank);
+  }
+  if (size < Bm25Index::kBlocked) return;
+  for (uint64_t i = 0; i < size; ++i) {
+    const uint32_t number = documents[i] >> Bm25Index::kBlockShift;
+    if (i == 0 || blocks.back().number != number) {
+      blocks.push_back({number, static_cast<uint32_t>(i), 0});
+    }
+    blocks.back().most = std::max(blocks.back().most, impacts[i]);
+  }
+}
+
+void Builder::WriteBlocks(MappedOutput& output) {
+  constexpr size_t kTerms = 1024;  // of a task
+  const size_t tasks = (head_.terms + kTerms - 1) / kTerms;
+  std::vector<std::vector<Bm25Index::Block>> blocks(tasks);
+  std::vector<uint64_t> counts(head_.terms);
+  pool_.Run(static_cast<int>(tasks), [&](int task, int) {
+    auto& own = blocks[static_cast<size_t>(task)];
+    std::vector<float> sorted;
+    const size_t first = static_cast<size_t>(task) * kTerms;
+    for (size_t i = first; i < std::min(first + kTerms, head_.terms); ++i) {
+      const size_t before = own.size();
+      MeasureTerm(i, sorted, own);
+      counts[i] = own.size() - before;
+    }
+  });
+  auto* begins = Section<uint64_t>(kBlockBegins);
+  begins[0] = 0;
+  for (size_t i = 0; i < head_.terms; ++i)
+    begins[i + 1] = begins[i] + counts[i];
+  head_.blocks = begins[head_.terms];
+  places_ = *PlacesOf(head_);  // blocks are last: the rest stays in its place
+  data_ = output.Resize(places_.end);
+  auto* to = Section<Bm25Index::Block>(kBlocks);
+  for (const auto& own : blocks) to = std::copy(own.begin(), own.end(), to);
+  std::memcpy(data_, &head_, sizeof(head_));
+}
+
+void Check(const Bm25Options& options) {
+  const auto bad = [](const char* where, double value, const char* expected) {
+    throw Error(ErrorCode::kInvalidArgument, {.where = where,
+                                              .what = "value out of range",
+                                              .expected = expected,
+                                              .got = Format("{}", value)});
+  };
+  if (!(options.k1 >= 0 && options.k1 <= 1000)) {
+    bad("--k1", options.k1, "0 to 1000");
+  }
+  if (!(options.b >= 0 && options.b <= 1)) bad("--b", options.b, "0 to 1");
+  if (!(options.delta >= 0 && options.delta <= 1000)) {
+    bad("--delta", options.delta, "0 to 1000");
+  }
+}
+
+}  // namespace
+
+Bm25Summary BuildBm25(DocumentReader& reader, const Bm25Options& options,
+                      const std::filesystem::path& path, ThreadPool& pool,
+                      CountOptions count) {
+  Check(options);
+  const Analyzer analyzer(options.analyzer);
+  count.keep_rows = true;
+  CorpusCounts counts = CountCorpus(reader, analyzer, pool, count);
+  if (counts.documents > int64_t{UINT32_MAX}) {
+    throw Error(ErrorCode::kLimit, {.where = reader.where(),
+                                    .what = "too many documents",
+                                    .expected = "below 2^32"});
+  }
+  return Builder(options, std::move(counts), pool).Write(path);
+}
+
+}  // namespace malmoi::represent

@@ -1,0 +1,286 @@
+#include "represent/sparse/matrix_writer.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/format.h"
+#include "base/json.h"
+#include "formats/npy.h"
+
+namespace malmoi::represent {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A text beside its place until it is complete.
+class TextFile {
+ public:
+  explicit TextFile(const fs::path& path)
+      : path_(path), partial_(path.string() + ".tmp.XXXXXX") {
+    file_ = mkostemp(partial_.data(), O_CLOEXEC);
+    if (file_ < 0) ThrowErrno(path.string(), "cannot create file", errno);
+  }
+  ~TextFile() {
+    if (file_ < 0) return;
+    unlink(partial_.c_str());
+    close(file_);
+  }
+  TextFile(const TextFile&) = delete;
+  TextFile& operator=(const TextFile&) = delete;
+
+  std::string& buffer() { return buffer_; }
+  void Flush(size_t from = 0) {
+    if (buffer_.size() < from) return;
+    for (size_t at = 0; at < buffer_.size();) {
+      const ssize_t count =
+          write(file_, buffer_.data() + at, buffer_.size() - at);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) ThrowErrno(path_.string(), "cannot write file", errno);
+      at += static_cast<size_t>(count);
+    }
+    buffer_.clear();
+  }
+  void Finish(std::string_view head = "") {
+    Flush();
+    if (!head.empty() && pwrite(file_, head.data(), head.size(), 0) !=
+                             static_cast<ssize_t>(head.size())) {
+      ThrowErrno(path_.string(), "cannot write file", errno);
+    }
+    const mode_t mask = umask(0);
+    umask(mask);
+    fchmod(file_, 0666 & ~mask);
+    if (rename(partial_.c_str(), path_.c_str()) != 0) {
+      ThrowErrno(path_.string(), "cannot rename file", errno);
+    }
+    close(file_);
+    file_ = -1;
+  }
+
+ private:
+  fs::path path_;
+  std::string partial_, buffer_;
+  int file_;
+};
+
+constexpr size_t kFlush = size_t{1} << 20;
+
+void AppendValue(std::string& out, double value, bool integer) {
+  if (integer) {
+    out += std::to_string(static_cast<int64_t>(value));
+  } else {
+    out += Format("{}", value);
+  }
+}
+
+class JsonLines : public MatrixWriter {
+ public:
+  JsonLines(const fs::path& path, const MatrixWriterOptions& options)
+      : file_(path), options_(options) {}
+  void Write(const SparseRows& rows) override {
+    size_t at = 0;
+    for (uint32_t size : rows.sizes) {
+      file_.buffer() +=
+          RowJson(&rows.columns[at], &rows.values[at], size, options_);
+      file_.buffer() += '\n';
+      at += size;
+      file_.Flush(kFlush);
+    }
+  }
+  void Finish() override { file_.Finish(); }
+
+ private:
+  TextFile file_;
+  MatrixWriterOptions options_;
+};
+
+// The head is written again at the end, with the sizes.
+class MatrixMarket : public MatrixWriter {
+ public:
+  MatrixMarket(const fs::path& path, const MatrixWriterOptions& options)
+      : file_(path), options_(options) {
+    file_.buffer() += Head();
+  }
+  void Write(const SparseRows& rows) override {
+    size_t at = 0;
+    std::string& out = file_.buffer();
+    for (uint32_t size : rows.sizes) {
+      ++rows_;
+      for (uint32_t i = 0; i < size; ++i, ++at) {
+        out += std::to_string(rows_);
+        out += ' ';
+        out += std::to_string(rows.columns[at] + uint64_t{1});
+        out += ' ';
+        AppendValue(out, rows.values[at], options_.integers);
+        out += '\n';
+      }
+      values_ += size;
+      file_.Flush(kFlush);
+    }
+  }
+  void Finish() override { file_.Finish(Head()); }
+
+ private:
+  std::string Head() const {
+    return Format(
+        "%%MatrixMarket matrix coordinate {} general\n{:>19} {:>10} {:>19}\n",
+        options_.integers ? "integer" : "real", rows_, options_.columns,
+        values_);
+  }
+  TextFile file_;
+  MatrixWriterOptions options_;
+  int64_t rows_ = 0, values_ = 0;
+};
+
+// One array of an .npz while it grows: in memory, past a bound in a file.
+class Column {
+ public:
+  Column(fs::path path, DType dtype)
+      : path_(std::move(path)),
+        dtype_(dtype),
+        bytes_(formats::NpyHeader(dtype, {0})),
+        head_(bytes_.size()) {}
+  ~Column() {
+    std::error_code ignored;
+    if (file_ != nullptr) fs::remove(path_, ignored);
+  }
+  template <typename T>
+  void Write(const std::vector<T>& values) {
+    if (values.empty()) return;
+    count_ += static_cast<int64_t>(values.size());
+    const std::span<const T> all(values);
+    if (file_ == nullptr && bytes_.size() + all.size_bytes() > kMostInMemory) {
+      file_ = std::make_unique<formats::NpyWriter>(path_, dtype_, Shape());
+      const auto kept = std::as_bytes(std::span(bytes_)).subspan(head_);
+      if (!kept.empty()) file_->Write(kept);
+      bytes_ = std::string();
+    }
+    if (file_ != nullptr) return file_->Write(all);
+    bytes_.append(reinterpret_cast<const char*>(all.data()), all.size_bytes());
+  }
+  // Memory that is not written to costs nothing.
+  void Reserve(uint64_t values, size_t size) {
+    bytes_.reserve(head_ + std::min<uint64_t>(kMostInMemory, values * size));
+    // Large pages, where there are any: a fault for each small one is a tenth
+    // of the time of counting.
+    const auto begin = reinterpret_cast<uintptr_t>(bytes_.data());
+    const uintptr_t first = (begin + kPage - 1) / kPage * kPage;
+    const uintptr_t last = (begin + bytes_.capacity()) / kPage * kPage;
+    if (first < last) {
+      madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+    }
+  }
+  formats::NpzItem Finish(std::string name) {
+    if (file_ != nullptr) {
+      file_->Finish(false);
+      return {std::move(name), "", path_};
+    }
+    bytes_.replace(0, head_, formats::NpyHeader(dtype_, {count_}));
+    return {std::move(name), std::move(bytes_)};
+  }
+
+ private:
+  static constexpr size_t kMostInMemory = size_t{256} << 20;
+  static constexpr uintptr_t kPage = 4096;
+  fs::path path_;
+  DType dtype_;
+  std::string bytes_;
+  size_t head_;
+  int64_t count_ = 0;
+  std::unique_ptr<formats::NpyWriter> file_;
+};
+
+class Npz : public MatrixWriter {
+ public:
+  Npz(const fs::path& path, const MatrixWriterOptions& options)
+      : path_(path),
+        options_(options),
+        data_(path.string() + ".data.part",
+              options.integers ? DType::kI64 : DType::kF64),
+        columns_(path.string() + ".indices.part", DType::kI32),
+        ends_(path.string() + ".indptr.part", DType::kI64) {
+    ends_.Write(std::vector<int64_t>{0});
+  }
+  void Expect(int64_t rows, uint64_t values) override {
+    data_.Reserve(values, 8);
+    columns_.Reserve(values, 4);
+    ends_.Reserve(static_cast<uint64_t>(rows) + 1, 8);
+  }
+  void Write(const SparseRows& rows) override {
+    std::vector<int64_t> ends;
+    ends.reserve(rows.sizes.size());
+    for (uint32_t size : rows.sizes) ends.push_back(values_ += size);
+    ends_.Write(ends);
+    rows_ += static_cast<int64_t>(rows.sizes.size());
+    columns_.Write(rows.columns);
+    if (!options_.integers) return data_.Write(rows.values);
+    data_.Write(std::vector<int64_t>(rows.values.begin(), rows.values.end()));
+  }
+  void Finish() override {
+    const int64_t shape[] = {rows_, options_.columns};
+    const formats::NpzItem items[] = {
+        columns_.Finish("indices"),
+        ends_.Finish("indptr"),
+        {"format", formats::NpyText("csr")},
+        {"shape",
+         formats::NpyBytes(DType::kI64, {2}, std::span<const int64_t>(shape))},
+        data_.Finish("data")};
+    formats::WriteNpz(path_, items, options_.compress);
+  }
+
+ private:
+  fs::path path_;
+  MatrixWriterOptions options_;
+  Column data_, columns_, ends_;
+  int64_t rows_ = 0, values_ = 0;
+};
+
+}  // namespace
+
+std::string RowJson(const uint32_t* columns, const double* values, size_t size,
+                    const MatrixWriterOptions& options) {
+  std::string out, numbers;
+  if (options.terms != nullptr) {
+    out = "{\"terms\":{";
+    for (size_t i = 0; i < size; ++i) {
+      if (i > 0) out += ',';
+      out += DumpJson(std::string(options.terms->term(columns[i]))) + ":";
+      AppendValue(out, values[i], options.integers);
+    }
+    return out + "}}";
+  }
+  out = "{\"indices\":[";
+  for (size_t i = 0; i < size; ++i) {
+    if (i > 0) {
+      out += ',';
+      numbers += ',';
+    }
+    out += std::to_string(columns[i]);
+    AppendValue(numbers, values[i], options.integers);
+  }
+  return out + "],\"values\":[" + numbers + "]}";
+}
+
+std::unique_ptr<MatrixWriter> MakeMatrixWriter(
+    const fs::path& path, const MatrixWriterOptions& options) {
+  const std::string extension = path.extension();
+  if (extension == ".npz") return std::make_unique<Npz>(path, options);
+  if (extension == ".mtx") {
+    return std::make_unique<MatrixMarket>(path, options);
+  }
+  if (extension == ".jsonl") {
+    return std::make_unique<JsonLines>(path, options);
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = path.string(),
+               .what = "no such kind of matrix",
+               .expected = "a name in .npz, .mtx or .jsonl"});
+}
+
+}  // namespace malmoi::represent

@@ -1,0 +1,291 @@
+#include "represent/sparse/vectorizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/format.h"
+#include "represent/sparse/murmur3.h"
+
+namespace malmoi::represent {
+
+namespace {
+
+// Column and count of a term in one number, by which rows are sorted. Counts
+// of hashed terms may be negative.
+uint64_t Packed(uint32_t column, uint32_t count) {
+  return uint64_t{column} << 32 | count;
+}
+
+void SortRow(std::vector<uint64_t>& row) {
+  if (row.size() > 32) {
+    std::sort(row.begin(), row.end());
+    return;
+  }
+  for (size_t i = 1; i < row.size(); ++i) {
+    const uint64_t value = row[i];
+    size_t at = i;
+    for (; at > 0 && row[at - 1] > value; --at) row[at] = row[at - 1];
+    row[at] = value;
+  }
+}
+
+}  // namespace
+
+Vectorizer::Vectorizer(VectorizerOptions options)
+    : options_(std::move(options)),
+      analyzer_(std::make_shared<Analyzer>(options_.analyzer)) {
+  options_.limits.binary = options_.weights.binary;
+  if (options_.hashing && (options_.hashing->features < 1 ||
+                           options_.hashing->features > INT32_MAX)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = "--hash",
+                 .what = "value out of range",
+                 .expected = "1 to 2147483647",
+                 .got = std::to_string(options_.hashing->features)});
+  }
+  if (options_.hashing && options_.weights.tfidf) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = "--hash",
+                 .what = "TF-IDF needs a vocabulary",
+                 .hint = "one of --hash and --tfidf"});
+  }
+}
+
+Vectorizer Vectorizer::Hashing(VectorizerOptions options) {
+  if (!options.hashing) options.hashing.emplace();
+  return Vectorizer(std::move(options));
+}
+
+void Vectorizer::MakeIdf() {
+  if (!options_.weights.tfidf) return;
+  const double ones = options_.weights.idf == Idf::kSmooth ? 1 : 0;
+  idf_.assign(vocabulary_.size(), 1);
+  if (options_.weights.idf == Idf::kNone) return;
+  for (size_t i = 0; i < idf_.size(); ++i) {
+    idf_[i] = std::log((static_cast<double>(documents_) + ones) /
+                       (vocabulary_.documents[i] + ones)) +
+              1;
+  }
+}
+
+// Words by themselves and as parts of n-grams.
+void Vectorizer::MakeMap(FeatureMap& known, TermMaps& terms) const {
+  const bool grams = analyzer_->makes_word_grams();
+  const auto set = [](std::vector<uint32_t>& map, size_t at, uint32_t value) {
+    if (at >= map.size()) map.resize(at + 1, kNoTerm);
+    if (value != kNoTerm) map[at] = value;
+  };
+  for (size_t i = 0; i < vocabulary_.size(); ++i) {
+    std::string_view rest = vocabulary_.term(i);
+    uint32_t term = kNoTerm;
+    while (true) {
+      const size_t space = grams ? rest.find(' ') : std::string_view::npos;
+      const std::string_view word = rest.substr(0, space);
+      const uint32_t id = known.words.Insert(HashTerm(word));
+      set(terms.words, id, kNoTerm);
+      if (term == kNoTerm) {
+        term = id;
+      } else {
+        term = known.grams.Insert(term, id);
+        set(terms.grams, term, kNoTerm);
+        term |= kGramBit;
+      }
+      if (space == std::string_view::npos) break;
+      rest.remove_prefix(space + 1);
+    }
+    const auto number = static_cast<uint32_t>(i);
+    if ((term & kGramBit) == 0) {
+      set(terms.words, term, number);
+    } else {
+      set(terms.grams, term & ~kGramBit, number);
+    }
+  }
+}
+
+Vectorizer Vectorizer::Fit(DocumentReader& reader, VectorizerOptions options,
+                           ThreadPool& pool, CountOptions count,
+                           const OpenWriter& open) {
+  Vectorizer result(std::move(options));
+  if (result.options_.hashing) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = "--hash",
+                 .what = "hashed terms need no fit",
+                 .hint = "malmoi vectorize transform"});
+  }
+  count.keep_rows = open != nullptr;
+  CorpusCounts counts = CountCorpus(reader, *result.analyzer_, pool, count);
+  result.documents_ = counts.documents;
+  MergedVocabulary merged =
+      MergeVocabulary(counts.counters, result.options_.analyzer,
+                      result.options_.limits, counts.documents);
+  result.vocabulary_ = std::move(merged.vocabulary);
+  result.MakeIdf();
+  if (open == nullptr) return result;
+  const auto writer = open(result);
+  writer->Expect(counts.documents, counts.pairs);
+  const size_t group = static_cast<size_t>(pool.threads()) * 4;
+  std::vector<SparseRows> rows(group);
+  for (size_t first = 0; first < counts.rows.size(); first += group) {
+    for (SparseRows& each : rows) each.Clear();
+    const size_t tasks = std::min(group, counts.rows.size() - first);
+    pool.Run(static_cast<int>(tasks), [&](int task, int) {
+      const CountedBlock block =
+          counts.rows.Take(first + static_cast<size_t>(task));
+      result.AppendRows(block, merged.maps[static_cast<size_t>(block.thread)],
+                        rows[static_cast<size_t>(task)]);
+    });
+    for (size_t i = 0; i < tasks; ++i) writer->Write(rows[i]);
+    if (count.progress && !count.progress(reader.done_bytes(), 0)) {
+      throw Error(ErrorCode::kCancelled,
+                  {.where = reader.where(), .what = "stopped"});
+    }
+  }
+  writer->Finish();
+  return result;
+}
+
+void Vectorizer::AppendRows(const CountedBlock& block, const TermMaps& maps,
+                            SparseRows& rows) const {
+  rows.columns.reserve(rows.columns.size() + block.counts.size());
+  rows.values.reserve(rows.values.size() + block.counts.size());
+  std::vector<uint64_t> row;
+  size_t at = 0;
+  for (uint32_t size : block.sizes) {
+    row.clear();
+    for (uint32_t i = 0; i < size; ++i, ++at) {
+      const uint32_t column = maps[block.counts[at].term];
+      if (column != kNoTerm) {
+        row.push_back(Packed(column, block.counts[at].count));
+      }
+    }
+    SortRow(row);
+    const size_t begin = rows.columns.size();
+    for (uint64_t each : row) {
+      rows.columns.push_back(static_cast<uint32_t>(each >> 32));
+      rows.values.push_back(
+          options_.weights.binary ? 1 : static_cast<uint32_t>(each));
+    }
+    rows.sizes.push_back(static_cast<uint32_t>(row.size()));
+    Weigh(&rows.values[begin], &rows.columns[begin], row.size());
+  }
+}
+
+void Vectorizer::AppendHashed(std::string_view text, TokenBuffer& buffer,
+                              std::vector<uint64_t>& scratch,
+                              SparseRows& rows) const {
+  const auto features = static_cast<uint32_t>(options_.hashing->features);
+  scratch.clear();
+  analyzer_->ForTerms(text, buffer, [&](std::string_view term) {
+    // |h| mod features; of -2^31 too, which has no absolute value in 32 bits.
+    const auto hash = static_cast<int32_t>(Murmur3(term));
+    const auto size = static_cast<uint64_t>(std::abs(int64_t{hash}));
+    const bool negative = hash < 0 && options_.hashing->alternate_sign;
+    scratch.push_back(
+        Packed(static_cast<uint32_t>(size % features), negative ? 1u : 0u));
+  });
+  std::sort(scratch.begin(), scratch.end());
+  const size_t begin = rows.columns.size();
+  for (size_t i = 0; i < scratch.size();) {
+    const auto column = static_cast<uint32_t>(scratch[i] >> 32);
+    double sum = 0;
+    for (; i < scratch.size() && scratch[i] >> 32 == column; ++i) {
+      sum += (scratch[i] & 1) != 0 ? -1 : 1;
+    }
+    rows.columns.push_back(column);
+    rows.values.push_back(options_.weights.binary ? 1 : sum);
+  }
+  const size_t size = rows.columns.size() - begin;
+  rows.sizes.push_back(static_cast<uint32_t>(size));
+  Weigh(&rows.values[begin], &rows.columns[begin], size);
+}
+
+void Vectorizer::Weigh(double* values, const uint32_t* columns,
+                       size_t size) const {
+  const WeightOptions& weights = options_.weights;
+  if (weights.tfidf) {
+    for (size_t i = 0; i < size; ++i) {
+      if (weights.sublinear) values[i] = std::log(values[i]) + 1;
+      values[i] *= idf_[columns[i]];
+    }
+  }
+  if (weights.norm == RowNorm::kNone) return;
+  double sum = 0;
+  for (size_t i = 0; i < size; ++i) {
+    sum += weights.norm == RowNorm::kL1 ? std::abs(values[i])
+                                        : values[i] * values[i];
+  }
+  if (weights.norm == RowNorm::kL2) sum = std::sqrt(sum);
+  if (sum == 0) return;
+  for (size_t i = 0; i < size; ++i) values[i] /= sum;
+}
+
+void Vectorizer::Transform(DocumentReader& reader, ThreadPool& pool,
+                           const UseRows& use,
+                           const CountProgress& progress) const {
+  struct Worker {
+    std::string scratch;
+    TokenBuffer buffer;
+    std::vector<uint64_t> row;
+  };
+  std::vector<Worker> workers(static_cast<size_t>(pool.threads()));
+  FeatureMap known;
+  TermMaps known_terms;
+  std::vector<TermCounter> counters;
+  if (!options_.hashing) {
+    MakeMap(known, known_terms);
+    for (int i = 0; i < pool.threads(); ++i) {
+      counters.emplace_back(*analyzer_, known);
+    }
+  }
+  DocumentBatch batch;
+  int64_t documents = 0;
+  while (reader.Next(batch)) {
+    const std::vector<BatchTask> tasks = TasksOf(batch);
+    std::vector<SparseRows> rows(tasks.size());
+    pool.Run(static_cast<int>(tasks.size()), [&](int task, int thread) {
+      const auto self = static_cast<size_t>(thread);
+      const auto [begin, end] = tasks[static_cast<size_t>(task)];
+      SparseRows& own = rows[static_cast<size_t>(task)];
+      CountedBlock block;
+      for (size_t i = begin; i < end; ++i) {
+        const std::string_view text =
+            reader.Text(batch.records[i], batch.first + static_cast<int64_t>(i),
+                        workers[self].scratch);
+        if (options_.hashing) {
+          AppendHashed(text, workers[self].buffer, workers[self].row, own);
+        } else {
+          counters[self].Add(text, &block);
+        }
+      }
+      if (!options_.hashing) AppendRows(block, known_terms, own);
+    });
+    documents += static_cast<int64_t>(batch.records.size());
+    for (const SparseRows& each : rows) use(each);
+    if (progress && !progress(reader.done_bytes(), reader.total_bytes())) {
+      throw Error(ErrorCode::kCancelled,
+                  {.where = reader.where(), .what = "stopped"});
+    }
+  }
+  if (documents == 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = reader.where(),
+                 .what = "an empty corpus",
+                 .expected = "at least one document"});
+  }
+}
+
+std::vector<size_t> TopOfRow(std::span<const double> values, size_t count) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto end = order.begin() +
+                   static_cast<std::ptrdiff_t>(std::min(count, order.size()));
+  std::partial_sort(order.begin(), end, order.end(), [&](size_t a, size_t b) {
+    return values[a] != values[b] ? values[a] > values[b] : a < b;
+  });
+  order.erase(end, order.end());
+  return order;
+}
+
+}  // namespace malmoi::represent
