@@ -74,6 +74,7 @@ int ChatVerb(const Invocation& call);
 int TokenizeVerb(const Invocation& call);
 int EmbedVerb(const Invocation& call);
 int SimilarVerb(const Invocation& call);
+int Word2VecVerb(const Invocation& call);
 int ClassifyVerb(const Invocation& call);
 int TagVerb(const Invocation& call);
 int FillVerb(const Invocation& call);
