@@ -114,7 +114,7 @@ TEST(VectorFiles, BadInputIsNamed) {
   expect("a 1 2\na 3 4\n", "test:2: a word comes twice");
   expect("a 1 2\nb nan 4\n", "test:2: a value that is not a finite number");
   expect("a 1 2\nb 1e99 4\n", "test:2: a value that is not a finite number");
-  expect("a 1 2\nb x 4\n", "test:2: another number of values");
+  expect("a 1 2\nb x 4\n", "test:2: a value that is not a number");
   expect("a 1 2\nb 4 x\n", "test:2: a value that is not a number");
   expect("3 2\na 1 2\nb 3 4\n", "fewer vectors than the header says");
   expect("1 2\na 1 2\nb 3 4\n", "test:3: more vectors than the header says");
@@ -259,8 +259,13 @@ TEST(FastText, PredictionsAreFastTexts) {
     ASSERT_EQ(expected.size(), asked.size());
     for (size_t i = 0; i < asked.size(); ++i) {
       const auto own = model->Predict(asked[i], 4);
-      ASSERT_EQ(own.size(), expected[i].size()) << file << " " << asked[i];
+      ASSERT_GE(own.size(), expected[i].size()) << file << " " << asked[i];
       for (size_t k = 0; k < own.size(); ++k) {
+        // Of a tree fastText leaves out labels below 1e-5.
+        if (k >= expected[i].size()) {
+          EXPECT_LT(own[k].score, 1.1e-5) << file << " " << asked[i];
+          continue;
+        }
         // fastText adds 1e-5 to probabilities before it takes logarithms.
         EXPECT_NEAR(own[k].score, expected[i][k][1].get<double>(), 2e-5);
         if (k > 0 && own[k].score > own[k - 1].score - 1e-4) continue;  // a tie
