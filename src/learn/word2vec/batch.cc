@@ -33,6 +33,39 @@ void SortByOwner(std::vector<Entry>& entries, std::vector<Entry>& sorted,
 
 }  // namespace
 
+void MakeFactors(Model& model, std::span<const double> shares,
+                 std::span<const double> negative_shares) {
+  const double most = model.negatives > 0 ? kMostHits : kMostHitsOfTree;
+  const auto factors = [most](const std::vector<double>& hits) {
+    std::vector<float> out;
+    bool damped = false;
+    for (double share : hits) {
+      const double own = share * kSegmentCenters * kBatchSegments;
+      out.push_back(own > most ? static_cast<float>(most / own) : 1);
+      damped |= own > most;
+    }
+    if (!damped) out.clear();
+    return out;
+  };
+  std::vector<double> input(static_cast<size_t>(model.input.rows())),
+      output(static_cast<size_t>(model.output.rows()));
+  for (size_t w = 0; w < shares.size(); ++w) {
+    const auto word = static_cast<int32_t>(w);
+    for (int64_t r = 0; r < model.RowCount(word); ++r) {
+      input[static_cast<size_t>(model.RowOf(word, r))] += shares[w];
+    }
+    if (model.negatives > 0) {
+      output[w] += shares[w] + model.negatives * negative_shares[w];
+      continue;
+    }
+    for (const auto& step : model.tree.path(word)) {
+      output[static_cast<size_t>(step.node)] += shares[w];
+    }
+  }
+  model.input_factors = factors(input);
+  model.output_factors = factors(output);
+}
+
 void Segment::Prepare(const Model& model) {
   const int64_t columns = model.input.columns();
   const int64_t positions = kSegmentCenters + 2 * model.window;
@@ -266,10 +299,21 @@ void Segment::Apply(Model& model, int owner) const {
     if (i + 2 < last) Prefetch(model.output.row(target_of(i + 2)), stride);
     const Entry& entry = outputs_[static_cast<size_t>(i)];
     const Center& center = centers_[static_cast<size_t>(entry.center)];
-    kernels_->add_weighted(x_.data() + center.first_x,
-                           gradients_.data() + center.gradients + entry.target,
-                           center.targets, center.inputs, stride,
-                           model.output.row(target_of(i)));
+    const float* weights = gradients_.data() + center.gradients + entry.target;
+    const int32_t row = target_of(i);
+    if (model.output_factors.empty()) {
+      kernels_->add_weighted(x_.data() + center.first_x, weights,
+                             center.targets, center.inputs, stride,
+                             model.output.row(row));
+      continue;
+    }
+    float damped[2 * kMostWindow];
+    for (int32_t k = 0; k < center.inputs; ++k) {
+      damped[k] = weights[k * center.targets] *
+                  model.output_factors[static_cast<size_t>(row)];
+    }
+    kernels_->add_weighted(x_.data() + center.first_x, damped, 1, center.inputs,
+                           stride, model.output.row(row));
   }
   const int32_t end = input_begins_[owner + 1];
   for (int32_t i = input_begins_[owner]; i < end; ++i) {
@@ -279,7 +323,11 @@ void Segment::Apply(Model& model, int owner) const {
     }
     const Entry& entry = inputs_[static_cast<size_t>(i)];
     const float* change = x_change_.row(entry.center);
-    kernels_->add_weighted(&change, &kOne, 1, 1, stride,
+    const float* factor =
+        model.input_factors.empty()
+            ? &kOne
+            : &model.input_factors[static_cast<size_t>(entry.target)];
+    kernels_->add_weighted(&change, factor, 1, 1, stride,
                            model.input.row(entry.target));
   }
 }

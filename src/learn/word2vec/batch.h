@@ -34,6 +34,11 @@ struct Model {
   std::vector<int64_t> row_begins;
   std::vector<int32_t> rows;
 
+  // Factors of changes, by row; empty: all 1. A row that is expected to be hit
+  // more than kMostHits times in a batch is damped to as many, because all hits
+  // see the same weights: the top of a tree, words of a tiny vocabulary.
+  std::vector<float> input_factors, output_factors;
+
   int64_t RowCount(int32_t word) const {
     if (row_begins.empty()) return 1;
     const size_t i = static_cast<size_t>(word);
@@ -46,9 +51,17 @@ struct Model {
   }
 };
 
+inline constexpr int kMostWindow = 100;
 inline constexpr int kOwners = 16;          // of rows, by their number
 inline constexpr int kSegmentCenters = 32;  // centers of a segment
 inline constexpr int kBatchSegments = 8;
+// Of a row by centers of a batch; fewer in a tree, where most choices are open
+// and gradients large.
+inline constexpr double kMostHits = 24, kMostHitsOfTree = 6;
+
+// Fills the factors. `shares`: of each word among the centers; sum to 1.
+void MakeFactors(Model& model, std::span<const double> shares,
+                 std::span<const double> negative_shares);
 
 // The memory of one segment, used again and again.
 class Segment {

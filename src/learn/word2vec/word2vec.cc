@@ -37,7 +37,7 @@ void Require(bool right, const char* where, const char* expected,
 void CheckOptions(const Word2VecOptions& o) {
   Require(o.dimensions >= 1 && o.dimensions <= 10000, "dimensions",
           "1 to 10000", std::to_string(o.dimensions));
-  Require(o.window >= 1 && o.window <= 100, "window", "1 to 100",
+  Require(o.window >= 1 && o.window <= kMostWindow, "window", "1 to 100",
           std::to_string(o.window));
   Require(o.hierarchical || (o.negatives >= 1 && o.negatives <= 100),
           "negatives", "1 to 100", std::to_string(o.negatives));
@@ -69,6 +69,7 @@ class Training {
     first_rate_ = options.rate > 0 ? options.rate : options.cbow ? 0.05 : 0.025;
     MakeModel();
     MakeKeep();
+    MakeShares();
     segments_.resize(kBatchSegments);
     for (Segment& segment : segments_) segment.Prepare(model_);
     pieces_.resize(kPiecesAtOnce);
@@ -158,6 +159,23 @@ class Training {
       keep_.push_back(
           static_cast<uint32_t>(std::min(keep * 0x1.0p32, 4294967295.0)));
     }
+  }
+
+  // How often a word is a center, and a negative.
+  void MakeShares() {
+    std::vector<double> shares, negative;
+    double sum = 0, negative_sum = 0;
+    for (int64_t i = 0; i < lexicon_.size(); ++i) {
+      const size_t at = static_cast<size_t>(i);
+      const auto count = static_cast<double>(lexicon_.counts()[at]);
+      shares.push_back(count * keep_[at]);
+      negative.push_back(std::pow(count, 0.75));
+      sum += shares.back();
+      negative_sum += negative.back();
+    }
+    for (double& share : shares) share /= sum;
+    for (double& share : negative) share /= negative_sum;
+    MakeFactors(model_, shares, negative);
   }
 
   void ReadPiece(int64_t index, Piece& piece, Lexicon::Scratch& scratch) {

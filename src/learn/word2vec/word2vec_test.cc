@@ -40,42 +40,31 @@ class Folder {
   fs::path path_;
 };
 
-// Royal and common men and women: who is a man, and who rules, is told by the
-// words around them.
+// Men and women of several ranks: who is a man, and of which rank, is told by
+// the words around them.
 std::string RoyalCorpus(int sentences) {
-  struct Person {
-    const char* name;
-    bool male, royal;
-  };
-  const Person people[] = {{"king", true, true},   {"queen", false, true},
-                           {"man", true, false},   {"woman", false, false},
-                           {"prince", true, true}, {"princess", false, true},
-                           {"boy", true, false},   {"girl", false, false},
-                           {"duke", true, true},   {"duchess", false, true},
-                           {"uncle", true, false}, {"aunt", false, false}};
-  const char* male[] = {"he", "his", "him", "beard", "sir", "mister"};
-  const char* female[] = {"she", "her", "hers", "gown", "madam", "miss"};
-  const char* royal[] = {"crown", "throne",  "palace",
-                         "rules", "kingdom", "royal"};
-  const char* common[] = {"field",   "street", "works",
-                          "village", "plough", "market"};
+  const char* names[6][2] = {{"king", "queen"},      {"man", "woman"},
+                             {"uncle", "aunt"},      {"actor", "actress"},
+                             {"waiter", "waitress"}, {"monk", "nun"}};
+  const char* kinds[2][4] = {{"he", "his", "beard", "sir"},
+                             {"she", "her", "gown", "madam"}};
+  const char* ranks[6][4] = {{"crown", "throne", "palace", "rules"},
+                             {"street", "works", "village", "market"},
+                             {"family", "nephew", "visit", "home"},
+                             {"stage", "film", "play", "role"},
+                             {"dinner", "table", "serves", "menu"},
+                             {"prays", "abbey", "vow", "choir"}};
   const char* filler[] = {"the", "and", "then", "was", "there"};
   Random random(5);
   std::string text;
   for (int i = 0; i < sentences; ++i) {
-    const Person& p = people[random.Below(12)];
-    const auto** kind = p.male ? male : female;
-    const auto** rank = p.royal ? royal : common;
-    const auto word = [&](const char** from, uint32_t count) {
-      text += std::string(from[random.Below(count)]) + " ";
-    };
-    word(filler, 5);
-    word(kind, 6);
-    word(rank, 6);
-    text += std::string(p.name) + " ";
-    word(kind, 6);
-    word(rank, 6);
-    word(filler, 5);
+    const uint32_t rank = random.Below(6), kind = random.Below(2);
+    for (int k = 0; k < 2; ++k) {
+      text += std::string(filler[random.Below(5)]) + " " +
+              kinds[kind][random.Below(4)] + " " +
+              ranks[rank][random.Below(4)] + " ";
+      if (k == 0) text += std::string(names[rank][kind]) + " ";
+    }
     text += "\n";
   }
   return text;

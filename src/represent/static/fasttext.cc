@@ -444,11 +444,11 @@ std::vector<double> FastTextModel::Probabilities(
     std::span<const float> hidden) const {
   const size_t count = labels_.size();
   std::vector<double> scores(count);
-  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
   if (args_.loss == FastTextLoss::kHierarchical) {
     std::vector<double> right(static_cast<size_t>(output_.rows));
     for (int64_t i = 0; i < output_.rows; ++i) {
-      right[static_cast<size_t>(i)] = sigmoid(output_.DotRow(i, hidden));
+      right[static_cast<size_t>(i)] =
+          1 / (1 + std::exp(-double{output_.DotRow(i, hidden)}));
     }
     for (size_t i = 0; i < count; ++i) {
       scores[i] = 1;
@@ -463,7 +463,13 @@ std::vector<double> FastTextModel::Probabilities(
     scores[i] = output_.DotRow(static_cast<int64_t>(i), hidden);
   }
   if (args_.loss != FastTextLoss::kSoftmax) {
-    for (double& score : scores) score = sigmoid(score);
+    // In steps of 1/32 as fastText's table has it, so that scores are the same.
+    const auto sigmoid = [](float x) {
+      if (x < -8 || x > 8) return x < 0 ? 0.0 : 1.0;
+      const double step = std::floor((x + 8) * 512 / 8 / 2) / 32 - 8;
+      return 1 / (1 + std::exp(-step));
+    };
+    for (double& score : scores) score = sigmoid(static_cast<float>(score));
     return scores;
   }
   const double largest = *std::max_element(scores.begin(), scores.end());
