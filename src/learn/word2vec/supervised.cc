@@ -132,10 +132,10 @@ class Supervised {
       }
       result_.losses.push_back(loss / static_cast<double>(examples_.size()));
     }
-    result_.seconds = Since(start);
     result_.words_per_s =
-        static_cast<double>(done) / std::max(1e-9, result_.seconds);
+        static_cast<double>(done) / std::max(1e-9, Since(start));
     Finish();
+    result_.seconds = Since(begun_);
     return std::move(result_);
   }
 
@@ -351,6 +351,7 @@ class Supervised {
     result_.output = output_.Dense();
   }
 
+  const Clock::time_point begun_ = Clock::now();
   const SupervisedOptions& options_;
   const kernels::WordKernelTable& kernels_;
   SupervisedResult result_;

@@ -41,7 +41,8 @@ struct SupervisedResult {
   int64_t tokens = 0, examples = 0;
   std::vector<float> input, output;
   std::vector<double> losses;  // mean of each epoch, nats a line
-  double seconds = 0, words_per_s = 0;
+  double seconds = 0;          // of all, counting and first values too
+  double words_per_s = 0;      // of learning alone
 };
 
 // Throws kInvalidArgument for a text without labels or words, with fewer than
