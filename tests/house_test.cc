@@ -35,13 +35,13 @@ const Edges& Drawn() {
       {"generate", {"models", "interfaces", "text"}},
       {"net", {"base"}},
       {"hub", {"net", "archive"}},
-      {"cli", {"generate", "hub", "represent", "apps"}},
+      {"cli", {"generate", "hub", "represent", "learn", "apps"}},
       {"api", {"generate", "hub"}},
       {"represent", {"models", "text"}},
       // Generate and learn too, once something needs them.
       {"apps", {"interfaces", "represent"}},
-      // Drawn in the design, still empty.
       {"learn", {"represent"}},
+      // Drawn in the design, still empty.
       {"providers", {"interfaces", "net"}},
       {"server", {"apps", "generate", "hub", "providers"}},
   };

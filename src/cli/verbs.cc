@@ -1,6 +1,7 @@
 #include "cli/verbs.h"
 
 #include "cli/counting_options.h"
+#include "cli/word2vec_options.h"
 
 namespace malmoi::cli {
 
@@ -324,6 +325,21 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi bm25 search passages.bm25 \"lift of a wing\" --top 5\n"
      "malmoi bm25 search passages.bm25 --json < queries.txt",
      Bm25Verb},
+    {"word2vec", "ACTION FILE [WORD...]", 2, -1,
+     "Train, ask and judge word vectors; classify texts with them",
+     "낱말 벡터를 훈련하고 묻고 평가하며, 글을 분류합니다", kWord2Vec,
+     kWord2VecTrain,
+     "malmoi word2vec train corpus.txt -o vectors.txt\n"
+     "malmoi word2vec train corpus.txt -o vectors.txt --resume\n"
+     "malmoi word2vec train corpus.txt -o model.bin --subwords 3-6\n"
+     "malmoi word2vec neighbors vectors.txt king queen\n"
+     "malmoi word2vec analogy vectors.txt man king woman\n"
+     "malmoi word2vec similar vectors.txt king queen apple\n"
+     "malmoi word2vec eval vectors.txt questions-words.txt wordsim353.tsv\n"
+     "malmoi word2vec convert model.bin -o vectors.npy --format npy\n"
+     "malmoi word2vec classify-train labelled.txt -o model.bin --epochs 25\n"
+     "cat lines.txt | malmoi word2vec classify model.bin --json",
+     Word2VecVerb},
     {"classify",
      "[TEXT...]",
      0,
