@@ -130,8 +130,8 @@ int WriteRows(const Invocation& call, const Vectorizer& vectorizer,
         if (writer != nullptr) return writer->Write(rows);
         size_t at = 0;
         for (uint32_t size : rows.sizes) {
-          Print(represent::RowJson(&rows.columns[at], &rows.values[at], size,
-                                   matrix) +
+          Print(represent::RowJson(rows.columns.data() + at,
+                                   rows.values.data() + at, size, matrix) +
                 "\n");
           at += size;
         }
@@ -207,7 +207,7 @@ int Top(const Invocation& call) {
   vectorizer.Transform(*reader, pool, [&](const SparseRows& rows) {
     size_t at = 0;
     for (uint32_t size : rows.sizes) {
-      const std::span values(&rows.values[at], size);
+      const std::span<const double> values(rows.values.data() + at, size);
       Json terms = Json::array();
       std::string line;
       for (size_t i : represent::TopOfRow(values, static_cast<size_t>(top))) {

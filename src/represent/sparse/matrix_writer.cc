@@ -86,8 +86,8 @@ class JsonLines : public MatrixWriter {
   void Write(const SparseRows& rows) override {
     size_t at = 0;
     for (uint32_t size : rows.sizes) {
-      file_.buffer() +=
-          RowJson(&rows.columns[at], &rows.values[at], size, options_);
+      file_.buffer() += RowJson(rows.columns.data() + at,
+                                rows.values.data() + at, size, options_);
       file_.buffer() += '\n';
       at += size;
       file_.Flush(kFlush);

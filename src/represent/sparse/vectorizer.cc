@@ -168,7 +168,7 @@ void Vectorizer::AppendRows(const CountedBlock& block, const TermMaps& maps,
           options_.weights.binary ? 1 : static_cast<uint32_t>(each));
     }
     rows.sizes.push_back(static_cast<uint32_t>(row.size()));
-    Weigh(&rows.values[begin], &rows.columns[begin], row.size());
+    Weigh(rows.values.data() + begin, rows.columns.data() + begin, row.size());
   }
 }
 
@@ -198,7 +198,7 @@ void Vectorizer::AppendHashed(std::string_view text, TokenBuffer& buffer,
   }
   const size_t size = rows.columns.size() - begin;
   rows.sizes.push_back(static_cast<uint32_t>(size));
-  Weigh(&rows.values[begin], &rows.columns[begin], size);
+  Weigh(rows.values.data() + begin, rows.columns.data() + begin, size);
 }
 
 void Vectorizer::Weigh(double* values, const uint32_t* columns,
