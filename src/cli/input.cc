@@ -83,6 +83,19 @@ std::optional<std::string> ReadLine() {
   return line;
 }
 
+bool LineWaits() {
+  if (StandardInput().bytes().find('\n') != std::string::npos) return true;
+  pollfd file = {STDIN_FILENO, POLLIN, 0};
+  return poll(&file, 1, 0) > 0;
+}
+
+void ReadFromFile(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) ThrowErrno(path, "cannot open file", errno);
+  dup2(file, STDIN_FILENO);
+  close(file);
+}
+
 std::string ReadRest() {
   Input& input = StandardInput();
   while (input.Fill()) {

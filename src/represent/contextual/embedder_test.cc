@@ -208,7 +208,8 @@ TEST_F(SmallEmbedder, TooLongIsAnErrorOrCut) {
       EXPECT_NE(message.find(part), std::string::npos) << message;
     }
   }
-  const Embeddings cut = embedder->Embed(texts, {.truncate = true});
+  const Embeddings cut =
+      embedder->Embed(texts, {.longer = LongTexts::kTruncate});
   EXPECT_EQ(cut.tokens, (std::vector<int64_t>{3, 50}));
   EXPECT_EQ(cut.truncated, (std::vector<bool>{false, true}));
   // What is cut still ends with [SEP].
