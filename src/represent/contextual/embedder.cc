@@ -111,7 +111,7 @@ class ModelEmbedder : public Embedder {
     std::vector<float> vectors(windows.size() *
                                static_cast<size_t>(dimensions_));
     ForBatches(windows, [&](std::span<const size_t> batch, Exec& exec,
-                            const std::vector<float>& rows) {
+                            std::span<const float> rows) {
       PoolBatch(windows, batch, skip, exec, rows, vectors);
     });
     result.values = Joined(windows, vectors, texts.size());
@@ -147,7 +147,7 @@ class ModelEmbedder : public Embedder {
     }
     std::vector<TokenEmbeddings> result(texts.size());
     ForBatches(windows, [&](std::span<const size_t> batch, Exec&,
-                            const std::vector<float>& rows) {
+                            std::span<const float> rows) {
       auto at = rows.begin();
       for (const size_t w : batch) {
         TokenEmbeddings& text = result[windows[w].text];
@@ -306,25 +306,28 @@ class ModelEmbedder : public Embedder {
       for (size_t i = at; i < end; ++i) ids.push_back(windows[order[i]].ids);
       Exec exec{pool_, arena_, {}, nullptr};
       const std::span<const float> found = rows_->Rows(exec, ids);
-      const std::vector<float> behind =
-          ApplySteps(exec, modules_.token_steps, {found.begin(), found.end()},
-                     static_cast<int64_t>(rows));
-      use(std::span(order).subspan(at, end - at), exec, behind);
+      std::vector<float> changed;
+      if (!modules_.token_steps.empty()) {
+        changed =
+            ApplySteps(exec, modules_.token_steps, {found.begin(), found.end()},
+                       static_cast<int64_t>(rows));
+      }
+      use(std::span(order).subspan(at, end - at), exec,
+          changed.empty() ? found : std::span<const float>(changed));
       at = end;
     }
   }
 
   void PoolBatch(const std::vector<Window>& windows,
                  std::span<const size_t> batch, int64_t skip, Exec& exec,
-                 const std::vector<float>& rows, std::vector<float>& vectors) {
+                 std::span<const float> rows, std::vector<float>& vectors) {
     const auto pooled_width = static_cast<size_t>(pooled_width_);
     std::vector<float> pooled(batch.size() * pooled_width);
     size_t row = 0;
     for (size_t i = 0; i < batch.size(); ++i) {
       const size_t count =
           windows[batch[i]].ids.size() * static_cast<size_t>(token_width_);
-      PoolRows(modules_.pooling, std::span(rows).subspan(row, count),
-               token_width_, skip,
+      PoolRows(modules_.pooling, rows.subspan(row, count), token_width_, skip,
                std::span(pooled).subspan(i * pooled_width, pooled_width));
       row += count;
     }

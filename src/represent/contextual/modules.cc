@@ -295,7 +295,13 @@ void ReadModule(const fs::path& folder, const Json& module, ThreadPool& pool,
   } else if (kind == "LayerNorm") {
     modules.steps.push_back(ReadLayerNorm(part));
   } else if (kind == "Normalize") {
-    modules.steps.emplace_back();
+    const Json config = ReadJsonIfThere(part / "config.json");
+    const std::string reads =
+        config.is_object()
+            ? Text(config, "module_input_name", "sentence_embedding")
+            : "sentence_embedding";
+    const bool tokens = reads == "token_embeddings" || !pools;
+    (tokens ? modules.token_steps : modules.steps).emplace_back();
   } else {
     Refuse(folder / "modules.json", "unknown module", type,
            "Transformer, Pooling, Dense, LayerNorm, Normalize or Dropout");
