@@ -50,7 +50,7 @@ BASES = {
         num_key_value_heads=2, head_dim=12, intermediate_size=48,
         max_position_embeddings=128, num_hidden_layers=2, sliding_window=14,
         layer_types=["sliding_attention", "full_attention"],
-        query_pre_attn_scalar=20, use_bidirectional_attention=True,
+        query_pre_attn_scalar=12, use_bidirectional_attention=True,
         bos_token_id=BOS, eos_token_id=EOS, pad_token_id=EOS,
         rms_norm_eps=1e-3), "<s>:0 $A:0 </s>:0"),
 }

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "formats/safetensors.h"
+#include "models/encoder.h"
 
 namespace malmoi::represent {
 namespace {
