@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -92,6 +93,11 @@ bool LineWaits() {
 void ReadFromFile(const std::string& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) ThrowErrno(path, "cannot open file", errno);
+  struct stat about;
+  if (fstat(file, &about) == 0 && S_ISDIR(about.st_mode)) {
+    close(file);
+    ThrowErrno(path, "cannot read file", EISDIR);
+  }
   dup2(file, STDIN_FILENO);
   close(file);
 }

@@ -296,7 +296,7 @@ class ModelEmbedder : public Embedder {
       return windows[a].ids.size() > windows[b].ids.size();
     });
     for (size_t at = 0; at < order.size();) {
-      constexpr size_t kRows = 2048;  // bounds memory
+      constexpr size_t kRows = 512;  // bounds memory; caches hold more of them
       size_t end = at, rows = 0;
       while (end < order.size() &&
              (end == at || rows + windows[order[end]].ids.size() <= kRows)) {
