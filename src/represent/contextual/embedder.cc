@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <numeric>
 
 #include "base/error.h"
@@ -62,6 +63,7 @@ class ModelEmbedder : public Embedder {
  public:
   ModelEmbedder(const fs::path& path, const EmbedderOptions& options)
       : path_(path), pool_(options.threads), packed_(options.packed) {
+    for (int i = 0; i < pool_.threads(); ++i) arenas_.emplace_back();
     const fs::path transformer = TransformerFolder(path);
     models::Checkpoint checkpoint = models::Checkpoint::Open(transformer);
     checkpoint.Adapt(options.adapters);
@@ -287,7 +289,9 @@ class ModelEmbedder : public Embedder {
   }
 
   // Windows of like lengths together: they share their products. use(batch,
-  // exec, rows): rows [tokens of the batch][token_width_].
+  // exec, rows): rows [tokens of the batch][token_width_]. Where there are
+  // several batches for each thread, every thread computes its own: none waits
+  // for another within a forward, and use() is called from all of them.
   template <typename Use>
   void ForBatches(const std::vector<Window>& windows, const Use& use) {
     std::vector<size_t> order(windows.size());
@@ -295,27 +299,44 @@ class ModelEmbedder : public Embedder {
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
       return windows[a].ids.size() > windows[b].ids.size();
     });
+    constexpr size_t kRows = 512;  // bounds memory; caches hold more of them
+    std::vector<std::span<const size_t>> batches;
     for (size_t at = 0; at < order.size();) {
-      constexpr size_t kRows = 512;  // bounds memory; caches hold more of them
       size_t end = at, rows = 0;
       while (end < order.size() &&
              (end == at || rows + windows[order[end]].ids.size() <= kRows)) {
         rows += windows[order[end++]].ids.size();
       }
-      std::vector<std::span<const int32_t>> ids;
-      for (size_t i = at; i < end; ++i) ids.push_back(windows[order[i]].ids);
-      Exec exec{pool_, arena_, {}, nullptr};
-      const std::span<const float> found = rows_->Rows(exec, ids);
-      std::vector<float> changed;
-      if (!modules_.token_steps.empty()) {
-        changed =
-            ApplySteps(exec, modules_.token_steps, {found.begin(), found.end()},
-                       static_cast<int64_t>(rows));
-      }
-      use(std::span(order).subspan(at, end - at), exec,
-          changed.empty() ? found : std::span<const float>(changed));
+      batches.push_back(std::span(order).subspan(at, end - at));
       at = end;
     }
+    const auto run = [&](int batch, int thread) {
+      RunBatch(windows, batches[static_cast<size_t>(batch)],
+               arenas_[static_cast<size_t>(thread)], use);
+    };
+    const int count = static_cast<int>(batches.size());
+    const bool apart =
+        count >= 2 * pool_.threads() && windows[order[0]].ids.size() <= kRows;
+    if (apart) return pool_.Run(count, run);
+    for (int batch = 0; batch < count; ++batch) run(batch, 0);
+  }
+
+  template <typename Use>
+  void RunBatch(const std::vector<Window>& windows,
+                std::span<const size_t> batch, Arena& arena, const Use& use) {
+    std::vector<std::span<const int32_t>> ids;
+    size_t rows = 0;
+    for (const size_t w : batch) {
+      ids.push_back(windows[w].ids);
+      rows += windows[w].ids.size();
+    }
+    Exec exec{pool_, arena, {}, nullptr};
+    const std::span<const float> found = rows_->Rows(exec, ids);
+    if (modules_.token_steps.empty()) return use(batch, exec, found);
+    const std::vector<float> changed =
+        ApplySteps(exec, modules_.token_steps, {found.begin(), found.end()},
+                   static_cast<int64_t>(rows));
+    use(batch, exec, std::span<const float>(changed));
   }
 
   void PoolBatch(const std::vector<Window>& windows,
@@ -381,7 +402,7 @@ class ModelEmbedder : public Embedder {
   fs::path path_;
   ThreadPool pool_;
   models::PackedCache packed_;
-  Arena arena_;
+  std::deque<Arena> arenas_;  // one for each thread
   std::unique_ptr<TokenRows> rows_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   Modules modules_;

@@ -30,8 +30,9 @@ class TokenRows {
 
   // The last layer's rows behind its norm, f32 [tokens of all texts, width];
   // they live until the next call, or the next Reset of exec.arena. A text's
-  // rows do not depend on the others. Throws kLimit for a token outside the
-  // vocabulary.
+  // rows do not depend on the others. Threads may call it at once, each with an
+  // arena of its own, for texts of up to 2,048 tokens. Throws kLimit for a
+  // token outside the vocabulary.
   virtual std::span<const float> Rows(
       Exec& exec, std::span<const std::span<const int32_t>> texts) = 0;
 };
