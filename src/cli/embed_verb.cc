@@ -1,86 +1,290 @@
-// embed, similar: vectors of texts, and how near they are.
-#include <algorithm>
+// embed: vectors of texts, as text, JSON lines, base64 or .npy.
+#include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/error.h"
 #include "base/format.h"
-#include "cli/generation.h"
+#include "cli/embedding.h"
 #include "cli/terminal.h"
 #include "cli/texts.h"
+#include "formats/npy.h"
 #include "represent/contextual/embedder.h"
-#include "text/unicode/utf8.h"
+#include "represent/contextual/precision.h"
 
 namespace malmoi::cli {
 
 namespace {
 
-std::shared_ptr<represent::Embedder> LoadEmbedder(const Invocation& call) {
-  represent::EmbedderOptions options;
-  options.threads = ThreadsOption(call);
-  options.packed = PackedOption();
-  options.adapters = AdapterOption(call);
-  if (call.Flag("--int8")) options.precision = models::Precision::kInt8;
-  return represent::Embedder::Load(
-      LocateModel(call.Text("--model").value_or("minilm")), options);
+using represent::VectorPrecision;
+
+enum class Form { kText, kJsonl, kBase64, kNpy };
+
+Form FormOption(const Invocation& call) {
+  const std::string name =
+      call.Text("--output").value_or(call.json() ? "jsonl" : "text");
+  if (name == "text" && !call.json()) return Form::kText;
+  if (name == "jsonl") return Form::kJsonl;
+  if (name == "base64") return Form::kBase64;
+  if (name == "npy" && !call.json()) return Form::kNpy;
+  throw Error(ErrorCode::kUsage,
+              {.where = "--output",
+               .what = "unknown form of vectors",
+               .expected = call.json() ? "jsonl or base64, with --json"
+                                       : "text, jsonl, base64 or npy",
+               .got = name});
 }
 
-void PrintVector(const Invocation& call, const represent::Embeddings& result,
-                 size_t i) {
-  const auto row = result.row(i);
-  if (call.json()) {
-    Json object = {{"embedding", std::vector<float>(row.begin(), row.end())},
-                   {"tokens", result.tokens[i]}};
-    if (result.truncated[i]) object["truncated"] = true;
-    PrintJson(object);
-    return;
+std::string Base64(std::span<const std::byte> bytes) {
+  constexpr char kDigits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (size_t at = 0; at < bytes.size(); at += 3) {
+    uint32_t group = 0;
+    const size_t count = std::min<size_t>(3, bytes.size() - at);
+    for (size_t i = 0; i < 3; ++i) {
+      group = group << 8 |
+              (i < count ? std::to_integer<uint32_t>(bytes[at + i]) : 0);
+    }
+    for (size_t i = 0; i < 4; ++i) {
+      text += i <= count ? kDigits[group >> (18 - 6 * i) & 63] : '=';
+    }
   }
-  std::string line;
-  for (float value : row)
-    line += (line.empty() ? "" : " ") + Format("{}", value);
-  Print(line + "\n");
+  return text;
 }
 
-void NoteCuts(const represent::Embeddings& result, size_t first) {
-  for (size_t i = 0; i < result.truncated.size(); ++i) {
-    if (result.truncated[i]) NoteTruncated(first + i + 1, result.tokens[i]);
+// Vectors as the user wants them: fewer bits, and a form.
+class VectorWriter {
+ public:
+  explicit VectorWriter(const Invocation& call)
+      : json_(call.json()),
+        form_(FormOption(call)),
+        precision_(represent::FindVectorPrecision(
+            call.Text("--precision").value_or("float32"))),
+        save_(call.Text("--save")),
+        save_ranges_(call.Text("--save-ranges")) {
+    if ((form_ == Form::kNpy) != save_.has_value()) {
+      ThrowUsage("--save", "--output npy and --save FILE need each other");
+    }
+    const bool bytes = precision_ == VectorPrecision::kInt8 ||
+                       precision_ == VectorPrecision::kUint8;
+    const auto file = call.Text("--ranges");
+    if (bytes && !file) {
+      ThrowUsage("--precision", "a byte for each component needs their ranges",
+                 "--ranges FILE.npy",
+                 "--save-ranges FILE.npy over texts of the same kind");
+    }
+    if (file && !bytes) {
+      ThrowUsage("--ranges", "another option is needed",
+                 "--precision int8 or uint8");
+    }
+    if (file) read_ = represent::Ranges::Read(*file);
+  }
+
+  Form form() const { return form_; }
+  // Lines of vectors and nothing else.
+  bool bare() const {
+    return form_ == Form::kText || (form_ == Form::kBase64 && !json_);
+  }
+
+  // Once the dimensions are known.
+  void Begin(int64_t dimensions) {
+    quantizer_.emplace(precision_, dimensions, std::move(read_));
+    if (form_ == Form::kNpy) {
+      npy_ = std::make_unique<formats::NpyWriter>(*save_, quantizer_->dtype(),
+                                                  Shape{quantizer_->columns()});
+    }
+  }
+
+  // A vector, or those of a text's tokens one behind the other. `about` is
+  // what JSON says beside them.
+  void Write(std::span<const float> vectors, size_t dimensions, const char* key,
+             Json about) {
+    std::vector<std::byte> bytes;
+    for (size_t at = 0; at < vectors.size(); at += dimensions) {
+      const auto vector = vectors.subspan(at, dimensions);
+      if (save_ranges_) ranges_.Add(vector);
+      const auto own = quantizer_->Apply(vector);
+      bytes.insert(bytes.end(), own.begin(), own.end());
+    }
+    if (form_ == Form::kNpy) return npy_->Write(std::span(bytes));
+    const bool many = std::string_view(key) == "embeddings";
+    if (bare()) {
+      return PrintEach(bytes, [&](auto own) {
+        return form_ == Form::kText ? Plain(own) : Base64(own);
+      });
+    }
+    Json object = Json::object();
+    Json list = Json::array();
+    for (size_t at = 0; at < bytes.size(); at += quantizer_->bytes()) {
+      const auto own = std::span(bytes).subspan(at, quantizer_->bytes());
+      list.push_back(form_ == Form::kBase64 ? Json(Base64(own)) : Values(own));
+    }
+    object[key] = many ? list : list[0];
+    object.update(about);
+    Print(DumpJson(object) + "\n");
+  }
+
+  void Finish() {
+    if (npy_) npy_->Finish();
+    if (save_ranges_) ranges_.Write(*save_ranges_);
+  }
+
+ private:
+  template <typename Spell>
+  void PrintEach(std::span<const std::byte> bytes, const Spell& spell) {
+    for (size_t at = 0; at < bytes.size(); at += quantizer_->bytes()) {
+      Print(spell(bytes.subspan(at, quantizer_->bytes())) + "\n");
+    }
+  }
+
+  // use(value) of each value.
+  template <typename Use>
+  void ForValues(std::span<const std::byte> bytes, const Use& use) const {
+    for (size_t at = 0; at < bytes.size();) {
+      if (quantizer_->dtype() == DType::kF32) {
+        float value;
+        std::memcpy(&value, bytes.data() + at, 4);
+        use(value);
+        at += 4;
+      } else {
+        const auto value = std::to_integer<uint8_t>(bytes[at++]);
+        const bool is_signed = quantizer_->dtype() == DType::kI8;
+        use(is_signed ? static_cast<int>(static_cast<int8_t>(value)) : value);
+      }
+    }
+  }
+  std::string Plain(std::span<const std::byte> bytes) const {
+    std::string line;
+    ForValues(bytes, [&](auto value) {
+      line += (line.empty() ? "" : " ") + Format("{}", value);
+    });
+    return line;
+  }
+  Json Values(std::span<const std::byte> bytes) const {
+    Json list = Json::array();
+    ForValues(bytes, [&](auto value) { list.push_back(value); });
+    return list;
+  }
+
+  bool json_;
+  Form form_;
+  VectorPrecision precision_;
+  std::optional<std::string> save_, save_ranges_;
+  represent::Ranges read_, ranges_;
+  std::optional<represent::VectorQuantizer> quantizer_;
+  std::unique_ptr<formats::NpyWriter> npy_;
+};
+
+// Where a person waits and does not see the vectors: how far it is.
+class Counter {
+ public:
+  void Add(size_t texts) {
+    done_ += texts;
+    if (!shown_) return;
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_)
+            .count();
+    const std::string line =
+        Format("\r{} {} ({:.0f}/s)\033[K", done_, Translate("texts"),
+               static_cast<double>(done_) / std::max(seconds, 1e-3));
+    std::fwrite(line.data(), 1, line.size(), stderr);
+    std::fflush(stderr);
+  }
+  ~Counter() {
+    if (shown_ && done_ > 0) std::fputc('\n', stderr);
+  }
+
+ private:
+  bool shown_ = IsTerminal(STDERR_FILENO) && !IsTerminal(STDOUT_FILENO);
+  size_t done_ = 0;
+  std::chrono::steady_clock::time_point start_ =
+      std::chrono::steady_clock::now();
+};
+
+void WriteTexts(represent::Embedder& embedder,
+                const std::vector<std::string>& texts,
+                const represent::EmbedOptions& options, VectorWriter& writer) {
+  const represent::Embeddings result = embedder.Embed(texts, options);
+  NoteLong(result, options.first);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    Json about = {{"tokens", result.tokens[i]}};
+    if (result.truncated[i]) about["truncated"] = true;
+    if (result.chunks[i] > 1) about["chunks"] = result.chunks[i];
+    writer.Write(result.row(i), static_cast<size_t>(result.dimensions),
+                 "embedding", std::move(about));
+  }
+}
+
+void WriteTokens(represent::Embedder& embedder,
+                 const std::vector<std::string>& texts,
+                 const represent::EmbedOptions& options, int64_t dimensions,
+                 VectorWriter& writer) {
+  const auto result = embedder.EmbedTokens(texts, options);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto& text = result[i];
+    Json spellings = Json::array();
+    for (const int32_t id : text.ids) {
+      spellings.push_back(embedder.tokenizer().TokenText(id));
+    }
+    Json about = {{"tokens", text.ids.size()},
+                  {"ids", text.ids},
+                  {"token_texts", std::move(spellings)}};
+    if (text.truncated) {
+      about["truncated"] = true;
+      NoteTruncated(options.first + i + 1,
+                    static_cast<int64_t>(text.ids.size()));
+    }
+    writer.Write(text.values, static_cast<size_t>(dimensions), "embeddings",
+                 std::move(about));
+    if (writer.bare()) Print("\n");  // an empty line behind each text
   }
 }
 
 }  // namespace
 
 int EmbedVerb(const Invocation& call) {
-  const auto embedder = LoadEmbedder(call);
-  represent::EmbedOptions options{.truncate = call.Flag("--truncate")};
-  ForTexts(call.positionals, [&](const std::vector<std::string>& texts,
-                                 size_t first) {
-    options.first = first;
-    const represent::Embeddings result = embedder->Embed(texts, options);
-    NoteCuts(result, first);
-    for (size_t i = 0; i < texts.size(); ++i) {
-      PrintVector(call, result, i);
-    }
-  });
-  return 0;
-}
-
-int SimilarVerb(const Invocation& call) {
-  const auto embedder = LoadEmbedder(call);
-  const auto result =
-      embedder->Embed(call.positionals, {.truncate = call.Flag("--truncate")});
-  NoteCuts(result, 0);
-  std::vector<std::pair<double, size_t>> scores;
-  for (size_t i = 1; i < call.positionals.size(); ++i) {
-    scores.emplace_back(represent::Cosine(result.row(0), result.row(i)), i);
+  VectorWriter writer(call);
+  represent::EmbedOptions options = ReadEmbedOptions(call);
+  const bool per_token = call.Flag("--per-token");
+  if (per_token && writer.form() == Form::kNpy) {
+    ThrowUsage("--per-token", "an .npy file has one vector for each text",
+               "--output jsonl, base64 or text");
   }
-  std::stable_sort(
-      scores.begin(), scores.end(),
-      [](const auto& a, const auto& b) { return a.first > b.first; });
-  for (const auto& [score, i] : scores) {
-    if (call.json()) {
-      PrintJson({{"score", score}, {"text", call.positionals[i]}});
-    } else {
-      Print(Format("{:.4f}  {}\n", score,
-                   text::ReplaceInvalidUtf8(call.positionals[i])));
+  if (const auto file = call.Text("--file")) {
+    if (!call.positionals.empty()) {
+      ThrowUsage("--file", "texts both as arguments and in a file");
     }
+    ReadFromFile(*file);
   }
+  const auto embedder = LoadEmbedder(call);
+  options.prompt = PromptOption(call, *embedder);
+  const int64_t all =
+      per_token ? embedder->token_dimensions() : embedder->dimensions();
+  const int64_t dimensions = options.dimensions > 0 ? options.dimensions : all;
+  writer.Begin(dimensions);
+  const InterruptGuard guard;
+  {
+    Counter counter;
+    ForTexts(call.positionals,
+             [&](const std::vector<std::string>& texts, size_t first) {
+               options.first = first;
+               if (per_token) {
+                 WriteTokens(*embedder, texts, options, dimensions, writer);
+               } else {
+                 WriteTexts(*embedder, texts, options, writer);
+               }
+               counter.Add(texts.size());
+             });
+  }
+  if (InterruptGuard::Interrupted()) return kInterrupted;
+  writer.Finish();
   return 0;
 }
 

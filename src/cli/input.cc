@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -81,6 +82,24 @@ std::optional<std::string> ReadLine() {
   std::string line = input.bytes().substr(0, end);
   input.bytes().erase(0, end + 1);
   return line;
+}
+
+bool LineWaits() {
+  if (StandardInput().bytes().find('\n') != std::string::npos) return true;
+  pollfd file = {STDIN_FILENO, POLLIN, 0};
+  return poll(&file, 1, 0) > 0;
+}
+
+void ReadFromFile(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) ThrowErrno(path, "cannot open file", errno);
+  struct stat about;
+  if (fstat(file, &about) == 0 && S_ISDIR(about.st_mode)) {
+    close(file);
+    ThrowErrno(path, "cannot read file", EISDIR);
+  }
+  dup2(file, STDIN_FILENO);
+  close(file);
 }
 
 std::string ReadRest() {

@@ -40,6 +40,11 @@ void Note(std::string_view text);
 // The next line of standard input without its newline; nullopt at the end
 // and after Ctrl-C. Throws kIo, as for a folder.
 std::optional<std::string> ReadLine();
+// Whether a line is there already, or the end, so that ReadLine() need not
+// wait.
+bool LineWaits();
+// From here on, standard input is this file. Throws kNotFound, kPermission.
+void ReadFromFile(const std::string& path);
 // All that is left of standard input. Throws kIo.
 std::string ReadRest();
 

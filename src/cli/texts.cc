@@ -22,25 +22,36 @@ std::string TextOf(const std::string& line) {
   return line;
 }
 
+void ForLines(const std::function<void(const std::vector<std::string>& lines,
+                                       size_t first)>& use) {
+  constexpr size_t kLines = 1024, kBytes = size_t{1} << 20;
+  std::vector<std::string> lines;
+  size_t done = 0, bytes = 0;
+  const auto flush = [&] {
+    if (lines.empty()) return;
+    use(lines, done);
+    Flush();
+    done += lines.size();
+    bytes = 0;
+    lines.clear();
+  };
+  while (auto line = ReadLine()) {
+    bytes += line->size();
+    lines.push_back(std::move(*line));
+    if (lines.size() == kLines || bytes >= kBytes || !LineWaits()) flush();
+  }
+  flush();
+}
+
 void ForTexts(const std::vector<std::string>& given,
               const std::function<void(const std::vector<std::string>& texts,
                                        size_t first)>& use) {
   if (!given.empty()) return use(given, 0);
-  constexpr size_t kBatch = 256;  // lines read before they are used
-  std::vector<std::string> texts;
-  size_t done = 0;
-  const auto flush = [&] {
-    if (texts.empty()) return;
-    use(texts, done);
-    Flush();
-    done += texts.size();
-    texts.clear();
-  };
-  while (auto line = ReadLine()) {
-    texts.push_back(TextOf(*line));
-    if (texts.size() == kBatch) flush();
-  }
-  flush();
+  ForLines([&](const std::vector<std::string>& lines, size_t first) {
+    std::vector<std::string> texts;
+    for (const std::string& line : lines) texts.push_back(TextOf(line));
+    use(texts, first);
+  });
 }
 
 void NoteTruncated(size_t number, int64_t tokens) {

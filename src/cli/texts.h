@@ -16,9 +16,14 @@ namespace malmoi::cli {
 std::string TextOf(const std::string& line);
 
 // use(texts, first): some at a time, the number of the first counted from 0.
-// `given`: those of the command line; where there are none, lines.
+// `given`: those of the command line; where there are none, lines, as many as
+// have come, up to a thousand, so that a slow pipe is answered at once.
 void ForTexts(const std::vector<std::string>& given,
               const std::function<void(const std::vector<std::string>& texts,
+                                       size_t first)>& use);
+
+// The same of lines as they are.
+void ForLines(const std::function<void(const std::vector<std::string>& lines,
                                        size_t first)>& use);
 
 // A note on standard error that a text was cut.

@@ -1,6 +1,7 @@
 #include "cli/verbs.h"
 
 #include "cli/counting_options.h"
+#include "cli/embed_options.h"
 #include "cli/word2vec_options.h"
 
 namespace malmoi::cli {
@@ -101,14 +102,6 @@ constexpr OptionSpec kTruncate = {
     "--truncate", "", "",
     "Cut texts that are longer than the model reads, and say so",
     "모델이 읽는 길이보다 긴 글을 자르고 그렇다고 알립니다"};
-constexpr OptionSpec kEmbed[] = {
-    {"--model", "-m", "MODEL", "An encoder (default: minilm)",
-     "인코더 모델 (기본값: minilm)"},
-    {"--int8", "", "", "Multiply in 8 bits: faster, vectors nearly the same",
-     "8비트로 곱합니다: 더 빠르고 벡터는 거의 같습니다"},
-    kAdapter,
-    kTruncate,
-};
 
 constexpr OptionSpec kHeadModel = {"--model", "-m", "MODEL",
                                    "A Hugging Face folder with such a head",
@@ -286,27 +279,25 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi tokenize --json \"one two\"\n"
      "cat lines.txt | malmoi tokenize --json",
      TokenizeVerb},
-    {"embed",
-     "[TEXT...]",
-     0,
-     -1,
-     "Turn each text into a vector",
-     "글마다 벡터 하나를 만듭니다",
-     kEmbed,
-     {},
+    {"embed", "[TEXT...]", 0, -1, "Turn each text into a vector",
+     "글마다 벡터 하나를 만듭니다", kEmbed, kEmbedder,
      "malmoi embed --json \"a text\" \"another one\"\n"
      "cat lines.txt | malmoi embed --json > vectors.jsonl\n"
-     "malmoi embed -m ./encoder-folder < lines.txt",
+     "malmoi embed --file texts.jsonl --output npy --save vectors.npy\n"
+     "malmoi embed -m Qwen/Qwen3-Embedding-0.6B --prompt query --dimensions "
+     "256 "
+     "\"what is a token?\"\n"
+     "malmoi embed --file book.txt --long chunk --precision ubinary "
+     "--output base64",
      EmbedVerb},
-    {"similar",
-     "TEXT TEXT...",
-     2,
-     -1,
-     "How near in meaning texts are to the first",
-     "첫 글과 뜻이 얼마나 가까운지 보여 줍니다",
-     kEmbed,
-     {},
-     "malmoi similar \"a cat sleeps\" \"a kitten naps\" \"stocks fell\"",
+    {"similar", "[TEXT...]", 0, -1,
+     "How near in meaning texts are: to the first, in a file, in pairs",
+     "글의 뜻이 얼마나 가까운지: 첫 글과, 파일 안에서, 짝끼리", kSimilar,
+     kEmbedder,
+     "malmoi similar \"a cat sleeps\" \"a kitten naps\" \"stocks fell\"\n"
+     "malmoi similar --in questions.txt --top 5 \"where is my card?\"\n"
+     "malmoi similar --pairs < pairs.tsv\n"
+     "malmoi similar --duplicates --threshold 0.95 --in questions.txt",
      SimilarVerb},
     {"vectorize", "fit|transform|fit-transform|top [MODEL] [FILE]", 1, 3,
      "Count the terms of texts: sparse vectors, TF-IDF",

@@ -61,16 +61,16 @@ class Prefetcher {
   size_t step_;
 };
 
-// scores[q][64] = Σ_d query[d][q]·keys[d][64], d ascending.
-template <int kQueries, typename T>
+// scores[q][j] = Σ_d query[d][q]·keys[d][j], d ascending, for kVectors vectors
+// of positions at once, until there are `positions`.
+template <int kQueries, int kVectors, typename T>
 HWY_NOINLINE void PageScores(const float* HWY_RESTRICT queries,
                              const T* HWY_RESTRICT keys, int64_t head_dim,
-                             Prefetcher ahead, float* HWY_RESTRICT scores) {
+                             int64_t positions, Prefetcher ahead,
+                             float* HWY_RESTRICT scores) {
   const DF df;
   constexpr int kLanes = kF32Lanes;
-  constexpr int kAll = static_cast<int>(kAttentionPage) / kLanes;
-  constexpr int kVectors = std::min(kAll, TileVectors(kQueries));
-  for (int first = 0; first < kAttentionPage; first += kVectors * kLanes) {
+  for (int first = 0; first < positions; first += kVectors * kLanes) {
     VF sums[kQueries][kVectors];
     HWY_UNROLL(8)
     for (int q = 0; q < kQueries; ++q) {
@@ -273,26 +273,27 @@ HWY_INLINE void Scale(float* values, float factor, int64_t count) {
   }
 }
 
-// Scores become weights; rescales what was summed when the largest grows.
+// Scores become weights; rescales what was summed when the largest grows. Of
+// the `positions` that some query sees, whole vectors.
 HWY_INLINE void PageSoftmax(float* scores, int64_t first, int64_t visible,
-                            int q, int64_t head_dim,
+                            int64_t positions, int q, int64_t head_dim,
                             const AttentionState& state) {
   const DF df;
   constexpr int kLanes = kF32Lanes;
   if (visible <= std::max<int64_t>(first, 0) || first >= kAttentionPage) {
-    std::fill(scores, scores + kAttentionPage, 0.0f);  // it sees nothing here
+    std::fill(scores, scores + positions, 0.0f);  // it sees nothing here
     return;
   }
   for (int64_t j = 0; j < first; ++j) scores[j] = kUnseen;
-  for (int64_t j = visible; j < kAttentionPage; ++j) scores[j] = kUnseen;
+  for (int64_t j = visible; j < positions; ++j) scores[j] = kUnseen;
   VF top = hn::Set(df, state.largest[q]);
-  for (int j = 0; j < kAttentionPage; j += kLanes) {
+  for (int64_t j = 0; j < positions; j += kLanes) {
     top = hn::Max(top, hn::LoadU(df, scores + j));
   }
   const float largest = hn::GetLane(hn::MaxOfLanes(df, top));
   const VF base = hn::Set(df, largest);
   VF total = hn::Zero(df);
-  for (int j = 0; j < kAttentionPage; j += kLanes) {
+  for (int64_t j = 0; j < positions; j += kLanes) {
     const VF weight = ExpOfNegative(hn::Sub(hn::LoadU(df, scores + j), base));
     hn::StoreU(weight, df, scores + j);
     total = hn::Add(total, weight);
@@ -368,18 +369,23 @@ class ChunkWorker {
     if (begin == end) return;
     begin = begin / kTileQueries * kTileQueries;
     const bool many = end - begin > kTileQueries;
-    Scores(page, begin, end, many);
-    int64_t positions = 0;
-    for (int q = begin; q < std::min(in_.count, TileEnd(end)); ++q) {
+    const int last = std::min(in_.count, TileEnd(end));
+    int64_t positions = 0;  // which some query sees
+    for (int q = begin; q < last; ++q) {
+      positions = std::max(positions, queries[q].visible - start);
+    }
+    positions = std::min(positions, kAttentionPage);
+    const int64_t whole = (positions + kF32Lanes - 1) / kF32Lanes * kF32Lanes;
+    Scores(page, begin, end, many, whole);
+    for (int q = begin; q < last; ++q) {
       const int64_t visible =
           std::min(queries[q].visible - start, kAttentionPage);
-      positions = std::max(positions, visible);
       if (visible > 0 && (in_.softcap > 0 || queries[q].bias != nullptr)) {
         AdjustScores(in_, queries[q], start, visible,
                      scores_ + q * kAttentionPage);
       }
       PageSoftmax(scores_ + q * kAttentionPage, queries[q].first - start,
-                  visible, q, dim_, state_);
+                  visible, whole, q, dim_, state_);
     }
     Values(page, begin, end, many, positions, next);
   }
@@ -425,14 +431,24 @@ class ChunkWorker {
     }
   }
 
-  void Scores(int64_t page, int begin, int end, bool many) {
+  void Scores(int64_t page, int begin, int end, bool many, int64_t positions) {
     const std::byte* keys = in_.keys[page];
     const size_t bytes = KvPageBytes(in_.type, dim_);
     const auto scores = [&](const auto* elements, Prefetcher ahead) {
       ForTiles(begin, end, [&](int first, auto count) {
-        PageScores<decltype(count)::value>(queries_ + first * dim_, elements,
-                                           dim_, ahead,
-                                           scores_ + first * kAttentionPage);
+        constexpr int kCount = decltype(count)::value;
+        constexpr int kAll = static_cast<int>(kAttentionPage) / kF32Lanes;
+        constexpr int kWide = std::min(kAll, TileVectors(kCount));
+        const auto run = [&](auto vectors) {
+          PageScores<kCount, decltype(vectors)::value>(
+              queries_ + first * dim_, elements, dim_, positions, ahead,
+              scores_ + first * kAttentionPage);
+        };
+        if (positions > kF32Lanes) {
+          run(std::integral_constant<int, kWide>());
+        } else {
+          run(std::integral_constant<int, 1>());
+        }
       });
     };
     const Prefetcher values(in_.values[page], bytes, dim_);

@@ -106,6 +106,10 @@ class RawSource {
     return hn::Neg(
         LoadHalves(Block(p) + kCodes + PairAt(2 * kPairs) + kHalves));
   }
+  // What the sums of a block of signed bytes begin with, see ByteStart().
+  HWY_INLINE VI Start(int p) const {
+    return ByteStart<0, 8>([&](int v) { return Code(p, 0, v); });
+  }
   HWY_INLINE void Next() { at_ += block_bytes_; }
   HWY_INLINE void NextPanel() { at_ += step_; }
   // Asks for what is read some blocks later. Prefetchers of the processor stop
@@ -135,14 +139,16 @@ class RawSource {
   size_t block_bytes_;
 };
 
-template <bool kSuper, int kGroup>
+template <int kBits, bool kSuper, int kGroup>
 class DecodedSource {
  public:
-  // Vectors of a block: 8 of codes, scale and min; or 64 of codes, a scale
-  // of each group, the pairs of mins, d and -dmin.
+  // Vectors of a block: 8 of codes, scale, min, and what sums of bytes begin
+  // with; or 64 of codes, a scale of each group, the pairs of mins, d and
+  // -dmin.
+  static constexpr bool kStarts = kMovesBytes && kBits == 8;
   static constexpr int kGroups = 256 / kGroup;
   static constexpr size_t kVectors =
-      kSuper ? 64 + kGroups + kGroups / 2 + 2 : 10;
+      kSuper ? 64 + kGroups + kGroups / 2 + 2 : 10 + (kStarts ? 1 : 0);
 
   DecodedSource(const uint8_t* decoded, size_t panel_step)
       : at_(decoded), step_(panel_step) {}
@@ -151,6 +157,10 @@ class DecodedSource {
   }
   HWY_INLINE VF Scale(int p) const { return Float(p, 8); }
   HWY_INLINE VF Min(int p) const { return Float(p, 9); }
+  HWY_INLINE VI Start(int p) const {
+    if constexpr (!kStarts) return hn::Zero(DI());
+    return hn::BitCast(DI(), hn::Load(DU8(), At(p, 10)));
+  }
   HWY_INLINE Multiplier GroupScale(int p, int g) const {
     return LoadMultiplier(At(p, 64 + g));
   }
@@ -206,6 +216,9 @@ void DecodeBlocks(RawSource<kBits, kSuper, kGroup> from, int64_t blocks,
     if constexpr (!kSuper) {
       put(hn::BitCast(DU8(), from.Scale(0)));
       put(hn::BitCast(DU8(), from.Min(0)));
+      if constexpr (DecodedSource<kBits, kSuper, kGroup>::kStarts) {
+        put(hn::BitCast(DU8(), from.Start(0)));
+      }
     } else {
       constexpr int kGroups = 256 / kGroup;
       for (int g = 0; g < kGroups; ++g) {

@@ -184,17 +184,33 @@ HWY_INLINE void Keep(Dots&) {}  // enough registers
 // for all rows.
 #if HWY_TARGET == HWY_AVX3_DL
 // dpbusd takes unsigned times signed: activations move up by 128, and sums
-// begin at -128·Σcode.
+// begin at -128·Σcode, which many rows share (ByteStart, MoveUp, DotMoved).
+constexpr bool kMovesBytes = true;
+HWY_INLINE VI MoveUp(VI four) {
+  // Broadcast by the load and then moved: compilers would do it the other way,
+  // and broadcasts of registers take a port of the products.
+  asm volatile("" : "+v"(four.raw));
+  return hn::Xor(four, hn::Set(DI(), static_cast<int32_t>(0x80808080u)));
+}
+HWY_INLINE VI DotMoved(VI sum, VU8 weights, VI moved) {
+  return VI{_mm512_dpbusd_epi32(sum.raw, moved.raw, weights.raw)};
+}
+// Of codes that code(v) gives, v in [begin, end).
+template <int kBegin, int kEnd, typename F>
+HWY_INLINE VI ByteStart(const F& code) {
+  const VI ones = hn::Set(DI(), 0x01010101);
+  VI sum = hn::Zero(DI());
+  HWY_UNROLL(8)
+  for (int v = kBegin; v < kEnd; ++v) sum = DotMoved(sum, code(v), ones);
+  return hn::Neg(hn::ShiftLeft<7>(sum));
+}
 struct ByteWeights {
   VU8 codes;
   explicit ByteWeights(VU8 w) : codes(w) {}
 };
 HWY_INLINE VI DotBytes(VI sum, const ByteWeights& w, VI four, Multiplier) {
-  const VI up = hn::Xor(four, hn::Set(DI(), static_cast<int32_t>(0x80808080u)));
-  const VI moved = VI{_mm512_dpbusd_epi32(sum.raw, up.raw, w.codes.raw)};
-  const VI ones = hn::Set(DI(), 0x01010101);
-  const VI codes =
-      VI{_mm512_dpbusd_epi32(_mm512_setzero_si512(), ones.raw, w.codes.raw)};
+  const VI moved = DotMoved(sum, w.codes, MoveUp(four));
+  const VI codes = DotMoved(hn::Zero(DI()), w.codes, hn::Set(DI(), 0x01010101));
   return hn::Sub(moved, hn::ShiftLeft<7>(codes));
 }
 #elif HWY_TARGET == HWY_NEON
@@ -237,6 +253,16 @@ HWY_INLINE VI DotBytes(VI sum, const ByteWeights& w, VI four,
       _mm_maddubs_epi16(w.sizes.raw, _mm_sign_epi8(four.raw, w.codes.raw))};
 #endif
   return hn::Add(sum, PairsTimes(pairs, scale));
+}
+#endif
+
+#if HWY_TARGET != HWY_AVX3_DL
+constexpr bool kMovesBytes = false;
+HWY_INLINE VI MoveUp(VI four) { return four; }
+HWY_INLINE VI DotMoved(VI sum, VU8, VI) { return sum; }
+template <int kBegin, int kEnd, typename F>
+HWY_INLINE VI ByteStart(const F&) {
+  return hn::Zero(DI());
 }
 #endif
 

@@ -25,13 +25,13 @@ HWY_INLINE float LanesInOrder(VF v) {
   return sum;
 }
 
-// Codes of 32 columns of a row; the sums of their halves.
+// Codes of 32 columns of a row; the sums of their halves, or that of both.
 struct HalfSums {
   int low, high;
 };
 HWY_INLINE HalfSums QuantizeBlock(const float* HWY_RESTRICT values, VF inverse,
-                                  int8_t* HWY_RESTRICT codes,
-                                  int64_t word_step) {
+                                  int8_t* HWY_RESTRICT codes, int64_t word_step,
+                                  bool halves) {
   const DI di;
   constexpr int kLanes = kF32Lanes;
   const hn::Rebind<int8_t, DI> d8;
@@ -47,6 +47,9 @@ HWY_INLINE HalfSums QuantizeBlock(const float* HWY_RESTRICT values, VF inverse,
   }
   for (int w = 0; w < 8; ++w) {
     std::memcpy(codes + w * word_step, block + w * 4, 4);
+  }
+  if (!halves) {
+    return {0, hn::GetLane(hn::SumOfLanes(di, hn::Add(sums[0], sums[1])))};
   }
   return {hn::GetLane(hn::SumOfLanes(di, sums[0])),
           hn::GetLane(hn::SumOfLanes(di, sums[1]))};
@@ -72,9 +75,10 @@ void Quantize(const float* HWY_RESTRICT values, const Int8Rows& out,
     out.scales[scale_at.first + block * scale_at.step] = scale;
     for (int64_t k = 0; k < out.block; k += 32) {
       const int64_t at = first + column + k;
-      const HalfSums sums = QuantizeBlock(
-          values + column + k, inverse,
-          out.codes + code_at.first + at / 4 * code_at.step, code_at.step);
+      const HalfSums sums =
+          QuantizeBlock(values + column + k, inverse,
+                        out.codes + code_at.first + at / 4 * code_at.step,
+                        code_at.step, out.block != 32);
       const int both = sums.low + sums.high;
       if (out.block == 32) {
         out.sums[scale_at.first + block * scale_at.step] =

@@ -22,7 +22,7 @@ enum class Precision {
   kFast,   // int8 activations for quantized weights
   kExact,  // weights dequantized to f32, activations f32, keys and values f32:
            // slow, for checking
-  kInt8,   // as kFast, and float weights become Q8_0; of encoders
+  kInt8,   // as kFast, and float weights become Q8_0; of embedders
 };
 
 enum class LogitsFor { kNone, kLast, kAll };
@@ -40,10 +40,12 @@ class Decoder {
 
   // Reads Spec and tensors. `pool` serves the packing only; with a `cache`,
   // which may be null, panels are mapped from it or kept there. Throws kCorrupt
-  // or kUnsupported, naming every missing, unused and misshapen tensor.
+  // or kUnsupported, naming every missing, unused and misshapen tensor. Without
+  // a head, which need not be there, it is for Hidden() only.
   static std::unique_ptr<Decoder> Load(const Checkpoint& checkpoint,
                                        Precision precision, ThreadPool& pool,
-                                       PackedCache* cache = nullptr);
+                                       PackedCache* cache = nullptr,
+                                       bool head = true);
 
   virtual const Spec& spec() const = 0;
   virtual int64_t parameters() const = 0;
@@ -57,6 +59,9 @@ class Decoder {
   // of one Forward have the same type.
   virtual std::unique_ptr<Sequence> NewSequence(
       int64_t max_tokens, std::optional<KvType> type = {}) const = 0;
+  // One for a text that is read in a single Hidden(): it has the keys and
+  // values, in f32, of one layer at a time.
+  virtual std::unique_ptr<Sequence> NewReading(int64_t tokens) const = 0;
 
   // Appends each input's tokens to its sequence and returns the wanted
   // logits, f32 [wanted rows, vocab_size], in input order; they live in
@@ -67,6 +72,11 @@ class Decoder {
   // a token outside the vocabulary; the sequences are then unchanged.
   // Callers feed long prompts in pieces (512 tokens) to bound memory.
   virtual std::span<const float> Forward(
+      Exec& exec, std::span<const SequenceInput> inputs) const = 0;
+
+  // The same forward, but instead of logits what the head would read: the
+  // last layer's rows behind the last norm, f32 [wanted rows, width].
+  virtual std::span<const float> Hidden(
       Exec& exec, std::span<const SequenceInput> inputs) const = 0;
 };
 

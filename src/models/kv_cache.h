@@ -33,6 +33,8 @@ struct KvShape {
   // Layers with a state, and f32 values of each.
   int64_t state_layers = 0;
   int64_t state_size = 0;
+  // All layers share the pages of one: for texts that are read in one forward.
+  bool one_layer = false;
 
   size_t half_page() const {  // bytes of one layer's keys in a page
     return static_cast<size_t>(kv_heads) * kernels::KvPageBytes(type, head_dim);
@@ -106,7 +108,8 @@ class Sequence {
   // attend.
   std::byte* keys(int64_t layer, int64_t page) const {
     return pages_[static_cast<size_t>(page)].get()->get() +
-           static_cast<size_t>(layer) * 2 * shape_.half_page();
+           static_cast<size_t>(shape_.one_layer ? 0 : layer) * 2 *
+               shape_.half_page();
   }
   std::byte* values(int64_t layer, int64_t page) const {
     return keys(layer, page) + shape_.half_page();

@@ -24,14 +24,35 @@ std::string GgufName(const Architecture& architecture, Role role,
   return "";
 }
 
+namespace {
+
+// Decoders' names are those of a model with a head, which calls what is below
+// it so. Files of the inside alone (embedders) have names without it.
+constexpr std::string_view kInner = "model.";
+
+bool IsWithoutHead(const Checkpoint& checkpoint,
+                   const Architecture& architecture) {
+  for (const TensorName& name : architecture.tensors) {
+    if (name.role != Role::kEmbedding || !name.hf.starts_with(kInner)) continue;
+    return architecture.prefix.empty() &&
+           !checkpoint.tensors().contains(name.hf) &&
+           checkpoint.tensors().contains(name.hf.substr(kInner.size()));
+  }
+  return false;
+}
+
+}  // namespace
+
 std::string NameIn(const Checkpoint& checkpoint,
                    const Architecture& architecture, const TensorName& name,
                    int64_t layer) {
   const std::string bare =
       FillName(checkpoint.gguf ? name.gguf : name.hf, layer);
-  if (checkpoint.gguf || architecture.prefix.empty() || bare.empty() ||
-      checkpoint.tensors().contains(bare)) {
+  if (checkpoint.gguf || bare.empty() || checkpoint.tensors().contains(bare)) {
     return bare;
+  }
+  if (IsWithoutHead(checkpoint, architecture) && bare.starts_with(kInner)) {
+    return bare.substr(kInner.size());
   }
   return std::string(architecture.prefix) + bare;
 }
@@ -84,6 +105,7 @@ std::span<const Architecture> Architectures() {
       {"falcon_h1", DescribeFalconH1, kFalconH1Tensors, kOldBuffers},
       {"falcon_mamba", DescribeFalconMamba, kMambaTensors, {}, "model."},
       {"gemma", DescribeGemma, kLlamaTensors, kOldBuffers},
+      {"gemma-embedding", DescribeGemma3, kSandwichTensors, kDenseNames},
       {"gemma2", DescribeGemma2, kSandwichTensors, kOldBuffers},
       {"gemma3", DescribeGemma3, kSandwichTensors, kOldBuffers},
       {"gemma3_text", DescribeGemma3, kSandwichTensors, kOldBuffers},

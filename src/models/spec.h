@@ -83,8 +83,11 @@ struct AttentionSpec {
   bool interleaved = false;
   bool bias = false;         // of query, key and value
   bool output_bias = false;  // of the projection behind attention
-  double clip = 0.0;         // queries, keys and values lie in ±clip; 0: no
-  double softcap = 0.0;      // scores become cap·tanh(score/cap); 0: no
+  // Positions see those behind them, too: a text is read in one forward, and
+  // a window reaches as far both ways. Of decoders that became embedders.
+  bool both_ways = false;
+  double clip = 0.0;     // queries, keys and values lie in ±clip; 0: no
+  double softcap = 0.0;  // scores become cap·tanh(score/cap); 0: no
   // Scores grow with the position of the key, by alibi·slope, every head with
   // a slope of its own (Press et al. 2022, ALiBi). 0: no.
   double alibi = 0.0;

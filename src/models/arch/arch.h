@@ -84,6 +84,8 @@ extern const std::span<const HeadForm> kRobertaHeads;
 extern const std::span<const std::string_view> kEncoderIgnored;
 
 // Of those that are not called as Llama's.
+// Projections behind pooling, in GGUF files of Gemma's embedder.
+extern const std::span<const std::string_view> kDenseNames;
 extern const std::span<const TensorName> kExaoneTensors;
 extern const std::span<const TensorName> kFalconTensors;
 extern const std::span<const TensorName> kFalconH1Tensors;

@@ -14,9 +14,10 @@ Spec DescribeGemma(const Checkpoint& checkpoint) {
   spec.embedding_scale = std::sqrt(static_cast<double>(spec.width));
   // Early files say "gelu" and mean this one.
   spec.feed_forward.activation = Activation::kGeluTanh;
-  if (config.Flag("attention_bias") ||
-      config.Flag("use_bidirectional_attention")) {
-    config.Refuse("attention", "with bias or in both directions");
+  if (config.Flag("attention_bias")) config.Refuse("attention", "with bias");
+  if (config.Flag("use_bidirectional_attention") &&
+      !checkpoint.Architecture().starts_with("gemma3")) {
+    config.Refuse("attention", "in both directions");
   }
   return spec;
 }

@@ -45,7 +45,8 @@ void TapInput(Exec& exec, int64_t layer, std::string_view name,
 
 void FetchAhead(Exec& exec, int64_t rows, const PackedMatrix& next) {
   constexpr size_t kMost = size_t{256} << 10;  // more leaves the caches again
-  if (rows >= 16) return;                      // arithmetic is the limit
+  // From so many rows on arithmetic is the limit; an embedder has no head.
+  if (rows >= 16 || next.rows == 0) return;
   exec.pool.FetchAhead({next.data, std::min(kMost, next.bytes())});
 }
 

@@ -50,14 +50,22 @@ std::vector<float> PartScales(const StateSpaceSpec& state) {
 }  // namespace
 
 DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
-                             ThreadPool& pool, PackedCache* cache) {
+                             ThreadPool& pool, PackedCache* cache, bool head) {
   const Architecture& architecture =
       FindDecoder(checkpoint.Architecture(), checkpoint.path.string());
   spec_ = architecture.describe(checkpoint);
   spec_.architecture = architecture.name;
+  if (head && spec_.attention.both_ways) {
+    throw Error(ErrorCode::kUnsupported,
+                {.where = checkpoint.path.string(),
+                 .what = "a model that reads both ways cannot write",
+                 .expected = "one that sees only what is before a token",
+                 .got = spec_.architecture + ", an embedder",
+                 .hint = "malmoi embed"});
+  }
   weights_ =
       LoadDecoder(checkpoint, precision, pool,
-                  precision == Precision::kFast ? cache : nullptr, spec_);
+                  precision == Precision::kFast ? cache : nullptr, spec_, head);
   kv_type_ = precision == Precision::kExact ? KvType::kF32 : KvType::kF16;
   int64_t attending = 0, states = 0;
   for (int64_t i = 0; i < spec_.layers; ++i) {
@@ -79,6 +87,13 @@ DecoderFamily::DecoderFamily(const Checkpoint& checkpoint, Precision precision,
 
 KvShape DecoderFamily::kv_shape(std::optional<KvType> type) const {
   return ShapeOf(spec_, type.value_or(kv_type_));
+}
+
+std::unique_ptr<Sequence> DecoderFamily::NewReading(int64_t tokens) const {
+  KvShape shape = kv_shape(KvType::kF32);
+  shape.one_layer = true;
+  shape.layers = std::min<int64_t>(shape.layers, 1);
+  return std::make_unique<Sequence>(shape, tokens);
 }
 
 DecoderFamily::Batch DecoderFamily::Prepare(
@@ -153,6 +168,8 @@ void DecoderFamily::Collect(Batch& batch) const {
                    .expected = Format("at most {}", sequence.max_tokens()),
                    .got = std::to_string(sequence.length() + count)});
     }
+    MALMOI_CHECK(sequence.length() == 0 ||
+                 (!sequence.shape().one_layer && !spec_.attention.both_ways));
     sequence.RequireWhole();
     CheckTokens(input.tokens, spec_.vocab_size);
     for (int64_t i = 0; i < count; ++i) {
@@ -283,20 +300,22 @@ void DecoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
   }
 }
 
-std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
+Activations DecoderFamily::OutputRows(Exec& exec, const Batch& batch,
+                                      ops::ActivationForms forms) const {
   const int64_t wanted = static_cast<int64_t>(batch.wanted.size());
-  if (wanted == 0) return {};
-  float* logits =
-      exec.arena.New<float>(static_cast<size_t>(wanted * spec_.vocab_size));
-  float* rows =
-      exec.arena.New<float>(static_cast<size_t>(wanted * spec_.width));
-  for (int64_t i = 0; i < wanted; ++i) {
-    std::copy_n(
-        batch.stream + batch.wanted[static_cast<size_t>(i)] * spec_.width,
-        spec_.width, rows + i * spec_.width);
+  const float* rows = batch.stream;
+  if (wanted < batch.rows) {
+    float* chosen =
+        exec.arena.New<float>(static_cast<size_t>(wanted * spec_.width));
+    for (int64_t i = 0; i < wanted; ++i) {
+      std::copy_n(
+          batch.stream + batch.wanted[static_cast<size_t>(i)] * spec_.width,
+          spec_.width, chosen + i * spec_.width);
+    }
+    rows = chosen;
   }
-  const Activations normed = ops::NewActivations(
-      exec.arena, wanted, spec_.width, FormsFor(exec, {&weights_.head}));
+  const Activations normed =
+      ops::NewActivations(exec.arena, wanted, spec_.width, forms);
   ops::NormRows(exec, spec_.norm, rows, weights_.output_norm.weight,
                 weights_.output_norm.bias, spec_.norm_epsilon, normed);
   if (exec.tap) {
@@ -304,6 +323,14 @@ std::span<const float> DecoderFamily::Logits(Exec& exec, Batch& batch) const {
              {normed.values, static_cast<size_t>(wanted * spec_.width)}, wanted,
              spec_.width);
   }
+  return normed;
+}
+
+std::span<const float> DecoderFamily::Logits(Exec& exec,
+                                             const Activations& normed) const {
+  const int64_t wanted = normed.rows;
+  float* logits =
+      exec.arena.New<float>(static_cast<size_t>(wanted * spec_.vocab_size));
   auto store = [&](const ops::Tile& tile) {
     AddBias(weights_.head.bias, tile, tile.values);
     for (int64_t t = 0; t < tile.tokens; ++t) {
@@ -323,9 +350,8 @@ void DecoderFamily::Tapped(Exec& exec, const Batch& batch,
            batch.rows, spec_.width);
 }
 
-std::span<const float> DecoderFamily::Forward(
-    Exec& exec, std::span<const SequenceInput> inputs) const {
-  Batch batch = Prepare(exec, inputs);
+Activations DecoderFamily::Run(Exec& exec, Batch& batch,
+                               ops::ActivationForms forms) const {
   if (batch.rows == 0) return {};
   Embed(exec, batch);
   Tapped(exec, batch, "embedding");
@@ -333,18 +359,37 @@ std::span<const float> DecoderFamily::Forward(
     Block(exec, batch, i);
     if (exec.tap) Tapped(exec, batch, Format("layer.{}.output", i));
   }
-  const auto logits = Logits(exec, batch);
-  for (const SequenceInput& input : inputs) {
+  const Activations rows =
+      batch.wanted.empty() ? Activations{} : OutputRows(exec, batch, forms);
+  for (const SequenceInput& input : batch.inputs) {
     input.sequence->SetLength(input.sequence->length() +
                               static_cast<int64_t>(input.tokens.size()));
   }
-  return logits;
+  return rows;
+}
+
+std::span<const float> DecoderFamily::Forward(
+    Exec& exec, std::span<const SequenceInput> inputs) const {
+  MALMOI_CHECK(weights_.head.rows > 0);
+  Batch batch = Prepare(exec, inputs);
+  const Activations rows = Run(exec, batch, FormsFor(exec, {&weights_.head}));
+  if (rows.rows == 0) return {};
+  return Logits(exec, rows);
+}
+
+std::span<const float> DecoderFamily::Hidden(
+    Exec& exec, std::span<const SequenceInput> inputs) const {
+  Batch batch = Prepare(exec, inputs);
+  const Activations rows = Run(exec, batch, {.f32 = true});
+  if (rows.rows == 0) return {};
+  return {rows.values, static_cast<size_t>(rows.rows * spec_.width)};
 }
 
 std::unique_ptr<Decoder> Decoder::Load(const Checkpoint& checkpoint,
                                        Precision precision, ThreadPool& pool,
-                                       PackedCache* cache) {
-  return std::make_unique<DecoderFamily>(checkpoint, precision, pool, cache);
+                                       PackedCache* cache, bool head) {
+  return std::make_unique<DecoderFamily>(checkpoint, precision, pool, cache,
+                                         head);
 }
 
 }  // namespace malmoi::models

@@ -24,7 +24,7 @@ namespace malmoi::models {
 class DecoderFamily : public Decoder {
  public:
   DecoderFamily(const Checkpoint& checkpoint, Precision precision,
-                ThreadPool& pool, PackedCache* cache);
+                ThreadPool& pool, PackedCache* cache, bool head);
 
   const Spec& spec() const override { return spec_; }
   int64_t parameters() const override { return weights_.parameters; }
@@ -34,7 +34,10 @@ class DecoderFamily : public Decoder {
       int64_t max_tokens, std::optional<KvType> type) const override {
     return std::make_unique<Sequence>(kv_shape(type), max_tokens);
   }
+  std::unique_ptr<Sequence> NewReading(int64_t tokens) const override;
   std::span<const float> Forward(
+      Exec& exec, std::span<const SequenceInput> inputs) const override;
+  std::span<const float> Hidden(
       Exec& exec, std::span<const SequenceInput> inputs) const override;
 
  private:
@@ -75,7 +78,13 @@ class DecoderFamily : public Decoder {
   void AddProduct(Exec& exec, Batch& batch, const ops::Activations& x,
                   const Linear& weights, const Norm& post_norm,
                   double scale) const;
-  std::span<const float> Logits(Exec& exec, Batch& batch) const;
+  // All but the head: the last norm of the wanted rows, in these forms.
+  ops::Activations Run(Exec& exec, Batch& batch,
+                       ops::ActivationForms forms) const;
+  ops::Activations OutputRows(Exec& exec, const Batch& batch,
+                              ops::ActivationForms forms) const;
+  std::span<const float> Logits(Exec& exec,
+                                const ops::Activations& normed) const;
   void Tapped(Exec& exec, const Batch& batch, std::string_view name) const;
 
   // decoder_attention.cc

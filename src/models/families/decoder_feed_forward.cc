@@ -12,9 +12,9 @@ void DecoderFamily::FeedForward(Exec& exec, Batch& batch, int64_t index,
   TapInput(exec, index, "feed_forward_input", input);
   Arena::Scope scope(exec.arena);
   FetchAhead(exec, batch.rows, layer.down);
-  const Activations hidden =
-      Hidden(exec, input, spec.activation, layer.first(),
-             spec.gated ? &layer.up : nullptr, layer.down, spec.gate_scale);
+  const Activations hidden = models::Hidden(
+      exec, input, spec.activation, layer.first(),
+      spec.gated ? &layer.up : nullptr, layer.down, spec.gate_scale);
   TapInput(exec, index, "feed_forward_hidden", hidden);
   FetchAhead(exec, batch.rows,
              index + 1 < spec_.layers

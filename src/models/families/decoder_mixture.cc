@@ -113,8 +113,9 @@ void DecoderFamily::AddExpert(Exec& exec, const Expert& expert,
                 own + i * width);
   }
   ops::PutRows(exec, own, picked);
-  const Activations hidden = Hidden(exec, picked, spec_.feed_forward.activation,
-                                    expert.gate, &expert.up, expert.down);
+  const Activations hidden =
+      models::Hidden(exec, picked, spec_.feed_forward.activation, expert.gate,
+                     &expert.up, expert.down);
   auto add = [&](const ops::Tile& tile) {
     AddBias(expert.down.bias, tile, tile.values);
     for (int64_t t = 0; t < tile.tokens; ++t) {

@@ -196,7 +196,8 @@ void ReadLayer(WeightReader& reader, bool gguf, const Spec& spec, int64_t i,
 }  // namespace
 
 DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
-                           ThreadPool& pool, PackedCache* cache, Spec& spec) {
+                           ThreadPool& pool, PackedCache* cache, Spec& spec,
+                           bool with_head) {
   CheckSpec(checkpoint, spec);
   const Architecture& architecture =
       FindDecoder(spec.architecture, checkpoint.path.string());
@@ -211,6 +212,7 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   WeightReader reader(checkpoint, architecture,
                       {.exact = precision == Precision::kExact,
                        .bf16_rows = precision == Precision::kFast,
+                       .eight_bits = precision == Precision::kInt8,
                        .transposed = spec.transposed,
                        .norm_weight = spec.norm_weight,
                        .norm_bias = spec.norm_bias,
@@ -241,8 +243,10 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   }
   reader.finder().Finish();
   weights.embedding = *embedding;
-  reader.Job(spec.tied_head ? embedding : head, weights.head);
-  reader.Adapt(Role::kHead, spec.vocab_size, spec.width, weights.head);
+  if (with_head) {
+    reader.Job(spec.tied_head ? embedding : head, weights.head);
+    reader.Adapt(Role::kHead, spec.vocab_size, spec.width, weights.head);
+  }
   weights.bytes = reader.Pack(pool, cache);
   for (const auto& [name, tensor] : checkpoint.tensors()) {
     weights.parameters += Parameters(name, tensor);

@@ -76,9 +76,10 @@ struct DecoderWeights {
 
 // Completes `spec` (vocab_size, tied_head) by what the tensors say. Throws
 // kCorrupt, naming every missing, unused and misshapen tensor.
-// `cache` may be null.
+// `cache` may be null. Without `head` that stays empty.
 DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
-                           ThreadPool& pool, PackedCache* cache, Spec& spec);
+                           ThreadPool& pool, PackedCache* cache, Spec& spec,
+                           bool head = true);
 
 // Of one layer.
 void ReadStateSpace(WeightReader& reader, bool gguf, const Spec& spec,

@@ -163,12 +163,14 @@ EncoderFamily::Batch EncoderFamily::Prepare(
       static_cast<size_t>(attention.heads) *
       kernels::KvPageBytes(kType,
                            kernels::PaddedHeadDim(kType, attention.head_dim));
+  const bool pads =
+      kernels::PaddedHeadDim(kType, attention.head_dim) != attention.head_dim;
   const auto pages = [&](size_t tokens) {
     std::vector<std::byte*> result;
     for (size_t at = 0; at < tokens; at += kPagePositions) {
-      // Padding must not be NaN: it is multiplied by zero weights.
+      // What pads a head must not be NaN: it is multiplied by zeros.
       std::byte* memory = exec.arena.New<std::byte>(page);
-      std::fill_n(memory, page, std::byte{0});
+      if (pads) std::fill_n(memory, page, std::byte{0});
       result.push_back(memory);
     }
     return result;

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <numeric>
-#include <optional>
-#include <thread>
 
 #include "base/error.h"
 #include "base/format.h"
-#include "base/json.h"
-#include "formats/safetensors.h"
-#include "models/packed_cache.h"
+#include "represent/contextual/modules.h"
+#include "represent/contextual/token_rows.h"
+#include "text/unicode/utf8.h"
 
 namespace malmoi::represent {
 
@@ -18,298 +17,421 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum class Pooling { kMean, kFirst, kMax, kMeanSqrt, kLast };
-
-// A projection behind pooling: sentence-transformers' Dense.
-struct Dense {
-  int64_t in = 0, out = 0;
-  std::vector<float> weight, bias;  // [out][in], [out]
-  bool tanh = false;
+// What is computed at once: a text, or a part of it.
+struct Window {
+  size_t text = 0;           // its number in the call
+  std::vector<int32_t> ids;  // special tokens and prompt included
+  int64_t own = 0;           // those of the text
 };
 
-struct Modules {
-  Pooling pooling = Pooling::kMean;
-  std::vector<Dense> dense;
-  bool normalize = false;
+// Around the tokens of a text; found by comparing it with and without.
+struct Frame {
+  size_t before = 0, behind = 0;
 };
 
-[[noreturn]] void Refuse(const fs::path& path, std::string what,
-                         std::string got) {
-  throw Error(
-      ErrorCode::kUnsupported,
-      {.where = path.string(), .what = std::move(what), .got = std::move(got)});
-}
-
-Pooling ReadPooling(const fs::path& path) {
-  const Json config = ReadJson(path);
-  // The newer spelling names the mode.
-  const std::string mode = config.value("pooling_mode", "");
-  constexpr std::pair<const char*, Pooling> kModes[] = {
-      {"pooling_mode_cls_token", Pooling::kFirst},
-      {"pooling_mode_mean_tokens", Pooling::kMean},
-      {"pooling_mode_max_tokens", Pooling::kMax},
-      {"pooling_mode_mean_sqrt_len_tokens", Pooling::kMeanSqrt},
-      {"pooling_mode_lasttoken", Pooling::kLast}};
-  std::optional<Pooling> found;
-  for (const auto& [key, pooling] : kModes) {
-    const std::string name = std::string(key).substr(13);
-    const bool named = !mode.empty() && name.starts_with(mode);
-    if (!named && !config.value(key, false)) continue;
-    if (found) Refuse(path, "several kinds of pooling at once", key);
-    found = pooling;
-  }
-  if (config.value("pooling_mode_weightedmean_tokens", false) || !found) {
-    Refuse(path, "unknown kind of pooling",
-           mode.empty() ? "weightedmean or none" : mode);
-  }
-  return *found;
-}
-
-Dense ReadDense(const fs::path& folder) {
-  const fs::path path = folder / "config.json";
-  const Json config = ReadJson(path);
-  Dense dense;
-  dense.in = config.value("in_features", int64_t{0});
-  dense.out = config.value("out_features", int64_t{0});
-  const std::string activation = config.value("activation_function", "");
-  dense.tanh = activation.ends_with("Tanh");
-  if (!dense.tanh && !activation.ends_with("Identity")) {
-    Refuse(path, "unknown activation of a projection", activation);
-  }
-  const auto file =
-      formats::SafetensorsFile::Open(folder / "model.safetensors");
-  const auto read = [&](const char* name, const Shape& shape) {
-    const auto it = file.tensors.find(name);
-    if (it == file.tensors.end() || it->second.shape != shape ||
-        it->second.dtype != DType::kF32) {
-      throw Error(ErrorCode::kCorrupt,
-                  {.where = (folder / "model.safetensors").string(),
-                   .what = Format("{} is missing or misshapen", name),
-                   .expected = "F32 " + ShapeString(shape)});
-    }
-    const auto* values = reinterpret_cast<const float*>(it->second.data.data());
-    return std::vector<float>(values, values + it->second.elements());
-  };
-  dense.weight = read("linear.weight", {dense.out, dense.in});
-  if (config.value("bias", true)) dense.bias = read("linear.bias", {dense.out});
-  return dense;
-}
-
-Modules ReadModules(const fs::path& folder) {
-  Modules modules;
-  const Json list = ReadJsonIfThere(folder / "modules.json");
-  if (!list.is_array()) return modules;
-  for (const Json& module : list) {
-    const std::string type = module.value("type", "");
-    const fs::path part = folder / module.value("path", "");
-    const std::string kind = type.substr(type.rfind('.') + 1);
-    if (kind == "Transformer") {
-      if (!module.value("path", "").empty()) {
-        Refuse(folder / "modules.json", "a transformer in a folder of its own",
-               part.string());
-      }
-    } else if (kind == "Pooling") {
-      modules.pooling = ReadPooling(part / "config.json");
-    } else if (kind == "Dense") {
-      modules.dense.push_back(ReadDense(part));
-    } else if (kind == "Normalize") {
-      modules.normalize = true;
-    } else {
-      Refuse(folder / "modules.json", "unknown module", type);
+Frame FindFrame(const std::vector<int32_t>& full,
+                const std::vector<int32_t>& plain) {
+  const size_t added = full.size() - std::min(full.size(), plain.size());
+  for (size_t before = 0; before <= added; ++before) {
+    if (std::equal(plain.begin(), plain.end(),
+                   full.begin() + static_cast<std::ptrdiff_t>(before),
+                   full.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                      full.size(), before + plain.size())))) {
+      return {before, added - before};
     }
   }
-  return modules;
+  throw Error(ErrorCode::kUnsupported,
+              {.where = "text",
+               .what = "the tokenizer puts tokens into texts, not around them",
+               .hint = "--long truncate"});
 }
 
-class EncoderEmbedder : public Embedder {
+void Cut(int64_t dimensions, int64_t width, std::vector<float>& values) {
+  if (dimensions == 0) return;
+  const auto from = static_cast<size_t>(width);
+  const auto to = static_cast<size_t>(dimensions);
+  const size_t count = values.size() / from;
+  for (size_t i = 0; i < count; ++i) {
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * from), to,
+                values.begin() + static_cast<std::ptrdiff_t>(i * to));
+    NormalizeVector(std::span(values).subspan(i * to, to));
+  }
+  values.resize(count * to);
+}
+
+class ModelEmbedder : public Embedder {
  public:
-  EncoderEmbedder(const fs::path& path, const EmbedderOptions& options)
-      : pool_(options.threads), packed_(options.packed) {
-    models::Checkpoint checkpoint = models::Checkpoint::Open(path);
+  ModelEmbedder(const fs::path& path, const EmbedderOptions& options)
+      : path_(path), pool_(options.threads), packed_(options.packed) {
+    for (int i = 0; i < pool_.threads(); ++i) arenas_.emplace_back();
+    const fs::path transformer = TransformerFolder(path);
+    models::Checkpoint checkpoint = models::Checkpoint::Open(transformer);
     checkpoint.Adapt(options.adapters);
-    encoder_ =
-        models::Encoder::Load(checkpoint, options.precision, pool_, &packed_);
-    if (checkpoint.gguf) {
-      tokenizer_ = text::Tokenizer::FromGguf(checkpoint.gguf);
-    } else {
-      tokenizer_ = text::Tokenizer::FromFolder(path);
-      modules_ = ReadModules(path);
+    rows_ = TokenRows::Load(checkpoint, options.precision, pool_, &packed_);
+    tokenizer_ = checkpoint.gguf ? text::Tokenizer::FromGguf(checkpoint.gguf)
+                                 : text::Tokenizer::FromFolder(transformer);
+    modules_ = ReadModules(checkpoint, path, rows_->width(), pool_);
+    max_tokens_ = rows_->context();
+    const auto limit =
+        modules_.max_tokens ? modules_.max_tokens : modules_.tokenizer_maximum;
+    if (limit) max_tokens_ = std::min(max_tokens_, *limit);
+    if (const auto& truncation = tokenizer_->truncation()) {
+      modules_.left = modules_.left || truncation->side == text::Side::kLeft;
     }
-    max_tokens_ = encoder_->spec().context();
-    const Json limits = ReadJsonIfThere(path / "sentence_bert_config.json");
-    if (limits.is_object()) {
-      const Json limit = limits.value("max_seq_length", Json(nullptr));
-      if (limit.is_number_integer() && limit.get<int64_t>() > 0) {
-        max_tokens_ = std::min(max_tokens_, limit.get<int64_t>());
-      }
-      if (limits.value("do_lower_case", false)) {
-        Refuse(path / "sentence_bert_config.json", "do_lower_case", "true");
-      }
-    }
-    dimensions_ = encoder_->spec().width;
-    for (const Dense& dense : modules_.dense) {
-      if (dense.in != dimensions_) {
-        Refuse(path, "a projection of another width", std::to_string(dense.in));
-      }
-      dimensions_ = dense.out;
-    }
+    token_width_ = WidthBehind(modules_.token_steps, rows_->width());
+    pooled_width_ =
+        token_width_ * static_cast<int64_t>(modules_.pooling.size());
+    dimensions_ = WidthBehind(modules_.steps, pooled_width_);
   }
 
   int64_t dimensions() const override { return dimensions_; }
+  int64_t token_dimensions() const override { return token_width_; }
   int64_t max_tokens() const override { return max_tokens_; }
-  const models::EncoderSpec& spec() const override { return encoder_->spec(); }
+  const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
+  const std::map<std::string, std::string>& prompts() const override {
+    return modules_.prompts;
+  }
+  const std::string& default_prompt() const override {
+    return modules_.default_prompt;
+  }
 
   Embeddings Embed(std::span<const std::string> texts,
                    const EmbedOptions& options) override {
+    if (modules_.pooling.empty()) {
+      throw Error(ErrorCode::kUnsupported,
+                  {.where = path_.string(),
+                   .what = "the model has vectors of tokens, none of texts",
+                   .hint = "--per-token"});
+    }
+    CheckDimensions(options, dimensions_);
+    const int64_t skip = PromptTokens(options);
     Embeddings result;
-    result.dimensions = dimensions_;
-    std::vector<std::vector<int32_t>> ids;
+    std::vector<Window> windows;
     for (size_t i = 0; i < texts.size(); ++i) {
-      ids.push_back(Encode(texts[i], options.first + i, options, result));
+      AddWindows(texts[i], i, options, result, windows);
     }
-    result.values.resize(texts.size() * static_cast<size_t>(dimensions_));
-    // Texts of like lengths together: they share their products.
-    std::vector<size_t> order(texts.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return ids[a].size() > ids[b].size();
+    std::vector<float> vectors(windows.size() *
+                               static_cast<size_t>(dimensions_));
+    ForBatches(windows, [&](std::span<const size_t> batch, Exec& exec,
+                            std::span<const float> rows) {
+      PoolBatch(windows, batch, skip, exec, rows, vectors);
     });
-    for (size_t at = 0; at < order.size();) {
-      constexpr size_t kRows = 2048;  // bounds memory
-      size_t end = at, rows = 0;
-      while (end < order.size() &&
-             (end == at || rows + ids[order[end]].size() <= kRows)) {
-        rows += ids[order[end++]].size();
+    result.values = Joined(windows, vectors, texts.size());
+    if (options.normalize && !modules_.normalizes()) {
+      for (size_t i = 0; i < texts.size(); ++i) {
+        NormalizeVector(std::span(result.values)
+                            .subspan(i * static_cast<size_t>(dimensions_),
+                                     static_cast<size_t>(dimensions_)));
       }
-      EmbedBatch(ids, std::span(order).subspan(at, end - at), result);
-      at = end;
     }
+    result.dimensions =
+        options.dimensions > 0 ? options.dimensions : dimensions_;
+    Cut(options.dimensions, dimensions_, result.values);
+    return result;
+  }
+
+  std::vector<TokenEmbeddings> EmbedTokens(
+      std::span<const std::string> texts,
+      const EmbedOptions& options) override {
+    if (options.longer == LongTexts::kChunk) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  {.where = "--long",
+                   .what = "vectors of tokens are not pooled over chunks",
+                   .expected = "error or truncate",
+                   .got = "chunk"});
+    }
+    CheckDimensions(options, token_width_);
+    PromptTokens(options);
+    Embeddings lengths;
+    std::vector<Window> windows;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      AddWindows(texts[i], i, options, lengths, windows);
+    }
+    std::vector<TokenEmbeddings> result(texts.size());
+    ForBatches(windows, [&](std::span<const size_t> batch, Exec&,
+                            std::span<const float> rows) {
+      auto at = rows.begin();
+      for (const size_t w : batch) {
+        TokenEmbeddings& text = result[windows[w].text];
+        text.ids = windows[w].ids;
+        text.truncated = lengths.truncated[windows[w].text];
+        const auto end =
+            at + static_cast<std::ptrdiff_t>(text.ids.size()) * token_width_;
+        text.values.assign(at, end);
+        at = end;
+        const auto width = static_cast<size_t>(token_width_);
+        for (size_t k = 0; options.normalize && k < text.ids.size(); ++k) {
+          NormalizeVector(std::span(text.values).subspan(k * width, width));
+        }
+        Cut(options.dimensions, token_width_, text.values);
+      }
+    });
     return result;
   }
 
  private:
-  std::vector<int32_t> Encode(const std::string& text, size_t number,
-                              const EmbedOptions& options,
-                              Embeddings& result) const {
-    text::EncodeOptions encode;
-    encode.parse_special = false;
-    std::vector<int32_t> ids = tokenizer_->Encode(text, encode).ids;
-    const bool too_long = static_cast<int64_t>(ids.size()) > max_tokens_;
-    if (too_long && !options.truncate) {
+  static void CheckDimensions(const EmbedOptions& options, int64_t most) {
+    if (options.dimensions >= 0 && options.dimensions <= most) return;
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = "--dimensions",
+                 .what = "value out of range",
+                 .expected = Format("1 to {}", most),
+                 .got = std::to_string(options.dimensions)});
+  }
+
+  text::Encoding Encode(const std::string& text,
+                        text::EncodeOptions options = {}) const {
+    options.parse_special = false;
+    return tokenizer_->Encode(
+        modules_.lower_case ? text::Lowercase(text) : text, options);
+  }
+
+  // Tokens at the beginning that are left out of pooling: those of the prompt,
+  // with what the tokenizer puts before it.
+  int64_t PromptTokens(const EmbedOptions& options) const {
+    if (options.prompt.empty()) return 0;
+    const std::vector<int32_t> ids = Encode(options.prompt).ids;
+    if (tokenizer_->Encode(options.prompt, {.add_special_tokens = false}).ids !=
+        tokenizer_
+            ->Encode(options.prompt,
+                     {.add_special_tokens = false, .parse_special = false})
+            .ids) {
+      throw Error(ErrorCode::kUnsupported,
+                  {.where = "prompt",
+                   .what = "special tokens in a prompt",
+                   .got = options.prompt});
+    }
+    if (modules_.include_prompt) return 0;
+    const bool ends = !ids.empty() && tokenizer_->IsSpecial(ids.back());
+    return static_cast<int64_t>(ids.size()) - (ends ? 1 : 0);
+  }
+
+  void AddWindows(const std::string& text, size_t number,
+                  const EmbedOptions& options, Embeddings& result,
+                  std::vector<Window>& windows) const {
+    const std::string whole = options.prompt + text;
+    std::vector<int32_t> ids = Encode(whole, {.offsets = false}).ids;
+    const auto count = static_cast<int64_t>(ids.size());
+    const bool too_long = count > max_tokens_;
+    if (too_long && options.longer == LongTexts::kRefuse) {
       throw Error(ErrorCode::kContextOverflow,
-                  {.where = Format("text {}", number + 1),
+                  {.where = Format("text {}", options.first + number + 1),
                    .what = "longer than the model reads",
                    .expected = Format("at most {} tokens", max_tokens_),
-                   .got = std::to_string(ids.size()),
-                   .hint = "--truncate, or shorter texts"});
+                   .got = std::to_string(count),
+                   .hint = "--long truncate, --long chunk, or shorter texts"});
+    }
+    const bool chunks = too_long && options.longer == LongTexts::kChunk;
+    if (chunks) {
+      const size_t before = windows.size();
+      AddChunks(whole, number, ids, options, windows);
+      result.tokens.push_back(count);
+      result.chunks.push_back(static_cast<int64_t>(windows.size() - before));
+      result.truncated.push_back(false);
+      return;
     }
     if (too_long) {
-      // The last token, which ends the text ([SEP], </s>), stays.
-      const int32_t last = ids.back();
-      ids.resize(static_cast<size_t>(max_tokens_));
-      ids.back() = last;
+      text::EncodeOptions cut;
+      cut.truncation = text::Truncation{
+          .max_tokens = static_cast<size_t>(max_tokens_),
+          .side = modules_.left ? text::Side::kLeft : text::Side::kRight};
+      ids = Encode(whole, cut).ids;
     }
     result.tokens.push_back(static_cast<int64_t>(ids.size()));
     result.truncated.push_back(too_long);
-    return ids;
+    result.chunks.push_back(1);
+    windows.push_back({number, std::move(ids), 1});
   }
 
-  void EmbedBatch(const std::vector<std::vector<int32_t>>& ids,
-                  std::span<const size_t> texts, Embeddings& result) {
-    std::vector<models::EncoderInput> inputs;
-    for (size_t text : texts) inputs.push_back({ids[text], {}});
-    Exec exec{pool_, arena_, {}, nullptr};
-    const std::span<const float> rows = encoder_->Forward(exec, inputs);
-    const size_t width = static_cast<size_t>(encoder_->spec().width);
+  void AddChunks(const std::string& whole, size_t number,
+                 const std::vector<int32_t>& full, const EmbedOptions& options,
+                 std::vector<Window>& windows) const {
+    const text::Encoding plain = Encode(whole, {.add_special_tokens = false});
+    const Frame frame = FindFrame(full, plain.ids);
+    const size_t prompt_bytes = modules_.lower_case
+                                    ? text::Lowercase(options.prompt).size()
+                                    : options.prompt.size();
+    size_t prompt = 0;  // its tokens, which every window begins with
+    while (prompt < plain.ids.size() && prompt_bytes > 0 &&
+           plain.offsets[prompt].second <= prompt_bytes) {
+      ++prompt;
+    }
+    const int64_t room =
+        max_tokens_ -
+        static_cast<int64_t>(frame.before + frame.behind + prompt);
+    const int64_t overlap =
+        options.overlap.value_or(std::max<int64_t>(0, room / 8));
+    if (room < 1 || overlap < 0 || overlap >= room) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  {.where = "--overlap",
+                   .what = "a window has no room for new tokens",
+                   .expected = Format("an overlap below {}", room),
+                   .got = std::to_string(overlap)});
+    }
+    const auto part = [](const std::vector<int32_t>& from, size_t first,
+                         size_t count, std::vector<int32_t>& to) {
+      const auto begin = from.begin() + static_cast<std::ptrdiff_t>(first);
+      to.insert(to.end(), begin, begin + static_cast<std::ptrdiff_t>(count));
+    };
+    const size_t size = static_cast<size_t>(room);
+    for (size_t at = prompt;; at += size - static_cast<size_t>(overlap)) {
+      const size_t count = std::min(size, plain.ids.size() - at);
+      Window window;
+      window.text = number;
+      window.own = static_cast<int64_t>(count);
+      part(full, 0, frame.before, window.ids);
+      part(plain.ids, 0, prompt, window.ids);
+      part(plain.ids, at, count, window.ids);
+      part(full, full.size() - frame.behind, frame.behind, window.ids);
+      windows.push_back(std::move(window));
+      if (at + count == plain.ids.size()) return;
+    }
+  }
+
+  // Windows of like lengths together: they share their products. use(batch,
+  // exec, rows): rows [tokens of the batch][token_width_]. Where there are
+  // several batches for each thread, every thread computes its own: none waits
+  // for another within a forward, and use() is called from all of them.
+  template <typename Use>
+  void ForBatches(const std::vector<Window>& windows, const Use& use) {
+    std::vector<size_t> order(windows.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return windows[a].ids.size() > windows[b].ids.size();
+    });
+    constexpr size_t kRows = 512;  // bounds memory; caches hold more of them
+    std::vector<std::span<const size_t>> batches;
+    for (size_t at = 0; at < order.size();) {
+      size_t end = at, rows = 0;
+      while (end < order.size() &&
+             (end == at || rows + windows[order[end]].ids.size() <= kRows)) {
+        rows += windows[order[end++]].ids.size();
+      }
+      batches.push_back(std::span(order).subspan(at, end - at));
+      at = end;
+    }
+    const auto run = [&](int batch, int thread) {
+      RunBatch(windows, batches[static_cast<size_t>(batch)],
+               arenas_[static_cast<size_t>(thread)], use);
+    };
+    const int count = static_cast<int>(batches.size());
+    const bool apart =
+        count >= 2 * pool_.threads() && windows[order[0]].ids.size() <= kRows;
+    if (apart) return pool_.Run(count, run);
+    for (int batch = 0; batch < count; ++batch) run(batch, 0);
+  }
+
+  template <typename Use>
+  void RunBatch(const std::vector<Window>& windows,
+                std::span<const size_t> batch, Arena& arena, const Use& use) {
+    std::vector<std::span<const int32_t>> ids;
+    size_t rows = 0;
+    for (const size_t w : batch) {
+      ids.push_back(windows[w].ids);
+      rows += windows[w].ids.size();
+    }
+    Exec exec{pool_, arena, {}, nullptr};
+    const std::span<const float> found = rows_->Rows(exec, ids);
+    if (modules_.token_steps.empty()) return use(batch, exec, found);
+    const std::vector<float> changed =
+        ApplySteps(exec, modules_.token_steps, {found.begin(), found.end()},
+                   static_cast<int64_t>(rows));
+    use(batch, exec, std::span<const float>(changed));
+  }
+
+  void PoolBatch(const std::vector<Window>& windows,
+                 std::span<const size_t> batch, int64_t skip, Exec& exec,
+                 std::span<const float> rows, std::vector<float>& vectors) {
+    const auto pooled_width = static_cast<size_t>(pooled_width_);
+    std::vector<float> pooled(batch.size() * pooled_width);
     size_t row = 0;
-    for (size_t text : texts) {
-      const size_t count = ids[text].size();
-      std::vector<float> vector =
-          Pool(rows.subspan(row * width, count * width), count);
-      for (const Dense& dense : modules_.dense) vector = Project(dense, vector);
-      if (modules_.normalize) Normalize(vector);
-      std::copy(
-          vector.begin(), vector.end(),
-          result.values.begin() + static_cast<std::ptrdiff_t>(
-                                      text * static_cast<size_t>(dimensions_)));
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const size_t count =
+          windows[batch[i]].ids.size() * static_cast<size_t>(token_width_);
+      PoolRows(modules_.pooling, rows.subspan(row, count), token_width_, skip,
+               std::span(pooled).subspan(i * pooled_width, pooled_width));
       row += count;
     }
+    pooled = ApplySteps(exec, modules_.steps, std::move(pooled),
+                        static_cast<int64_t>(batch.size()));
+    for (size_t i = 0; i < batch.size(); ++i) {
+      std::copy_n(pooled.begin() + static_cast<std::ptrdiff_t>(i) * dimensions_,
+                  dimensions_,
+                  vectors.begin() +
+                      static_cast<std::ptrdiff_t>(batch[i]) * dimensions_);
+    }
   }
 
-  std::vector<float> Pool(std::span<const float> rows, size_t count) const {
-    const size_t width = static_cast<size_t>(encoder_->spec().width);
-    std::vector<float> out(width, 0.0f);
-    if (count == 0) return out;
-    for (size_t k = 0; k < width; ++k) {
-      double sum = 0;
-      float largest = rows[k];
-      for (size_t r = 0; r < count; ++r) {
-        sum += static_cast<double>(rows[r * width + k]);
-        largest = std::max(largest, rows[r * width + k]);
+  // The windows of a text, which lie side by side, become one vector.
+  std::vector<float> Joined(const std::vector<Window>& windows,
+                            std::vector<float>& vectors, size_t texts) const {
+    if (windows.size() == texts) return std::move(vectors);
+    const auto width = static_cast<size_t>(dimensions_);
+    std::vector<float> joined;
+    joined.reserve(texts * width);
+    for (size_t w = 0; w < windows.size();) {
+      const size_t first = w;
+      std::vector<double> sums(width, 0.0);
+      double total = 0;
+      for (; w < windows.size() && windows[w].text == windows[first].text;
+           ++w) {
+        const auto weight = static_cast<double>(windows[w].own);
+        total += weight;
+        for (size_t k = 0; k < width; ++k) {
+          sums[k] += weight * static_cast<double>(vectors[w * width + k]);
+        }
       }
-      const auto n = static_cast<double>(count);
-      switch (modules_.pooling) {
-        case Pooling::kMean:
-          out[k] = static_cast<float>(sum / n);
-          break;
-        case Pooling::kMeanSqrt:
-          out[k] = static_cast<float>(sum / std::sqrt(n));
-          break;
-        case Pooling::kMax:
-          out[k] = largest;
-          break;
-        case Pooling::kFirst:
-          out[k] = rows[k];
-          break;
-        case Pooling::kLast:
-          out[k] = rows[(count - 1) * width + k];
-          break;
+      const auto at = static_cast<std::ptrdiff_t>(joined.size());
+      if (w - first == 1) {
+        const auto from =
+            vectors.begin() + static_cast<std::ptrdiff_t>(first * width);
+        joined.insert(joined.end(), from,
+                      from + static_cast<std::ptrdiff_t>(width));
+        continue;
+      }
+      for (const double sum : sums) {
+        joined.push_back(static_cast<float>(sum / total));
+      }
+      if (modules_.normalizes()) {
+        NormalizeVector({joined.begin() + at, joined.end()});
       }
     }
-    return out;
+    return joined;
   }
 
-  static std::vector<float> Project(const Dense& dense,
-                                    const std::vector<float>& in) {
-    std::vector<float> out;
-    const size_t columns = static_cast<size_t>(dense.in);
-    for (size_t r = 0; r < static_cast<size_t>(dense.out); ++r) {
-      double sum =
-          dense.bias.empty() ? 0.0 : static_cast<double>(dense.bias[r]);
-      for (size_t k = 0; k < columns; ++k) {
-        sum += static_cast<double>(dense.weight[r * columns + k]) *
-               static_cast<double>(in[k]);
-      }
-      out.push_back(static_cast<float>(dense.tanh ? std::tanh(sum) : sum));
-    }
-    return out;
-  }
-
-  static void Normalize(std::vector<float>& vector) {
-    double squares = 0;
-    for (float value : vector) {
-      squares += static_cast<double>(value) * static_cast<double>(value);
-    }
-    const float inverse =
-        static_cast<float>(1.0 / std::max(std::sqrt(squares), 1e-12));
-    for (float& value : vector) value *= inverse;
-  }
-
+  fs::path path_;
   ThreadPool pool_;
   models::PackedCache packed_;
-  Arena arena_;
-  std::unique_ptr<models::Encoder> encoder_;
+  std::deque<Arena> arenas_;  // one for each thread
+  std::unique_ptr<TokenRows> rows_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   Modules modules_;
   int64_t max_tokens_ = 0;
-  int64_t dimensions_ = 0;
+  int64_t token_width_ = 0, pooled_width_ = 0, dimensions_ = 0;
 };
 
 }  // namespace
 
 std::shared_ptr<Embedder> Embedder::Load(const fs::path& path,
                                          const EmbedderOptions& options) {
-  return std::make_shared<EncoderEmbedder>(path, options);
+  return std::make_shared<ModelEmbedder>(path, options);
+}
+
+std::string Embedder::Prompt(const std::optional<std::string>& name) const {
+  const std::string wanted = name.value_or(default_prompt());
+  if (wanted.empty()) return "";
+  const auto it = prompts().find(wanted);
+  if (it != prompts().end()) return it->second;
+  std::string known;
+  for (const auto& [each, prompt] : prompts()) {
+    known += (known.empty() ? "" : ", ") + each;
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = "--prompt",
+               .what = "the model has no such prompt",
+               .expected = known.empty() ? "none: it has no prompts" : known,
+               .got = wanted,
+               .hint = "--prompt-text"});
 }
 
 double Cosine(std::span<const float> a, std::span<const float> b) {

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "formats/safetensors.h"
+#include "models/encoder.h"
 
 namespace malmoi::represent {
 namespace {
@@ -193,6 +194,27 @@ TEST_F(SmallEmbedder, ManyTextsEqualOneAtATime) {
   }
 }
 
+// So many that every thread computes batches of its own.
+TEST_F(SmallEmbedder, ThreadsChangeNothing) {
+  std::vector<std::string> texts;
+  for (int i = 0; i < 600; ++i) {
+    std::string text;
+    for (int k = 0; k <= i % 19; ++k) {
+      text += "w" + std::to_string((i * 11 + k * 13) % 290) + " ";
+    }
+    texts.push_back(text);
+  }
+  const Embeddings alone =
+      Embedder::Load(folder_, {.threads = 1})->Embed(texts);
+  const auto embedder = Embedder::Load(folder_, {.threads = 3});
+  EXPECT_EQ(embedder->Embed(texts).values, alone.values);
+  const auto rows = embedder->EmbedTokens(texts);
+  for (const size_t i : {size_t{0}, size_t{18}, size_t{599}}) {
+    const std::span<const std::string> one(&texts[i], 1);
+    EXPECT_EQ(rows[i].values, embedder->EmbedTokens(one)[0].values) << i;
+  }
+}
+
 TEST_F(SmallEmbedder, TooLongIsAnErrorOrCut) {
   std::string text;
   for (int i = 0; i < 60; ++i) text += "w1 ";
@@ -208,7 +230,8 @@ TEST_F(SmallEmbedder, TooLongIsAnErrorOrCut) {
       EXPECT_NE(message.find(part), std::string::npos) << message;
     }
   }
-  const Embeddings cut = embedder->Embed(texts, {.truncate = true});
+  const Embeddings cut =
+      embedder->Embed(texts, {.longer = LongTexts::kTruncate});
   EXPECT_EQ(cut.tokens, (std::vector<int64_t>{3, 50}));
   EXPECT_EQ(cut.truncated, (std::vector<bool>{false, true}));
   // What is cut still ends with [SEP].
