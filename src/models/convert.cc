@@ -148,13 +148,7 @@ std::vector<std::byte> BytesOf(const Checkpoint& source, const Step& step) {
   }
   Tensor tensor = source.tensors().find(step.name)->second;
   if (tensor.dtype == DType::kF8E4M3) {
-    std::string problem;
-    tensor = DequantizeFp8(source, step.name, tensor, problem);
-    if (!problem.empty()) {
-      throw Error(ErrorCode::kCorrupt, {.where = source.path.string(),
-                                        .what = "scales that do not fit",
-                                        .got = problem});
-    }
+    tensor = FromFp8(source, step.name, tensor);
   }
   std::vector<std::byte> bytes(tensor.data.begin(), tensor.data.end());
   size_t size = tensor.dtype == DType::kF32 ? 4 : 2;

@@ -161,13 +161,7 @@ void Add(const Addition& addition, const Tensor& tensor,
 std::vector<std::byte> BytesOf(const Checkpoint& source, const Step& step) {
   Tensor tensor = step.tensor;
   if (tensor.dtype == DType::kF8E4M3) {
-    std::string problem;
-    tensor = DequantizeFp8(source, step.name, tensor, problem);
-    if (!problem.empty()) {
-      throw Error(ErrorCode::kCorrupt, {.where = source.path.string(),
-                                        .what = "scales that do not fit",
-                                        .got = problem});
-    }
+    tensor = FromFp8(source, step.name, tensor);
   }
   if (step.additions.empty() && tensor.dtype == step.dtype) {
     return {tensor.data.begin(), tensor.data.end()};

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/error.h"
 #include "base/format.h"
 #include "formats/hf_quantization.h"
 #include "kernels/unpack.h"
@@ -105,6 +106,18 @@ Tensor DequantizeFp8(const Checkpoint& checkpoint, const std::string& name,
   out.data = *memory;
   out.owner = memory;
   return out;
+}
+
+Tensor FromFp8(const Checkpoint& checkpoint, const std::string& name,
+               const Tensor& tensor) {
+  std::string problem;
+  Tensor result = DequantizeFp8(checkpoint, name, tensor, problem);
+  if (!problem.empty()) {
+    throw Error(ErrorCode::kCorrupt, {.where = checkpoint.path.string(),
+                                      .what = "scales that do not fit",
+                                      .got = problem});
+  }
+  return result;
 }
 
 }  // namespace malmoi::models

@@ -27,6 +27,10 @@ std::string Fp8ScaleName(const Checkpoint& checkpoint,
 Tensor DequantizeFp8(const Checkpoint& checkpoint, const std::string& name,
                      const Tensor& tensor, std::string& problem);
 
+// As DequantizeFp8(), and throws kCorrupt where scales do not fit.
+Tensor FromFp8(const Checkpoint& checkpoint, const std::string& name,
+               const Tensor& tensor);
+
 }  // namespace malmoi::models
 
 #endif  // MALMOI_MODELS_FP8_H_
