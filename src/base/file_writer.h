@@ -1,6 +1,5 @@
-// A file that is written piece by piece beside its name and takes the name only
-// when it is whole and on the disk: what stood there before stays intact if the
-// disk fills or the program ends.
+// A file that is written piece by piece, through a buffer, and takes its name
+// when it is whole and on the disk.
 #ifndef MALMOI_BASE_FILE_WRITER_H_
 #define MALMOI_BASE_FILE_WRITER_H_
 
@@ -10,17 +9,14 @@
 #include <string>
 #include <string_view>
 
+#include "base/partial_file.h"
+
 namespace malmoi {
 
 class FileWriter {
  public:
-  // Throws kNotFound (the folder), kPermission, kDiskFull, kIo; so do the
-  // others.
-  explicit FileWriter(const std::filesystem::path& path);
-  // Removes what was written unless it was finished.
-  ~FileWriter();
-  FileWriter(const FileWriter&) = delete;
-  FileWriter& operator=(const FileWriter&) = delete;
+  // Throws as PartialFile; so do the others.
+  explicit FileWriter(const std::filesystem::path& path) : file_(path) {}
 
   void Write(std::string_view bytes);
   void Write(std::span<const std::byte> bytes) {
@@ -31,14 +27,15 @@ class FileWriter {
   void WriteValue(const T& value) {
     Write({reinterpret_cast<const char*>(&value), sizeof value});
   }
-  void Finish();
+  // Over what was written before.
+  void WriteAt(uint64_t offset, std::string_view bytes);
+  void Finish(bool sync = true);
 
  private:
   void Flush();
 
-  std::filesystem::path path_;
-  std::string partial_, buffer_;
-  int file_ = -1;
+  PartialFile file_;
+  std::string buffer_;
 };
 
 }  // namespace malmoi

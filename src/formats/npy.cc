@@ -1,11 +1,6 @@
 #include "formats/npy.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -291,15 +286,6 @@ std::string_view TakeHeader(std::span<const std::byte>& bytes,
   return text.substr(begin, length);
 }
 
-void WriteAll(int file, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t count = write(file, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) ThrowErrno(path, "cannot write file", errno);
-    bytes.remove_prefix(static_cast<size_t>(count));
-  }
-}
-
 TensorMap Unpack(const archive::ZipReader& zip, const std::string& where,
                  uint64_t max_bytes) {
   TensorMap arrays;
@@ -406,8 +392,7 @@ std::string NpyText(std::string_view text) {
 }
 
 NpyWriter::NpyWriter(const fs::path& path, DType dtype, Shape row_shape)
-    : path_(path),
-      partial_(path.string() + ".tmp.XXXXXX"),
+    : file_(path),
       dtype_(dtype),
       row_shape_(std::move(row_shape)),
       row_bytes_(BytesOf(dtype, row_shape_)) {
@@ -415,28 +400,12 @@ NpyWriter::NpyWriter(const fs::path& path, DType dtype, Shape row_shape)
   shape.insert(shape.begin(), 0);
   const std::string header = HeaderBytes(DescrOf(dtype_), shape, true);
   header_bytes_ = header.size();
-  file_ = mkostemp(partial_.data(), O_CLOEXEC);
-  if (file_ < 0) ThrowErrno(path.string(), "cannot create file", errno);
-  // The destructor of a half-built writer does not run.
-  try {
-    WriteAll(file_, header, path_.string());
-  } catch (...) {
-    unlink(partial_.c_str());
-    close(file_);
-    throw;
-  }
-}
-
-NpyWriter::~NpyWriter() {
-  if (file_ < 0) return;
-  unlink(partial_.c_str());
-  close(file_);
+  file_.Write(header);
 }
 
 void NpyWriter::Write(std::span<const std::byte> rows) {
   MALMOI_CHECK(row_bytes_ != 0 && rows.size() % row_bytes_ == 0);
-  WriteAll(file_, {reinterpret_cast<const char*>(rows.data()), rows.size()},
-           path_.string());
+  file_.Write({reinterpret_cast<const char*>(rows.data()), rows.size()});
   rows_ += static_cast<int64_t>(rows.size() / row_bytes_);
 }
 
@@ -445,21 +414,8 @@ void NpyWriter::Finish(bool sync) {
   shape.insert(shape.begin(), rows_);
   const std::string header = HeaderBytes(DescrOf(dtype_), shape, true);
   MALMOI_CHECK(header.size() == header_bytes_);
-  const mode_t mask = umask(0);
-  umask(mask);
-  if (lseek(file_, 0, SEEK_SET) != 0) {
-    ThrowErrno(path_.string(), "cannot write file", errno);
-  }
-  WriteAll(file_, header, path_.string());
-  fchmod(file_, 0666 & ~mask);
-  if (sync && fsync(file_) != 0 && errno != EINVAL) {
-    ThrowErrno(path_.string(), "cannot write file", errno);
-  }
-  if (rename(partial_.c_str(), path_.c_str()) != 0) {
-    ThrowErrno(path_.string(), "cannot rename file", errno);
-  }
-  close(file_);
-  file_ = -1;
+  file_.WriteAt(0, header);
+  file_.Finish(sync);
 }
 
 void WriteNpz(const fs::path& path, std::span<const NpzItem> items,

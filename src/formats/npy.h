@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/partial_file.h"
 #include "formats/gguf.h"
 #include "tensor/tensor.h"
 
@@ -59,7 +60,6 @@ class NpyWriter {
   // others.
   NpyWriter(const std::filesystem::path& path, DType dtype, Shape row_shape);
   // Removes what was written unless it was finished.
-  ~NpyWriter();
   NpyWriter(const NpyWriter&) = delete;
   NpyWriter& operator=(const NpyWriter&) = delete;
 
@@ -74,9 +74,7 @@ class NpyWriter {
   void Finish(bool sync = true);
 
  private:
-  std::filesystem::path path_;
-  std::string partial_;
-  int file_ = -1;
+  PartialFile file_;
   DType dtype_;
   Shape row_shape_;
   size_t row_bytes_;

@@ -16,7 +16,7 @@
 #include "base/format.h"
 #include "formats/safetensors_writer.h"
 #include "kernels/quantize.h"
-#include "kernels/unpack.h"
+#include "models/families/weight_reader.h"
 #include "models/fp8.h"
 #include "models/registry.h"
 
@@ -127,18 +127,11 @@ class Planner {
   std::vector<Step> steps_;
 };
 
-std::vector<float> FloatsOf(const Tensor& tensor) {
-  std::vector<float> values(static_cast<size_t>(tensor.elements()));
-  kernels::DequantizeRow(tensor.dtype, tensor.data.data(), tensor.elements(),
-                         values.data());
-  return values;
-}
-
 // values += scale·up·down.
 void Add(const Addition& addition, const Tensor& tensor,
          std::vector<float>& values) {
-  const auto up = FloatsOf(addition.pair->up);
-  const auto down = FloatsOf(addition.pair->down);
+  const auto up = Floats(addition.pair->up);
+  const auto down = Floats(addition.pair->down);
   const auto rank = static_cast<size_t>(addition.pair->down.shape[0]);
   const auto rows = static_cast<size_t>(addition.pair->up.shape[0]);
   const auto columns = static_cast<size_t>(addition.pair->down.shape[1]);
@@ -166,7 +159,7 @@ std::vector<std::byte> BytesOf(const Checkpoint& source, const Step& step) {
   if (step.additions.empty() && tensor.dtype == step.dtype) {
     return {tensor.data.begin(), tensor.data.end()};
   }
-  std::vector<float> values = FloatsOf(tensor);
+  std::vector<float> values = Floats(tensor);
   for (const Addition& addition : step.additions) {
     Add(addition, tensor, values);
   }

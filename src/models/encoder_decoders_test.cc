@@ -24,15 +24,6 @@ constexpr double kTolerance = 1e-4;
 
 using Seen = std::map<std::string, std::vector<float>, std::less<>>;
 
-// NAME is a folder of the golden models, NAME.gguf its GGUF.
-std::string FolderOf(std::string name) {
-  return name.substr(0, name.find(".gguf"));
-}
-fs::path ModelOf(const std::string& name) {
-  const fs::path folder = kGolden / FolderOf(name);
-  return name.ends_with(".gguf") ? folder / "model.gguf" : folder;
-}
-
 class EncoderDecoderTest : public ::testing::TestWithParam<const char*> {
  protected:
   std::unique_ptr<Sequence> Encode(Exec& exec,
@@ -62,7 +53,7 @@ class EncoderDecoderTest : public ::testing::TestWithParam<const char*> {
   const Expected expected_{kGolden / FolderOf(GetParam())};
   ThreadPool pool_{2};
   const std::unique_ptr<EncoderDecoder> model_ = EncoderDecoder::Load(
-      Checkpoint::Open(ModelOf(GetParam())), Precision::kExact, pool_);
+      Checkpoint::Open(ModelOf(kGolden, GetParam())), Precision::kExact, pool_);
 };
 class EncoderDecoderFolderTest : public EncoderDecoderTest {};
 
@@ -105,8 +96,7 @@ TEST_P(EncoderDecoderTest, EqualsTheReference) {
                     static_cast<double>(model_->spec().decoder.heads),
                 1e-3);
   }
-  const bool gguf = std::string_view(GetParam()).ends_with(".gguf");
-  Enter(FolderOf(GetParam()), gguf ? "gguf" : "folder", worst);
+  Enter(FolderOf(GetParam()), IsGguf(GetParam()) ? "gguf" : "folder", worst);
 }
 
 TEST_P(EncoderDecoderTest, WritesTheReferencesTokens) {

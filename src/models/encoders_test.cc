@@ -21,15 +21,6 @@ namespace fs = std::filesystem;
 const fs::path kGolden = MALMOI_SOURCE_DIR "/tests/golden/zoo_encoders";
 constexpr double kTolerance = 1e-4;
 
-// NAME is a folder of the golden models, NAME.gguf its GGUF.
-std::string FolderOf(std::string name) {
-  return name.substr(0, name.find(".gguf"));
-}
-bool IsGguf(const std::string& name) { return name.ends_with(".gguf"); }
-fs::path ModelOf(const std::string& name) {
-  const fs::path folder = kGolden / FolderOf(name);
-  return IsGguf(name) ? folder / "model.gguf" : folder;
-}
 std::string NameOfTest(std::string name) {
   std::erase(name, '-');
   std::replace(name.begin(), name.end(), '.', '_');
@@ -46,7 +37,7 @@ class EncoderTest : public ::testing::TestWithParam<const char*> {
   const Expected expected_{kGolden / FolderOf(GetParam())};
   ThreadPool pool_{2};
   const std::unique_ptr<Encoder> encoder_ = Encoder::Load(
-      Checkpoint::Open(ModelOf(GetParam())), Precision::kExact, pool_);
+      Checkpoint::Open(ModelOf(kGolden, GetParam())), Precision::kExact, pool_);
 };
 
 TEST_P(EncoderTest, EqualsTheReference) {
@@ -142,7 +133,7 @@ TEST_P(EncoderHeadTest, EqualsTheReference) {
   const std::string name = GetParam().model;
   const Task task = GetParam().task;
   const Expected expected(kGolden / FolderOf(name));
-  const Checkpoint checkpoint = Checkpoint::Open(ModelOf(name));
+  const Checkpoint checkpoint = Checkpoint::Open(ModelOf(kGolden, name));
   EXPECT_EQ(TaskOf(checkpoint), task);
   ThreadPool pool(2);
   const auto encoder =
@@ -199,8 +190,8 @@ TEST(EncoderHeads, AnotherTaskIsRefused) {
   for (const char* name : {"bert", "bert-token-classification",
                            "bert-sequence-classification.gguf"}) {
     try {
-      Encoder::Load(Checkpoint::Open(ModelOf(name)), Precision::kExact, pool,
-                    nullptr, Task::kClassify);
+      Encoder::Load(Checkpoint::Open(ModelOf(kGolden, name)), Precision::kExact,
+                    pool, nullptr, Task::kClassify);
       ADD_FAILURE() << name;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUnsupported);

@@ -55,6 +55,17 @@ inline double Difference(std::span<const float> got,
   return difference / largest;
 }
 
+// NAME is a folder of golden models, NAME.gguf the GGUF in it.
+inline bool IsGguf(const std::string& name) { return name.ends_with(".gguf"); }
+inline std::string FolderOf(const std::string& name) {
+  return name.substr(0, name.find(".gguf"));
+}
+inline std::filesystem::path ModelOf(const std::filesystem::path& golden,
+                                     const std::string& name) {
+  const std::filesystem::path folder = golden / FolderOf(name);
+  return IsGguf(name) ? folder / "model.gguf" : folder;
+}
+
 // The ledger, which ./test prints: what was compared, and the largest
 // difference. One line is written at once, as tests run side by side.
 inline void Enter(const std::string& model, const std::string& from,

@@ -1,8 +1,6 @@
 // Building a BM25 index: count, merge, and place the postings in the file.
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -13,6 +11,7 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "base/json.h"
+#include "base/partial_file.h"
 #include "represent/sparse/bm25.h"
 #include "represent/sparse/bm25_layout.h"
 #include "represent/sparse/options_json.h"
@@ -26,29 +25,21 @@ namespace {
 // is written, so that a full disk is an error and no signal.
 class MappedOutput {
  public:
-  explicit MappedOutput(const std::filesystem::path& path)
-      : path_(path), partial_(path.string() + ".tmp.XXXXXX") {
-    file_ = mkostemp(partial_.data(), O_CLOEXEC);
-    if (file_ < 0) ThrowErrno(path.string(), "cannot create file", errno);
-  }
-  ~MappedOutput() {
-    Unmap();
-    if (file_ < 0) return;
-    unlink(partial_.c_str());
-    close(file_);
-  }
+  explicit MappedOutput(const std::filesystem::path& path) : file_(path) {}
+  ~MappedOutput() { Unmap(); }
   MappedOutput(const MappedOutput&) = delete;
   MappedOutput& operator=(const MappedOutput&) = delete;
 
   // Makes the file of this size and maps it; what was written stays.
   std::byte* Resize(uint64_t bytes) {
     Unmap();
-    const int code = posix_fallocate(file_, 0, static_cast<off_t>(bytes));
-    if (code != 0) ThrowErrno(path_.string(), "cannot write file", code);
-    void* data =
-        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+    const int code =
+        posix_fallocate(file_.descriptor(), 0, static_cast<off_t>(bytes));
+    if (code != 0) ThrowErrno(file_.path().string(), "cannot write file", code);
+    void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                      file_.descriptor(), 0);
     if (data == MAP_FAILED) {
-      ThrowErrno(path_.string(), "cannot write file", errno);
+      ThrowErrno(file_.path().string(), "cannot write file", errno);
     }
     data_ = static_cast<std::byte*>(data);
     size_ = bytes;
@@ -56,14 +47,7 @@ class MappedOutput {
   }
   void Finish() {
     Unmap();
-    const mode_t mask = umask(0);
-    umask(mask);
-    fchmod(file_, 0666 & ~mask);
-    if (rename(partial_.c_str(), path_.c_str()) != 0) {
-      ThrowErrno(path_.string(), "cannot rename file", errno);
-    }
-    close(file_);
-    file_ = -1;
+    file_.Finish(false);
   }
 
  private:
@@ -71,9 +55,7 @@ class MappedOutput {
     if (data_ != nullptr) munmap(data_, size_);
     data_ = nullptr;
   }
-  std::filesystem::path path_;
-  std::string partial_;
-  int file_;
+  PartialFile file_;
   std::byte* data_ = nullptr;
   uint64_t size_ = 0;
 };

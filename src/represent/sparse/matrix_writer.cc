@@ -1,14 +1,11 @@
 #include "represent/sparse/matrix_writer.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "base/error.h"
+#include "base/file_writer.h"
 #include "base/format.h"
 #include "base/json.h"
 #include "formats/npy.h"
@@ -18,58 +15,6 @@ namespace malmoi::represent {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A text beside its place until it is complete.
-class TextFile {
- public:
-  explicit TextFile(const fs::path& path)
-      : path_(path), partial_(path.string() + ".tmp.XXXXXX") {
-    file_ = mkostemp(partial_.data(), O_CLOEXEC);
-    if (file_ < 0) ThrowErrno(path.string(), "cannot create file", errno);
-  }
-  ~TextFile() {
-    if (file_ < 0) return;
-    unlink(partial_.c_str());
-    close(file_);
-  }
-  TextFile(const TextFile&) = delete;
-  TextFile& operator=(const TextFile&) = delete;
-
-  std::string& buffer() { return buffer_; }
-  void Flush(size_t from = 0) {
-    if (buffer_.size() < from) return;
-    for (size_t at = 0; at < buffer_.size();) {
-      const ssize_t count =
-          write(file_, buffer_.data() + at, buffer_.size() - at);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) ThrowErrno(path_.string(), "cannot write file", errno);
-      at += static_cast<size_t>(count);
-    }
-    buffer_.clear();
-  }
-  void Finish(std::string_view head = "") {
-    Flush();
-    if (!head.empty() && pwrite(file_, head.data(), head.size(), 0) !=
-                             static_cast<ssize_t>(head.size())) {
-      ThrowErrno(path_.string(), "cannot write file", errno);
-    }
-    const mode_t mask = umask(0);
-    umask(mask);
-    fchmod(file_, 0666 & ~mask);
-    if (rename(partial_.c_str(), path_.c_str()) != 0) {
-      ThrowErrno(path_.string(), "cannot rename file", errno);
-    }
-    close(file_);
-    file_ = -1;
-  }
-
- private:
-  fs::path path_;
-  std::string partial_, buffer_;
-  int file_;
-};
-
-constexpr size_t kFlush = size_t{1} << 20;
 
 void AppendValue(std::string& out, double value, bool integer) {
   if (integer) {
@@ -86,17 +31,16 @@ class JsonLines : public MatrixWriter {
   void Write(const SparseRows& rows) override {
     size_t at = 0;
     for (uint32_t size : rows.sizes) {
-      file_.buffer() += RowJson(rows.columns.data() + at,
-                                rows.values.data() + at, size, options_);
-      file_.buffer() += '\n';
+      file_.Write(RowJson(rows.columns.data() + at, rows.values.data() + at,
+                          size, options_));
+      file_.Write("\n");
       at += size;
-      file_.Flush(kFlush);
     }
   }
-  void Finish() override { file_.Finish(); }
+  void Finish() override { file_.Finish(false); }
 
  private:
-  TextFile file_;
+  FileWriter file_;
   MatrixWriterOptions options_;
 };
 
@@ -105,13 +49,14 @@ class MatrixMarket : public MatrixWriter {
  public:
   MatrixMarket(const fs::path& path, const MatrixWriterOptions& options)
       : file_(path), options_(options) {
-    file_.buffer() += Head();
+    file_.Write(Head());
   }
   void Write(const SparseRows& rows) override {
     size_t at = 0;
-    std::string& out = file_.buffer();
+    std::string out;
     for (uint32_t size : rows.sizes) {
       ++rows_;
+      out.clear();
       for (uint32_t i = 0; i < size; ++i, ++at) {
         out += std::to_string(rows_);
         out += ' ';
@@ -121,10 +66,13 @@ class MatrixMarket : public MatrixWriter {
         out += '\n';
       }
       values_ += size;
-      file_.Flush(kFlush);
+      file_.Write(out);
     }
   }
-  void Finish() override { file_.Finish(Head()); }
+  void Finish() override {
+    file_.WriteAt(0, Head());
+    file_.Finish(false);
+  }
 
  private:
   std::string Head() const {
@@ -133,7 +81,7 @@ class MatrixMarket : public MatrixWriter {
         options_.integers ? "integer" : "real", rows_, options_.columns,
         values_);
   }
-  TextFile file_;
+  FileWriter file_;
   MatrixWriterOptions options_;
   int64_t rows_ = 0, values_ = 0;
 };
