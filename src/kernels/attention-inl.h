@@ -419,7 +419,7 @@ class ChunkWorker {
       row.codes = codes_ + q * dim_;
       row.scales = scales_ + q * blocks_;
       row.sums = unused;
-      Quantize(in_.queries[q].query, row, 0, 0, dim_);
+      QuantizeRow(in_.queries[q].query, row, 0, 0, dim_);
     }
   }
 

@@ -60,7 +60,7 @@ struct TileRows {
     codes = rows.codes + code.first;
     scales = rows.scales + scale.first;
     sums = rows.block == 32 ? rows.sums + scale.first : nullptr;
-    pairs = rows.block == 32
+    pairs = rows.block != 256
                 ? nullptr
                 : (group == 16 ? rows.pairs16 : rows.pairs32) + pair.first;
     word_step = code.step;
@@ -76,6 +76,17 @@ struct TileRows {
     scales += columns / rows.block * scale_step;
     if (sums != nullptr) sums += columns / rows.block * scale_step;
     if (pairs != nullptr) pairs += columns / group / 2 * pair_step;
+  }
+  // The words of some columns: word v of row t.
+  struct Words {
+    const int8_t* at;
+    int64_t word_step, row_step;
+    HWY_INLINE VI operator()(int64_t v, int64_t t) const {
+      return BroadcastFour(at + v * word_step + t * row_step);
+    }
+  };
+  HWY_INLINE Words From(int64_t word) const {
+    return {codes + word * word_step, word_step, row_step};
   }
   HWY_INLINE VI Word(int64_t word, int64_t t) const {
     return BroadcastFour(codes + word * word_step + t * row_step);
@@ -100,6 +111,17 @@ struct QuadRows : TileRows {
         quad_codes(rows.columns * 4),
         quad_scales(rows.columns / rows.block * 4),
         quad_pairs(rows.columns / group * 4) {}
+  struct Words {
+    const int8_t* first;
+    const int8_t* second;
+    HWY_INLINE VI operator()(int64_t v, int64_t t) const {
+      return BroadcastFour((t < 4 ? first : second) + v * 16 + t % 4 * 4);
+    }
+  };
+  HWY_INLINE Words From(int64_t word) const {
+    const int8_t* at = codes + word * 16;
+    return {at, at + quad_codes};
+  }
   HWY_INLINE VI Word(int64_t word, int64_t t) const {
     return BroadcastFour(codes + t / 4 * quad_codes + word * 16 + t % 4 * 4);
   }
@@ -159,19 +181,13 @@ struct Int8Tile {
     }
   }
 
-  // The same for signed codes of 8 bits; `start` as ByteStart() of them.
-  template <int kBegin, int kEnd, typename Source, typename Rows>
-  static HWY_INLINE void AddByteDots(const Source& source, int i,
-                                     const Rows& rows, int64_t word,
-                                     const Multiplier (&scale)[kPanels],
-                                     const VI (&start)[kPanels],
-                                     VI (&sums)[kCells]) {
-    constexpr bool kLater = !kScalesPairs;  // the scale multiplies the sums
-    VI dots[kCells];
-    HWY_UNROLL(16)
-    for (int c = 0; c < kCells; ++c) {
-      dots[c] = kLater ? start[c / kRows] : sums[c];
-    }
+  // dots[p·kRows + t] += Σ code·code of signed codes of 8 bits; activations
+  // are moved already in the wide format (kMovesBytes).
+  template <int kBegin, int kEnd, typename Source, typename Words>
+  static HWY_INLINE void AddBytes(const Source& source, int i,
+                                  const Words& words,
+                                  const Multiplier (&scale)[kPanels],
+                                  VI (&dots)[kCells]) {
     HWY_UNROLL(8)
     for (int v = kBegin; v < kEnd; ++v) {
       if constexpr (kMovesBytes) {
@@ -180,7 +196,8 @@ struct Int8Tile {
         for (int p = 0; p < kPanels; ++p) code[p] = source.Code(p, i, v);
         HWY_UNROLL(8)
         for (int t = 0; t < kRows; ++t) {
-          const VI moved = MoveUp(rows.Word(word + v, t));
+          const VI word = words(v, t);
+          const VI moved = kGroup == 128 ? word : MoveUp(word);
           HWY_UNROLL(2)
           for (int p = 0; p < kPanels; ++p) {
             VI& dot = dots[p * kRows + t];
@@ -194,13 +211,29 @@ struct Int8Tile {
           HWY_UNROLL(8)
           for (int t = 0; t < kRows; ++t) {
             VI& dot = dots[p * kRows + t];
-            dot = DotBytes(dot, code, rows.Word(word + v, t), scale[p]);
+            dot = DotBytes(dot, code, words(v, t), scale[p]);
           }
         }
       }
       HWY_UNROLL(16)
       for (int c = 0; c < kCells; ++c) Keep(dots[c]);
     }
+  }
+
+  // AddDots() of such codes; `start` as ByteStart() of them.
+  template <int kBegin, int kEnd, typename Source, typename Rows>
+  static HWY_INLINE void AddByteDots(const Source& source, int i,
+                                     const Rows& rows, int64_t word,
+                                     const Multiplier (&scale)[kPanels],
+                                     const VI (&start)[kPanels],
+                                     VI (&sums)[kCells]) {
+    constexpr bool kLater = !kScalesPairs;  // the scale multiplies the sums
+    VI dots[kCells];
+    HWY_UNROLL(16)
+    for (int c = 0; c < kCells; ++c) {
+      dots[c] = kLater ? start[c / kRows] : sums[c];
+    }
+    AddBytes<kBegin, kEnd>(source, i, rows.From(word), scale, dots);
     HWY_UNROLL(16)
     for (int c = 0; c < kCells; ++c) {
       if constexpr (kLater) {
@@ -221,11 +254,8 @@ struct Int8Tile {
     VI dots[kCells];
     if constexpr (kBits == 8) {
       HWY_UNROLL(16)
-      for (int c = 0; c < kCells; ++c) dots[c] = hn::Zero(DI());
-      VI start[kPanels];
-      HWY_UNROLL(2)
-      for (int p = 0; p < kPanels; ++p) start[p] = source.Start(p);
-      AddByteDots<0, 8>(source, 0, rows, b * 8, one, start, dots);
+      for (int c = 0; c < kCells; ++c) dots[c] = source.Start(c / kRows);
+      AddBytes<0, 8>(source, 0, rows.From(b * 8), one, dots);
     } else {
       AddDots<0, 8, false>(source, 0, rows, b * 8, one, dots);
     }
@@ -239,6 +269,30 @@ struct Int8Tile {
         sum = hn::MulAdd(hn::ConvertTo(DF(), dots[p * kRows + t]),
                          hn::Mul(scale, rows.Scale(b, t)), sum);
         if (format.has_min()) sum = hn::MulAdd(min, rows.Sum(b, t), sum);
+      }
+    }
+  }
+
+  template <typename Source, typename Rows>
+  static HWY_INLINE void Wide(const Source& source, const Rows& rows, int64_t b,
+                              VF (&sums)[kCells]) {
+    Multiplier one[kPanels];
+    HWY_UNROLL(2)
+    for (int p = 0; p < kPanels; ++p) one[p] = One();
+    VI dots[kCells];
+    HWY_UNROLL(16)
+    for (int c = 0; c < kCells; ++c) dots[c] = source.Start(c / kRows);
+    for (int i = 0; i < 4; ++i) {
+      AddBytes<0, 8>(source, i, rows.From(b * 32 + i * 8), one, dots);
+    }
+    HWY_UNROLL(2)
+    for (int p = 0; p < kPanels; ++p) {
+      const VF scale = source.Scale(p);
+      HWY_UNROLL(8)
+      for (int t = 0; t < kRows; ++t) {
+        VF& sum = sums[p * kRows + t];
+        sum = hn::MulAdd(hn::ConvertTo(DF(), dots[p * kRows + t]),
+                         hn::Mul(scale, rows.Scale(b, t)), sum);
       }
     }
   }
@@ -324,6 +378,8 @@ struct Int8Tile {
       source.Prefetch();
       if constexpr (kSuper) {
         Super(format, source, rows, b, sums);
+      } else if constexpr (kGroup == 128) {
+        Wide(source, rows, b, sums);
       } else {
         Simple(format, source, rows, b, sums);
       }
@@ -399,7 +455,8 @@ void FewRows(const PanelFormat& format, const std::byte* panels,
              size_t panel_bytes, int64_t panel_count, const Int8Rows& rows,
              int64_t first, int64_t tokens, float* out, int64_t out_stride) {
   using Raw = RawSource<kBits, kSuper, kGroup>;
-  constexpr int64_t kColumns = kSuper ? 256 : 32;
+  constexpr bool kWide = kGroup == 128;
+  constexpr int64_t kColumns = kSuper ? 256 : kGroup;
   const int64_t blocks = rows.columns / kColumns;
   const bool apart = first < rows.rows / 4 * 4;  // rows of a quad
   if (apart && tokens > 1) {
@@ -416,7 +473,15 @@ void FewRows(const PanelFormat& format, const std::byte* panels,
   }
   const auto run = [&](auto count) {
     const TileRows tile(rows, kGroup, first);
-    Raw source(format, panels, panel_bytes);
+    auto source = [&] {
+      if constexpr (kWide) {
+        WideSource wide(panels, panel_bytes);
+        wide.SetAhead(panels + 4096, BlockBytes(format, kF32Lanes));
+        return wide;
+      } else {
+        return Raw(format, panels, panel_bytes);
+      }
+    }();
     for (int64_t p = 0; p < panel_count; ++p, source.NextPanel()) {
       Int8Tile<kBits, kSuper, kGroup, 1, decltype(count)::value>::Run(
           format, source, blocks, tile, true, out + p * kF32Lanes, out_stride);
@@ -433,27 +498,35 @@ void PanelGroup(const PanelFormat& format, const std::byte* panels,
                 int64_t tokens, float* out, int64_t out_stride) {
   using Raw = RawSource<kBits, kSuper, kGroup>;
   using Decoded = DecodedSource<kBits, kSuper, kGroup>;
-  constexpr int64_t kColumns = kSuper ? 256 : 32;
+  constexpr int64_t kColumns = kSuper ? 256 : kGroup;
   const int64_t columns = rows.columns;
+  constexpr bool kWide = kGroup == 128;  // is read as it lies
   constexpr size_t kStep = kStretch / kColumns * Decoded::kVectors * kByteLanes;
-  alignas(64) uint8_t decoded[kPanels * kStep];
+  alignas(64) uint8_t decoded[kWide ? 1 : kPanels * kStep];
   const size_t block_bytes = BlockBytes(format, static_cast<int>(kF32Lanes));
   for (int64_t column = 0; column < columns; column += kStretch) {
     const int64_t blocks = std::min(kStretch, columns - column) / kColumns;
     const std::byte* from =
         panels + static_cast<size_t>(column / kColumns) * block_bytes;
-    for (size_t i = 0; i < kPanels; ++i) {
-      DecodeBlocks(Raw(format, from + i * panel_bytes, 0), blocks,
-                   decoded + i * kStep);
-    }
     const bool last = column + kStretch >= columns;
     const Upcoming next = {
         last ? panels + kPanels * panel_bytes
              : from + static_cast<size_t>(blocks) * block_bytes,
         panel_bytes, block_bytes};
-    StretchRows<kBits, kSuper, kGroup, kPanels>(format, Decoded(decoded, kStep),
-                                                column, blocks, rows, first,
-                                                tokens, next, out, out_stride);
+    const auto compute = [&](const auto& source) {
+      StretchRows<kBits, kSuper, kGroup, kPanels>(format, source, column,
+                                                  blocks, rows, first, tokens,
+                                                  next, out, out_stride);
+    };
+    if constexpr (kWide) {
+      compute(WideSource(from, panel_bytes));
+    } else {
+      for (size_t i = 0; i < kPanels; ++i) {
+        DecodeBlocks(Raw(format, from + i * panel_bytes, 0), blocks,
+                     decoded + i * kStep);
+      }
+      compute(Decoded(decoded, kStep));
+    }
   }
 }
 
@@ -490,6 +563,7 @@ void MatmulInt8(const PanelFormat& format, const std::byte* panels,
   if (!format.super) {
     if (format.codes == Codes::kU4) return run(Int8Panels<4, false, 32>);
     if (format.codes == Codes::kU5) return run(Int8Panels<5, false, 32>);
+    if (format.group == 128) return run(Int8Panels<8, false, 128>);
     return run(Int8Panels<8, false, 32>);
   }
   switch (format.codes) {

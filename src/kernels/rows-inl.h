@@ -31,7 +31,7 @@ struct HalfSums {
 };
 HWY_INLINE HalfSums QuantizeBlock(const float* HWY_RESTRICT values, VF inverse,
                                   int8_t* HWY_RESTRICT codes, int64_t word_step,
-                                  bool halves) {
+                                  bool halves, bool moves) {
   const DI di;
   constexpr int kLanes = kF32Lanes;
   const hn::Rebind<int8_t, DI> d8;
@@ -46,7 +46,10 @@ HWY_INLINE HalfSums QuantizeBlock(const float* HWY_RESTRICT values, VF inverse,
     hn::StoreU(hn::DemoteTo(d8, code), d8, block + v * kLanes);
   }
   for (int w = 0; w < 8; ++w) {
-    std::memcpy(codes + w * word_step, block + w * 4, 4);
+    uint32_t word;
+    std::memcpy(&word, block + w * 4, 4);
+    if (moves) word ^= 0x80808080u;
+    std::memcpy(codes + w * word_step, &word, 4);
   }
   if (!halves) {
     return {0, hn::GetLane(hn::SumOfLanes(di, hn::Add(sums[0], sums[1])))};
@@ -55,30 +58,35 @@ HWY_INLINE HalfSums QuantizeBlock(const float* HWY_RESTRICT values, VF inverse,
           hn::GetLane(hn::SumOfLanes(di, sums[1]))};
 }
 
-void Quantize(const float* HWY_RESTRICT values, const Int8Rows& out,
-              int64_t index, int64_t first, int64_t count) {
+HWY_INLINE float LargestOf(const float* values, int64_t count) {
   const DF df;
-  constexpr int kLanes = kF32Lanes;
+  VF largest = hn::Zero(df);
+  for (int64_t k = 0; k < count; k += kF32Lanes) {
+    largest = hn::Max(largest, hn::Abs(hn::LoadU(df, values + k)));
+  }
+  return hn::GetLane(hn::MaxOfLanes(df, largest));
+}
+
+void QuantizeRow(const float* HWY_RESTRICT values, const Int8Rows& out,
+                 int64_t index, int64_t first, int64_t count) {
+  const DF df;
   const auto code_at = out.Find(index, out.columns, 4);
   const auto scale_at = out.Find(index, out.columns / out.block, 1);
   const auto pair16_at = out.Find(index, out.columns / 16, 2);
   const auto pair32_at = out.Find(index, out.columns / 32, 2);
   for (int64_t column = 0; column < count; column += out.block) {
-    VF largest = hn::Zero(df);
-    for (int64_t k = 0; k < out.block; k += kLanes) {
-      largest = hn::Max(largest, hn::Abs(hn::LoadU(df, values + column + k)));
-    }
-    const float maximum = hn::GetLane(hn::MaxOfLanes(df, largest));
+    const float maximum = LargestOf(values + column, out.block);
     const float scale = maximum / 127.0f;
     const VF inverse = hn::Set(df, maximum > 0 ? 127.0f / maximum : 0.0f);
     const int64_t block = (first + column) / out.block;
     out.scales[scale_at.first + block * scale_at.step] = scale;
     for (int64_t k = 0; k < out.block; k += 32) {
       const int64_t at = first + column + k;
-      const HalfSums sums =
-          QuantizeBlock(values + column + k, inverse,
-                        out.codes + code_at.first + at / 4 * code_at.step,
-                        code_at.step, out.block != 32);
+      const HalfSums sums = QuantizeBlock(
+          values + column + k, inverse,
+          out.codes + code_at.first + at / 4 * code_at.step, code_at.step,
+          out.block == 256, kMovesBytes && out.block == kWideBytes.block());
+      if (out.block == kWideBytes.block()) continue;
       const int both = sums.low + sums.high;
       if (out.block == 32) {
         out.sums[scale_at.first + block * scale_at.step] =
@@ -94,8 +102,114 @@ void Quantize(const float* HWY_RESTRICT values, const Int8Rows& out,
   }
 }
 
-void RmsNorm(const float* HWY_RESTRICT x, const float* HWY_RESTRICT weight,
-             int64_t columns, float epsilon, float* HWY_RESTRICT out) {
+// Of every 16 bytes of a and of b, the elements in half as many bits: those of
+// a, then those of b.
+HWY_INLINE VI16 BlocksToPairs(VI a, VI b) {
+  return hn::ReorderDemote2To(DI16(), a, b);
+}
+HWY_INLINE VI8 BlocksToBytes(VI16 a, VI16 b) {
+#if HWY_TARGET == HWY_NEON
+  return VI8{vcombine_s8(vqmovn_s16(a.raw), vqmovn_s16(b.raw))};
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  return VI8{_mm512_packs_epi16(a.raw, b.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return VI8{_mm256_packs_epi16(a.raw, b.raw)};
+#else
+  return VI8{_mm_packs_epi16(a.raw, b.raw)};
+#endif
+}
+
+// A quad of the wide format. Demoting four vectors leaves in every 16 bytes
+// four columns of each: the order in which a quad is stored.
+void QuantizeQuad(const float* HWY_RESTRICT values, int64_t stride,
+                  const Int8Rows& out, int64_t index, int64_t first,
+                  int64_t count) {
+  const DF df;
+  const int64_t wide = kWideBytes.block();
+  int8_t* codes = out.codes + index * out.columns + first * 4;
+  float* scales = out.scales + index * (out.columns / wide) + first / wide * 4;
+  for (int64_t column = 0; column < count; column += wide, scales += 4) {
+    VF inverse[4];
+    HWY_UNROLL(4)
+    for (int r = 0; r < 4; ++r) {
+      const float largest = LargestOf(values + r * stride + column, wide);
+      scales[r] = largest / 127.0f;
+      inverse[r] = hn::Set(df, largest > 0 ? 127.0f / largest : 0.0f);
+    }
+    for (int64_t k = 0; k < wide; k += kF32Lanes, codes += 4 * kF32Lanes) {
+      const float* at = values + column + k;
+      const auto code = [&](int r) HWY_ATTR {
+        return hn::NearestInt(
+            hn::Mul(hn::LoadU(df, at + r * stride), inverse[r]));
+      };
+      const VI8 bytes = BlocksToBytes(BlocksToPairs(code(0), code(1)),
+                                      BlocksToPairs(code(2), code(3)));
+      hn::StoreU(
+          kMovesBytes ? hn::Xor(bytes, hn::Set(DI8(), int8_t{-128})) : bytes,
+          DI8(), codes);
+    }
+  }
+}
+
+void Quantize(const float* HWY_RESTRICT values, int64_t stride, int64_t rows,
+              const Int8Rows& out, int64_t index, int64_t first,
+              int64_t count) {
+  const int64_t in_quads = out.rows / 4 * 4;
+  for (int64_t r = 0; r < rows;) {
+    const int64_t row = index + r;
+    if (out.block == kWideBytes.block() && row % 4 == 0 && row < in_quads &&
+        r + 4 <= rows) {
+      QuantizeQuad(values + r * stride, stride, out, row, first, count);
+      r += 4;
+    } else {
+      QuantizeRow(values + r * stride, out, row, first, count);
+      ++r;
+    }
+  }
+}
+
+void LayerNorm(const float* x, const float* HWY_RESTRICT weight,
+               const float* HWY_RESTRICT bias, int64_t columns, float epsilon,
+               float* out) {
+  const DF df;
+  constexpr int64_t kLanes = kF32Lanes;
+  const float count = static_cast<float>(columns);
+  VF sums[2] = {hn::Zero(df), hn::Zero(df)};
+  int64_t k = 0;
+  for (; k + 2 * kLanes <= columns; k += 2 * kLanes) {
+    sums[0] = hn::Add(sums[0], hn::LoadU(df, x + k));
+    sums[1] = hn::Add(sums[1], hn::LoadU(df, x + k + kLanes));
+  }
+  float sum = LanesInOrder(hn::Add(sums[0], sums[1]));
+  for (; k < columns; ++k) sum += x[k];
+  const float mean = sum / count;
+  const VF middle = hn::Set(df, mean);
+  sums[0] = sums[1] = hn::Zero(df);
+  for (k = 0; k + 2 * kLanes <= columns; k += 2 * kLanes) {
+    const VF a = hn::Sub(hn::LoadU(df, x + k), middle);
+    const VF b = hn::Sub(hn::LoadU(df, x + k + kLanes), middle);
+    sums[0] = hn::MulAdd(a, a, sums[0]);
+    sums[1] = hn::MulAdd(b, b, sums[1]);
+  }
+  sum = LanesInOrder(hn::Add(sums[0], sums[1]));
+  for (; k < columns; ++k) sum += (x[k] - mean) * (x[k] - mean);
+  const float scale = 1.0f / std::sqrt(sum / count + epsilon);
+  const VF factor = hn::Set(df, scale);
+  for (k = 0; k + kLanes <= columns; k += kLanes) {
+    const VF unit = hn::Mul(hn::Sub(hn::LoadU(df, x + k), middle), factor);
+    const VF w = hn::LoadU(df, weight + k);
+    hn::StoreU(bias != nullptr ? hn::MulAdd(unit, w, hn::LoadU(df, bias + k))
+                               : hn::Mul(unit, w),
+               df, out + k);
+  }
+  for (; k < columns; ++k) {
+    out[k] =
+        (x[k] - mean) * scale * weight[k] + (bias != nullptr ? bias[k] : 0.0f);
+  }
+}
+
+void RmsNorm(const float* x, const float* HWY_RESTRICT weight, int64_t columns,
+             float epsilon, float* out) {
   const DF df;
   constexpr int64_t kLanes = kF32Lanes;
   VF sums[2] = {hn::Zero(df), hn::Zero(df)};

@@ -32,11 +32,13 @@ const KernelTable* Table() {
 #endif
       .lanes = kF32Lanes,
       .fused = HWY_NATIVE_FMA != 0,
+      .moved_bytes = kMovesBytes,
       .matmul_int8 = MatmulInt8,
       .matmul_float = MatmulFloat,
       .matmul_bf16 = MatmulBF16,
       .round_bf16 = RoundBF16,
       .quantize = Quantize,
+      .layer_norm = LayerNorm,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,
       .gelu_mul = GeluMul,

@@ -163,9 +163,9 @@ Activations Hidden(Exec& exec, const Activations& x, Activation activation,
       Activate(activation, values,
                beside != nullptr ? tile.beside + t * tile.stride : nullptr,
                tile.rows);
-      ops::PutPart(hidden, tile.first_token + t, tile.first_row, tile.rows,
-                   values);
     }
+    ops::PutParts(hidden, tile.first_token, tile.tokens, tile.first_row,
+                  tile.rows, tile.values, tile.stride);
   };
   const ops::Product product[] = {{&first, beside, hidden.unit(), activate}};
   ops::Matmul(exec, x, product);
