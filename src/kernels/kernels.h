@@ -107,13 +107,17 @@ struct KernelTable {
   void (*rms_norm)(const float* x, const float* weight, int64_t columns,
                    float epsilon, float* out);
 
-  // gate = activation(gate)·up, elementwise. silu: x/(1+exp(-x)); gelu:
+  // gate = activation(gate)·up, elementwise, or activation(gate) where `up` is
+  // null. silu: x/(1+exp(-x)); gelu:
   // x·(1+erf(x/√2))/2 (Hendrycks & Gimpel 2016); gelu_tanh, their
   // approximation: x·(1+tanh(√(2/π)·(x+0.044715x³)))/2.
   void (*silu_mul)(float* gate, const float* up, int64_t count);
   void (*gelu_mul)(float* gate, const float* up, int64_t count);
   void (*gelu_tanh_mul)(float* gate, const float* up, int64_t count);
   void (*add)(float* to, const float* from, int64_t count);
+  // to += from + more.
+  void (*add_two)(float* to, const float* from, const float* more,
+                  int64_t count);
 
   // Of state spaces, see kernels/state_space.h.
   void (*convolve)(const Convolution& in);
@@ -128,9 +132,11 @@ struct KernelTable {
   void (*attend_chunk)(const AttentionInput& in, int64_t chunk,
                        const AttentionState& state);
 
-  // Stores a head's key, or value, [head_dim], at `position` of a page.
-  void (*store_kv)(KvType type, bool key, const float* values, int64_t head_dim,
-                   std::byte* page, int64_t position);
+  // Stores a head's keys, or values, [rows][head_dim], `stride` apart, from
+  // `position` of a page on; they end within the page.
+  void (*store_kv)(KvType type, bool key, const float* values, int64_t stride,
+                   int64_t rows, int64_t head_dim, std::byte* page,
+                   int64_t position);
 
   // Arithmetic roofs: runs about `iterations` inner steps on registers and
   // returns the operations done (multiply and add counted apart).

@@ -51,16 +51,18 @@ struct TileRows {
   int64_t scale_step, scale_row;
   int64_t pair_step, pair_row;
 
-  TileRows(const Int8Rows& rows, int group, int64_t row) {
-    const int64_t blocks = rows.columns / rows.block;
+  // `block` and `group` are the format's, and constants: no divisions.
+  HWY_INLINE TileRows(const Int8Rows& rows, int64_t block, int group,
+                      int64_t row) {
+    const int64_t blocks = rows.columns / block;
     const int64_t per_row = rows.columns / group;  // sums
     const auto code = rows.Find(row, rows.columns, 4);
     const auto scale = rows.Find(row, blocks, 1);
     const auto pair = rows.Find(row, per_row, 2);
     codes = rows.codes + code.first;
     scales = rows.scales + scale.first;
-    sums = rows.block == 32 ? rows.sums + scale.first : nullptr;
-    pairs = rows.block != 256
+    sums = block == 32 ? rows.sums + scale.first : nullptr;
+    pairs = block != 256
                 ? nullptr
                 : (group == 16 ? rows.pairs16 : rows.pairs32) + pair.first;
     word_step = code.step;
@@ -71,10 +73,10 @@ struct TileRows {
     pair_row = per_row;
   }
   // Moves on to later columns.
-  void Skip(int64_t columns, const Int8Rows& rows, int group) {
+  HWY_INLINE void Skip(int64_t columns, int64_t block, int group) {
     codes += columns / 4 * word_step;
-    scales += columns / rows.block * scale_step;
-    if (sums != nullptr) sums += columns / rows.block * scale_step;
+    scales += columns / block * scale_step;
+    if (sums != nullptr) sums += columns / block * scale_step;
     if (pairs != nullptr) pairs += columns / group / 2 * pair_step;
   }
   // The words of some columns: word v of row t.
@@ -106,10 +108,11 @@ struct TileRows {
 struct QuadRows : TileRows {
   int64_t quad_codes, quad_scales, quad_pairs;  // from a quad to the next
 
-  QuadRows(const Int8Rows& rows, int group, int64_t row)
-      : TileRows(rows, group, row),
+  HWY_INLINE QuadRows(const Int8Rows& rows, int64_t block, int group,
+                      int64_t row)
+      : TileRows(rows, block, group, row),
         quad_codes(rows.columns * 4),
-        quad_scales(rows.columns / rows.block * 4),
+        quad_scales(rows.columns / block * 4),
         quad_pairs(rows.columns / group * 4) {}
   struct Words {
     const int8_t* first;
@@ -406,12 +409,13 @@ void StretchRows(const PanelFormat& format, Source source, int64_t column,
                  int64_t blocks, const Int8Rows& rows, int64_t first,
                  int64_t tokens, const Upcoming& next, float* out,
                  int64_t out_stride) {
+  constexpr int64_t kBlock = kSuper ? 256 : kGroup;
   const bool begins = column == 0;
   const int64_t end = first + tokens;
   size_t fetched = 0;  // panels
   const auto run = [&](int64_t row, auto count, auto tile) {
     constexpr int kRows = decltype(count)::value;
-    tile.Skip(column, rows, kGroup);
+    tile.Skip(column, kBlock, kGroup);
     const bool fetches = fetched < kPanels;
     source.SetAhead(next.first + fetched * next.panel_bytes,
                     fetches ? next.block_bytes : 0);
@@ -423,10 +427,10 @@ void StretchRows(const PanelFormat& format, Source source, int64_t column,
   };
   const auto quads = [&](int64_t row, auto count) {
     return run(row, std::integral_constant<int, 4 * decltype(count)::value>(),
-               QuadRows(rows, kGroup, row));
+               QuadRows(rows, kBlock, kGroup, row));
   };
   const auto few = [&](int64_t row, auto count) {
-    return run(row, count, TileRows(rows, kGroup, row));
+    return run(row, count, TileRows(rows, kBlock, kGroup, row));
   };
   const int64_t in_quads = rows.rows / 4 * 4;
   for (int64_t row = first; row < end;) {
@@ -472,7 +476,7 @@ void FewRows(const PanelFormat& format, const std::byte* panels,
     return;
   }
   const auto run = [&](auto count) {
-    const TileRows tile(rows, kGroup, first);
+    const TileRows tile(rows, kColumns, kGroup, first);
     auto source = [&] {
       if constexpr (kWide) {
         WideSource wide(panels, panel_bytes);

@@ -198,16 +198,18 @@ void RmsNorm(const float* x, const float* weight, int64_t columns,
   for (int64_t k = 0; k < columns; ++k) out[k] = x[k] * scale * weight[k];
 }
 
+float Up(const float* up, int64_t i) { return up != nullptr ? up[i] : 1.0f; }
+
 void SiluMul(float* gate, const float* up, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
-    gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
+    gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * Up(up, i);
   }
 }
 
 void GeluMul(float* gate, const float* up, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const float x = gate[i];
-    gate[i] = 0.5f * x * (1.0f + std::erf(x * 0.70710678f)) * up[i];
+    gate[i] = 0.5f * x * (1.0f + std::erf(x * 0.70710678f)) * Up(up, i);
   }
 }
 
@@ -215,12 +217,16 @@ void GeluTanhMul(float* gate, const float* up, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const float x = gate[i];
     const float inner = 0.7978845608f * (x + 0.044715f * x * x * x);
-    gate[i] = 0.5f * x * (1.0f + std::tanh(inner)) * up[i];
+    gate[i] = 0.5f * x * (1.0f + std::tanh(inner)) * Up(up, i);
   }
 }
 
 void Add(float* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] += from[i];
+}
+
+void AddTwo(float* to, const float* from, const float* more, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i] + more[i];
 }
 
 void Convolve(const Convolution& in) {
@@ -380,8 +386,8 @@ void AttendChunk(const AttentionInput& in, int64_t chunk,
   }
 }
 
-void StoreKv(KvType type, bool key, const float* values, int64_t head_dim,
-             std::byte* page, int64_t position) {
+void StoreOne(KvType type, bool key, const float* values, int64_t head_dim,
+              std::byte* page, int64_t position) {
   const int64_t padded = PaddedHeadDim(type, head_dim);
   const auto at = [&](int64_t d) {
     return key ? d * kAttentionPage + position : position * padded + d;
@@ -413,6 +419,14 @@ void StoreKv(KvType type, bool key, const float* values, int64_t head_dim,
       page[to] = static_cast<std::byte>(
           static_cast<int8_t>(std::nearbyint(values[d] * inverse)));
     }
+  }
+}
+
+void StoreKv(KvType type, bool key, const float* values, int64_t stride,
+             int64_t rows, int64_t head_dim, std::byte* page,
+             int64_t position) {
+  for (int64_t r = 0; r < rows; ++r) {
+    StoreOne(type, key, values + r * stride, head_dim, page, position + r);
   }
 }
 
@@ -457,6 +471,7 @@ const KernelTable& ScalarKernels() {
       .gelu_mul = GeluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = Add,
+      .add_two = AddTwo,
       .convolve = Convolve,
       .scan_channels = ScanChannels,
       .scan_head = ScanHead,

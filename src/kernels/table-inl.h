@@ -44,6 +44,7 @@ const KernelTable* Table() {
       .gelu_mul = GeluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = AddRows,
+      .add_two = AddTwo,
       .convolve = Convolve,
       .scan_channels = ScanChannels,
       .scan_head = ScanHead,

@@ -46,7 +46,7 @@ void DecoderFamily::Store(const Batch& batch, bool key, int64_t layer,
   std::byte* heads =
       key ? sequence.keys(place, page) : sequence.values(place, page);
   kernels::Kernels().store_kv(
-      shape.type, key, values, spec_.attention.head_dim,
+      shape.type, key, values, 0, 1, spec_.attention.head_dim,
       heads + static_cast<size_t>(head) *
                   kernels::KvPageBytes(shape.type, shape.head_dim),
       position % kPagePositions);
