@@ -82,8 +82,9 @@ struct Packing {
   PanelFormat format;
 };
 inline std::vector<Packing> IntegerPackings() {
-  std::vector<Packing> all = {{DType::kF32, kWideBytes}};
+  std::vector<Packing> all;
   for (DType dtype : kBlockTypes) all.push_back({dtype, FormatFor(dtype)});
+  all.push_back({DType::kF32, kWideBytes});
   return all;
 }
 
