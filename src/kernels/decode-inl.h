@@ -202,7 +202,8 @@ class DecodedSource {
 // The wide format as it lies: nothing of it has to be decoded.
 class WideSource {
  public:
-  static constexpr size_t kVectors = 34;
+  static constexpr int kCodes = kWideGroup / 4;
+  static constexpr size_t kVectors = kCodes + 2;
 
   WideSource(const std::byte* panels, size_t panel_step)
       : at_(panels), step_(panel_step) {}
@@ -210,11 +211,11 @@ class WideSource {
     return LoadCodes(At(p, i * 8 + v));
   }
   HWY_INLINE VF Scale(int p) const {
-    return hn::LoadU(DF(), reinterpret_cast<const float*>(At(p, 32)));
+    return hn::LoadU(DF(), reinterpret_cast<const float*>(At(p, kCodes)));
   }
   HWY_INLINE VI Start(int p) const {
     if constexpr (!kMovesBytes) return hn::Zero(DI());
-    return hn::LoadU(DI(), reinterpret_cast<const int32_t*>(At(p, 33)));
+    return hn::LoadU(DI(), reinterpret_cast<const int32_t*>(At(p, kCodes + 1)));
   }
   HWY_INLINE void Next() { at_ += kVectors * kByteLanes; }
   HWY_INLINE void NextPanel() { at_ += step_; }

@@ -17,11 +17,11 @@
 namespace malmoi::kernels {
 
 // Rows of activations quantized to int8 with a scale per `block` columns: 32
-// for simple weight formats, 128 for the wide one, 256 for super formats, whose
+// for simple weight formats, 64 for the wide one, 256 for super formats, whose
 // group sums stay integers. Four rows are a quad whose words of four columns
 // are interleaved, so that a tile of four rows reads one stream; the last rows
 // % 4 are plain:
-//   codes   quads [columns/4][4][4], then rows [columns]; block 128: plus 128
+//   codes   quads [columns/4][4][4], then rows [columns]; block 64: plus 128
 //           where the target's KernelTable::moved_bytes says so
 //   scales  quads [columns/block][4], then rows [columns/block]
 //   sums    block 32: scale·Σcodes, f32, as scales
@@ -54,7 +54,7 @@ struct KernelTable {
   int lanes = 4;             // rows of a panel
   bool fused = true;         // multiply-adds round once
   bool bf16_dot = false;     // matmul_bf16 is faster than matmul_float
-  bool moved_bytes = false;  // codes of Int8Rows with block 128
+  bool moved_bytes = false;  // codes of Int8Rows with block 64
 
   // out[t·out_stride + p·lanes + r] = Σ_k weight[p][r][k]·row[first+t][k] for
   // `panels` panels and `tokens` rows. Integer formats only; columns are the
@@ -93,7 +93,7 @@ struct KernelTable {
   // Quantizes columns [first, first + count) of rows [index, index + rows) of
   // `out`, which are `stride` apart in `values`; columns are multiples of its
   // block. scale = max|x|/127, code = round-to-even(x·(127/max|x|)). Whole
-  // quads of block 128 are fastest.
+  // quads of block 64 are fastest.
   void (*quantize)(const float* values, int64_t stride, int64_t rows,
                    const Int8Rows& out, int64_t index, int64_t first,
                    int64_t count);

@@ -200,7 +200,7 @@ struct Int8Tile {
         HWY_UNROLL(8)
         for (int t = 0; t < kRows; ++t) {
           const VI word = words(v, t);
-          const VI moved = kGroup == 128 ? word : MoveUp(word);
+          const VI moved = kGroup == kWideGroup ? word : MoveUp(word);
           HWY_UNROLL(2)
           for (int p = 0; p < kPanels; ++p) {
             VI& dot = dots[p * kRows + t];
@@ -285,8 +285,8 @@ struct Int8Tile {
     VI dots[kCells];
     HWY_UNROLL(16)
     for (int c = 0; c < kCells; ++c) dots[c] = source.Start(c / kRows);
-    for (int i = 0; i < 4; ++i) {
-      AddBytes<0, 8>(source, i, rows.From(b * 32 + i * 8), one, dots);
+    for (int i = 0; i < kGroup / 32; ++i) {
+      AddBytes<0, 8>(source, i, rows.From(b * (kGroup / 4) + i * 8), one, dots);
     }
     HWY_UNROLL(2)
     for (int p = 0; p < kPanels; ++p) {
@@ -381,7 +381,7 @@ struct Int8Tile {
       source.Prefetch();
       if constexpr (kSuper) {
         Super(format, source, rows, b, sums);
-      } else if constexpr (kGroup == 128) {
+      } else if constexpr (kGroup == kWideGroup) {
         Wide(source, rows, b, sums);
       } else {
         Simple(format, source, rows, b, sums);
@@ -459,7 +459,7 @@ void FewRows(const PanelFormat& format, const std::byte* panels,
              size_t panel_bytes, int64_t panel_count, const Int8Rows& rows,
              int64_t first, int64_t tokens, float* out, int64_t out_stride) {
   using Raw = RawSource<kBits, kSuper, kGroup>;
-  constexpr bool kWide = kGroup == 128;
+  constexpr bool kWide = kGroup == kWideGroup;
   constexpr int64_t kColumns = kSuper ? 256 : kGroup;
   const int64_t blocks = rows.columns / kColumns;
   const bool apart = first < rows.rows / 4 * 4;  // rows of a quad
@@ -504,7 +504,7 @@ void PanelGroup(const PanelFormat& format, const std::byte* panels,
   using Decoded = DecodedSource<kBits, kSuper, kGroup>;
   constexpr int64_t kColumns = kSuper ? 256 : kGroup;
   const int64_t columns = rows.columns;
-  constexpr bool kWide = kGroup == 128;  // is read as it lies
+  constexpr bool kWide = kGroup == kWideGroup;  // is read as it lies
   constexpr size_t kStep = kStretch / kColumns * Decoded::kVectors * kByteLanes;
   alignas(64) uint8_t decoded[kWide ? 1 : kPanels * kStep];
   const size_t block_bytes = BlockBytes(format, static_cast<int>(kF32Lanes));
@@ -567,7 +567,8 @@ void MatmulInt8(const PanelFormat& format, const std::byte* panels,
   if (!format.super) {
     if (format.codes == Codes::kU4) return run(Int8Panels<4, false, 32>);
     if (format.codes == Codes::kU5) return run(Int8Panels<5, false, 32>);
-    if (format.group == 128) return run(Int8Panels<8, false, 128>);
+    if (format.group == kWideGroup)
+      return run(Int8Panels<8, false, kWideGroup>);
     return run(Int8Panels<8, false, 32>);
   }
   switch (format.codes) {

@@ -151,14 +151,15 @@ void PackWordBlocks(const PanelFormat& format, const std::byte* rows_in,
 
 // Of the wide format: where the scale of a lane lies in a block.
 size_t WideScaleAt(int lanes, int lane) {
-  return 4 * CodeBytes(kWideBytes, lanes) + static_cast<size_t>(lane) * 4;
+  return kWideGroup / 32 * CodeBytes(kWideBytes, lanes) +
+         static_cast<size_t>(lane) * 4;
 }
 
 // Rows of floats in the wide format.
 void PackWide(DType dtype, const std::byte* rows_in, size_t row_bytes, int rows,
               int64_t columns, int lanes, std::byte* panel, float* row) {
   const int64_t width = kWideBytes.block();
-  uint8_t codes[128];  // plus 128
+  uint8_t codes[kWideGroup];  // plus 128
   for (int r = 0; r < rows; ++r) {
     DequantizeRow(dtype, rows_in + static_cast<size_t>(r) * row_bytes, columns,
                   row);
@@ -177,7 +178,7 @@ void PackWide(DType dtype, const std::byte* rows_in, size_t row_bytes, int rows,
         codes[k] = static_cast<uint8_t>(code + 128);
         start -= 128 * code;
       }
-      for (int i = 0; i < 4; ++i) {
+      for (int i = 0; i < kWideGroup / 32; ++i) {
         PutCodes(kWideBytes, lanes, r, codes + i * 32,
                  to + static_cast<size_t>(i) * CodeBytes(kWideBytes, lanes));
       }
@@ -262,7 +263,8 @@ size_t BlockBytes(const PanelFormat& format, int lanes) {
   const size_t levels = format.stored_min ? 2 : 1;
   const size_t halves = levels * static_cast<size_t>(lanes) * 2;
   if (format == kWideBytes) {
-    return 4 * CodeBytes(format, lanes) + static_cast<size_t>(lanes) * 8;
+    return kWideGroup / 32 * CodeBytes(format, lanes) +
+           static_cast<size_t>(lanes) * 8;
   }
   if (!format.super) return CodeBytes(format, lanes) + halves;
   return 8 * CodeBytes(format, lanes) + levels * PairBytes(format, lanes) +
@@ -327,7 +329,7 @@ void UnpackLane(const PanelFormat& format, int lanes, const std::byte* block,
                 int lane, CodeBlock& out) {
   const size_t code_bytes = CodeBytes(format, lanes);
   if (format == kWideBytes) {
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < kWideGroup / 32; ++i) {
       GetCodes(format, lanes, lane, block + static_cast<size_t>(i) * code_bytes,
                out.codes + i * 32);
     }

@@ -15,7 +15,7 @@
 //   bytes     8-bit codes, signed: vector v, lane r, byte b
 // A simple format is a run of such blocks, each followed by its scales and,
 // where stored, mins: [lanes] f16. The wide one has
-// four blocks of bytes, then their scales, [lanes] f32, and -128·Σcodes,
+// two blocks of bytes, then their scales, [lanes] f32, and -128·Σcodes,
 // [lanes] int32, which sums begin with where a processor multiplies unsigned by
 // signed bytes. A super format keeps the two levels of the K types: 8 blocks of
 // codes, then for each pair of groups the two scales and, where stored, the two
@@ -43,7 +43,7 @@ struct PanelFormat {
   Codes codes = Codes::kF32;
   bool super = false;  // blocks of 256 with integer scales
   int group = 32;      // columns that share a scale: 32; 16 or 32 if super;
-                       // 128 in the wide format
+                       // 64 in the wide format
   bool stored_min = false;
   int zero = 0;  // without stored mins
 
@@ -59,9 +59,11 @@ struct PanelFormat {
 };
 
 // What float weights become that are multiplied in 8 bits: no type of a file. A
-// scale per 128 columns costs a tenth of the products' time, one per 32 a
+// scale per 64 columns costs a tenth of the products' time, one per 32 a
 // third.
-inline constexpr PanelFormat kWideBytes = {.codes = Codes::kS8, .group = 128};
+inline constexpr int kWideGroup = 64;
+inline constexpr PanelFormat kWideBytes = {.codes = Codes::kS8,
+                                           .group = kWideGroup};
 
 // The format that holds weights of this type exactly.
 PanelFormat FormatFor(DType dtype);

@@ -44,7 +44,8 @@ Activations NewActivations(Arena& arena, int64_t rows, int64_t columns,
     if (columns % 2 != 0) std::fill_n(out.bf16, count, uint16_t{0});
   }
   if (forms.int8) out.int8 = NewInt8Rows(arena, rows, columns, 32);
-  if (forms.int8_wide) out.int8_wide = NewInt8Rows(arena, rows, columns, 128);
+  if (forms.int8_wide)
+    out.int8_wide = NewInt8Rows(arena, rows, columns, kernels::kWideGroup);
   if (forms.int8_super) {
     out.int8_super = NewInt8Rows(arena, rows, columns, 256);
   }

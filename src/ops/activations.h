@@ -14,17 +14,17 @@ namespace malmoi::ops {
 // Which forms the consumers of an activation read.
 struct ActivationForms {
   bool int8 = false;        // a scale per 32 columns
-  bool int8_wide = false;   // a scale per 128
+  bool int8_wide = false;   // a scale per 64
   bool int8_super = false;  // a scale per 256
   bool bf16 = false;
   bool f32 = false;
   // Adds what `weights` reads.
   void Add(const PackedMatrix& weights) {
-    (weights.bf16_rows               ? bf16
-     : !weights.format.integer()     ? f32
-     : weights.format.block() == 256 ? int8_super
-     : weights.format.block() == 128 ? int8_wide
-                                     : int8) = true;
+    (weights.bf16_rows                               ? bf16
+     : !weights.format.integer()                     ? f32
+     : weights.format.block() == 256                 ? int8_super
+     : weights.format.block() == kernels::kWideGroup ? int8_wide
+                                                     : int8) = true;
     if (weights.low_rank != nullptr) f32 = true;
   }
 };
@@ -40,19 +40,21 @@ struct Activations {
 
   const kernels::Int8Rows& For(const PackedMatrix& weights) const {
     const int64_t block = weights.format.block();
-    return block == 256 ? int8_super : block == 128 ? int8_wide : int8;
+    return block == 256                   ? int8_super
+           : block == kernels::kWideGroup ? int8_wide
+                                          : int8;
   }
   // Columns that must be stored together.
   int64_t unit() const {
     return int8_super.codes != nullptr  ? 256
-           : int8_wide.codes != nullptr ? 128
+           : int8_wide.codes != nullptr ? kernels::kWideGroup
            : int8.codes != nullptr      ? 32
                                         : 1;
   }
 };
 
 // Room for [rows, columns] in the forms asked for. Int8 needs columns % 32
-// == 0, or % 128 or % 256, which every block type's columns are.
+// == 0, or % 64 or % 256, which every block type's columns are.
 Activations NewActivations(Arena& arena, int64_t rows, int64_t columns,
                            ActivationForms forms);
 
