@@ -51,8 +51,9 @@ HWY_INLINE hn::Vec<DI> Others(hn::Vec<DU> x, VF scale, hn::Vec<DI> last) {
 }
 
 template <int kDims>
-void MoveIn(const LayoutStep& s, const int32_t* vertices, int64_t count,
-            float* moved) {
+int64_t MoveIn(const LayoutStep& s, const int32_t* vertices, int64_t count,
+               float* moved, const LayoutPulls& pulls) {
+  int64_t pulled = 0;
   const DF df;
   const DU du;
   const DI di;
@@ -76,6 +77,7 @@ void MoveIn(const LayoutStep& s, const int32_t* vertices, int64_t count,
       if (s.due[e] > s.epoch) continue;
       s.due[e] += s.intervals[e];
       VF sums[kRoom];
+      float pull[kRoom];
       for (int d = 0; d < dims; ++d) sums[d] = hn::Zero(df);
       for (int lane = 0; lane < lanes; lane += kLanes) {
         const auto numbers =
@@ -110,24 +112,28 @@ void MoveIn(const LayoutStep& s, const int32_t* vertices, int64_t count,
         for (int d = 0; d < dims; ++d) {
           const VF change =
               hn::Max(least, hn::Min(most, hn::Mul(force, away[d])));
-          sums[d] = hn::Add(
-              sums[d], hn::IfThenElse(drawn, hn::Add(change, change), change));
+          if (lane == 0) pull[d] = hn::GetLane(change);
+          sums[d] = hn::Add(sums[d], change);
         }
       }
       number += static_cast<uint32_t>((lanes + 7) / 8 * 8);
+      pulls.others[pulled] = s.others[e];
       for (int d = 0; d < dims; ++d) {
         own[d] += s.rate * hn::GetLane(hn::SumOfLanes(df, sums[d]));
+        pulls.changes[pulled * dims + d] = -s.rate * pull[d];
       }
+      ++pulled;
     }
     for (int d = 0; d < dims; ++d) moved[i * dims + d] = own[d];
   }
+  return pulled;
 }
 
-void Move(const LayoutStep& s, const int32_t* vertices, int64_t count,
-          float* moved) {
-  if (s.dimensions == 2) return MoveIn<2>(s, vertices, count, moved);
-  if (s.dimensions == 3) return MoveIn<3>(s, vertices, count, moved);
-  MoveIn<0>(s, vertices, count, moved);
+int64_t Move(const LayoutStep& s, const int32_t* vertices, int64_t count,
+             float* moved, const LayoutPulls& pulls) {
+  if (s.dimensions == 2) return MoveIn<2>(s, vertices, count, moved, pulls);
+  if (s.dimensions == 3) return MoveIn<3>(s, vertices, count, moved, pulls);
+  return MoveIn<0>(s, vertices, count, moved, pulls);
 }
 
 const LayoutKernelTable* Table() {
@@ -166,8 +172,9 @@ uint32_t Mix(uint32_t x) {
 }
 
 // The plain twin.
-void ScalarMove(const LayoutStep& s, const int32_t* vertices, int64_t count,
-                float* moved) {
+int64_t ScalarMove(const LayoutStep& s, const int32_t* vertices, int64_t count,
+                   float* moved, const LayoutPulls& pulls) {
+  int64_t pulled = 0;
   const float scale = static_cast<float>(s.points) * 0x1.0p-24f;
   for (int64_t i = 0; i < count; ++i) {
     const int32_t vertex = vertices[i];
@@ -199,14 +206,19 @@ void ScalarMove(const LayoutStep& s, const int32_t* vertices, int64_t count,
         for (int64_t d = 0; d < s.dimensions; ++d) {
           const float away = own[d] - s.positions[d * s.points + other];
           const float change = std::clamp(force * away, -kMaxForce, kMaxForce);
-          sum[d] += lane == 0 ? 2 * change : change;
+          sum[d] += change;
+          if (lane == 0) {
+            pulls.changes[pulled * s.dimensions + d] = -s.rate * change;
+          }
         }
       }
+      pulls.others[pulled++] = s.others[e];
       // As many numbers as vectors of eight lanes take.
       number += static_cast<uint32_t>(7 - s.negatives % 8);
       for (int64_t d = 0; d < s.dimensions; ++d) own[d] += s.rate * sum[d];
     }
   }
+  return pulled;
 }
 
 std::vector<const LayoutKernelTable*> FindTables() {

@@ -1,7 +1,7 @@
-// One epoch of UMAP's layout for some points: each is drawn to its neighbours
-// whose turn it is and pushed away from random others. One table per
-// instruction set, as kernels.h; a lane is an other point.
-// McInnes, Healy, Melville 2018, "UMAP", section 3.2 and appendix.
+// One epoch of UMAP's layout for some points: each and its neighbours whose
+// turn it is are drawn together, and it is pushed away from random others. One
+// table per instruction set, as kernels.h; a lane is an other point. McInnes,
+// Healy, Melville 2018, "UMAP", section 3.2 and appendix.
 #ifndef MALMOI_KERNELS_LAYOUT_KERNELS_H_
 #define MALMOI_KERNELS_LAYOUT_KERNELS_H_
 
@@ -31,14 +31,20 @@ struct LayoutStep {
   uint64_t seed = 0;  // of this epoch
 };
 
+struct LayoutPulls {
+  int32_t* others = nullptr;  // [edges]
+  float* changes = nullptr;   // [edges][dimensions]
+};
+
 struct LayoutKernelTable {
   std::string_view name;
 
   // Moves the points vertices[0 .. count): reads `positions`, which stay, and
-  // writes where they are then, [count][dimensions]. What is drawn between two
-  // points moves both: each counts it twice, once for the edge back.
-  void (*move)(const LayoutStep& step, const int32_t* vertices, int64_t count,
-               float* moved);
+  // writes where they are then, [count][dimensions]. An edge draws both its
+  // ends: what is to be added to the other one's place is written to `pulls`,
+  // in order. Returns how many: up to the edges of these points.
+  int64_t (*move)(const LayoutStep& step, const int32_t* vertices,
+                  int64_t count, float* moved, const LayoutPulls& pulls);
 };
 
 // That of Kernels() (kernels.h).

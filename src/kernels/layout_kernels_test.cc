@@ -44,33 +44,41 @@ TEST(LayoutKernels, MoveAsTheScalarOneDoes) {
                          .negatives = negatives,
                          .seed = 7};
       const auto move = [&](const LayoutKernelTable& table,
-                            std::vector<float>& due) {
+                            std::vector<float>& due,
+                            std::vector<float>& pulls) {
         due.assign(others.size(), 3.0f);
         due[0] = 4;  // not yet
         step.due = due.data();
         std::vector<float> moved(positions.size());
-        table.move(step, vertices.data(), kPoints, moved.data());
+        std::vector<int32_t> pulled(others.size());
+        pulls.assign(others.size() * static_cast<size_t>(dims), 0);
+        EXPECT_EQ(table.move(step, vertices.data(), kPoints, moved.data(),
+                             {pulled.data(), pulls.data()}),
+                  static_cast<int64_t>(others.size()) - 1);
+        EXPECT_EQ(pulled[0], others[1]);
         return moved;
       };
-      std::vector<float> plain_due, due;
-      const auto plain = move(ScalarLayoutKernels(), plain_due);
+      std::vector<float> plain_due, due, plain_pulls, pulls;
+      const auto plain = move(ScalarLayoutKernels(), plain_due, plain_pulls);
       EXPECT_EQ(plain_due[0], 4);
       EXPECT_EQ(plain_due[1], 5);
       for (const LayoutKernelTable* table : AllLayoutKernels()) {
-        const auto own = move(*table, due);
+        const auto own = move(*table, due, pulls);
         EXPECT_EQ(due, plain_due) << table->name;
         for (size_t i = 0; i < own.size(); ++i) {
           EXPECT_NEAR(own[i], plain[i], 2e-3)
               << table->name << " " << dims << " " << negatives;
+        }
+        for (size_t i = 0; i < pulls.size(); ++i) {
+          EXPECT_NEAR(pulls[i], plain_pulls[i], 2e-3) << table->name;
         }
       }
     }
   }
 }
 
-// By hand: two points at distance 2 on a line, a = b = 1: the edge draws by
-// 2·2·2/(1 + 4) = 1.6 (twice the derivative -2bd/(1 + d²) of -log(1/(1 + d²)),
-// once for each direction).
+// By hand: two points at distance 2 on a line, a = b = 1: the edge draws both
+// by the derivative 2d/(1 + d²) = 0.8 of -log(1/(1 + d²)).
 TEST(LayoutKernels, DrawsByTheDerivativeOfTheCrossEntropy) {
   const float positions[] = {0, 2};
   const int64_t starts[] = {0, 1, 1};
@@ -78,7 +86,8 @@ TEST(LayoutKernels, DrawsByTheDerivativeOfTheCrossEntropy) {
   const float intervals[] = {1};
   const int32_t vertices[] = {0, 1};
   for (const LayoutKernelTable* table : AllLayoutKernels()) {
-    float due[] = {1}, moved[2];
+    float due[] = {1}, moved[2], change;
+    int32_t other;
     table->move({.positions = positions,
                  .points = 2,
                  .dimensions = 1,
@@ -88,9 +97,11 @@ TEST(LayoutKernels, DrawsByTheDerivativeOfTheCrossEntropy) {
                  .due = due,
                  .epoch = 1,
                  .negatives = 0},
-                vertices, 2, moved);
-    EXPECT_NEAR(moved[0], 1.6, 1e-5) << table->name;
+                vertices, 2, moved, {&other, &change});
+    EXPECT_NEAR(moved[0], 0.8, 1e-5) << table->name;
     EXPECT_EQ(moved[1], 2);
+    EXPECT_EQ(other, 1);
+    EXPECT_NEAR(change, -0.8, 1e-5);
   }
 }
 

@@ -169,6 +169,27 @@ std::vector<float> LayOut(ThreadPool& pool, const Graph& graph,
   const int64_t batch = std::clamp<int64_t>(size / 16, 1, 1024);
   constexpr int64_t kTask = 32;
   std::vector<float> moved(static_cast<size_t>(batch * dims));
+  // Room for the pulls of each task of a batch.
+  const auto tasks_of = [&](int64_t count) {
+    return static_cast<int>((count + kTask - 1) / kTask);
+  };
+  std::vector<int64_t> rooms(static_cast<size_t>(tasks_of(batch)) + 1),
+      pulled(rooms.size());
+  int64_t room = 0;
+  const auto find_rooms = [&](int64_t first, int64_t count) {
+    int64_t at = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      if (i % kTask == 0) rooms[static_cast<size_t>(i / kTask)] = at;
+      const auto v = static_cast<size_t>(order[static_cast<size_t>(first + i)]);
+      at += drawn.starts[v + 1] - drawn.starts[v];
+    }
+    return at;
+  };
+  for (int64_t first = 0; first < size; first += batch) {
+    room = std::max(room, find_rooms(first, std::min(batch, size - first)));
+  }
+  std::vector<int32_t> others(static_cast<size_t>(room));
+  std::vector<float> changes(static_cast<size_t>(room * dims));
   const auto& kernels = kernels::LayoutKernels();
   kernels::LayoutStep step = {
       .positions = turned.data(),
@@ -195,19 +216,32 @@ std::vector<float> LayOut(ThreadPool& pool, const Graph& graph,
                 static_cast<uint64_t>(epoch) * 0xD1B54A32D192ED03ull;
     for (int64_t first = 0; first < size; first += batch) {
       const int64_t count = std::min(batch, size - first);
+      find_rooms(first, count);
       const auto move = [&](int task, int) {
         const int64_t begin = task * kTask;
-        kernels.move(step, order.data() + first + begin,
-                     std::min(kTask, count - begin),
-                     moved.data() + begin * dims);
+        const int64_t at = rooms[static_cast<size_t>(task)];
+        pulled[static_cast<size_t>(task)] = kernels.move(
+            step, order.data() + first + begin, std::min(kTask, count - begin),
+            moved.data() + begin * dims,
+            {others.data() + at, changes.data() + at * dims});
       };
-      const int tasks = static_cast<int>((count + kTask - 1) / kTask);
-      pool.Run(tasks, move);
+      pool.Run(tasks_of(count), move);
       for (int64_t i = 0; i < count; ++i) {
         const int32_t v = order[static_cast<size_t>(first + i)];
         for (int64_t d = 0; d < dims; ++d) {
           turned[static_cast<size_t>(d * size + v)] =
               moved[static_cast<size_t>(i * dims + d)];
+        }
+      }
+      for (int task = 0; task < tasks_of(count); ++task) {
+        const int64_t at = rooms[static_cast<size_t>(task)];
+        const int64_t end = at + pulled[static_cast<size_t>(task)];
+        for (int64_t i = at; i < end; ++i) {
+          const int64_t v = others[static_cast<size_t>(i)];
+          for (int64_t d = 0; d < dims; ++d) {
+            turned[static_cast<size_t>(d * size + v)] +=
+                changes[static_cast<size_t>(i * dims + d)];
+          }
         }
       }
     }
