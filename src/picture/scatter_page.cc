@@ -27,18 +27,19 @@ input{width:100%;box-sizing:border-box;font:inherit;padding:.3em}
 p{color:var(--faint);margin:.5em 0;font-size:.9em}
 ul{list-style:none;margin:0;padding:0}
 button{font:inherit;color:inherit;background:none;border:0;padding:.15em .2em;
-text-align:left;width:100%;cursor:pointer;overflow-wrap:anywhere}
-button i{display:inline-block;width:.8em;height:.8em;border-radius:50%;
-margin-right:.5em}
+text-align:left;cursor:pointer;overflow-wrap:anywhere}
+li button{display:flex;width:100%}
+button i{flex:none;width:.8em;height:.8em;border-radius:50%;
+margin:.3em .5em 0 0}
 button[aria-pressed=false]{opacity:.4;text-decoration:line-through}
-button.tool{width:auto;border:1px solid var(--rule);border-radius:4px;
-padding:.2em .6em}
+button.tool{border:1px solid var(--rule);border-radius:4px;padding:.2em .6em}
 @media(max-width:40em){#map{grid-template-columns:1fr;
 grid-template-rows:60vh auto;height:auto}aside{width:auto;border:0}}
 )";
 
 constexpr char kScript[] = R"JS(
 "use strict";
+{
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = id => document.getElementById(id);
 const canvas = $("canvas"), tip = $("tip"), status = $("status");
@@ -259,6 +260,7 @@ $("every").addEventListener("click", () => {
 window.addEventListener("resize", size);
 matchMedia("(prefers-color-scheme:dark)").addEventListener("change", later);
 size();
+}
 )JS";
 
 Json Rounded(const std::vector<double>& values) {

@@ -64,7 +64,7 @@ double DotRadius(const Scatter& scatter) {
   const double share =
       scatter.width * scatter.height /
       std::max<double>(1, static_cast<double>(scatter.x.size()));
-  return std::clamp(std::sqrt(share) * 0.12, 1.1, 5.0);
+  return std::clamp(std::sqrt(share) * 0.15, 1.3, 5.0);
 }
 
 std::vector<Label> PointLabels(const Scatter& scatter, const Frame& frame,

@@ -44,8 +44,12 @@ class BestScores {
     if (kept_.size() == most_) least_ = kept_.front().first;
   }
 
-  size_t size() const { return kept_.size(); }
-  int32_t row(size_t index) const { return -kept_[index].second; }
+  // What was kept, in no order.
+  std::vector<int32_t> Rows() const {
+    std::vector<int32_t> rows;
+    for (const auto& one : kept_) rows.push_back(-one.second);
+    return rows;
+  }
   void Clear() {
     kept_.clear();
     least_ = -std::numeric_limits<float>::infinity();

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "formats/npy.h"
+#include "learn/manifold/descent.h"
 #include "learn/manifold/eigen.h"
 #include "learn/manifold/fuzzy.h"
 #include "learn/manifold/measures.h"
@@ -91,6 +92,40 @@ TEST(Nearest, DoNotDependOnBlocksAndThreads) {
                          table.ids.begin() + 4999 * 9));
   EXPECT_TRUE(std::equal(some.ids.begin() + 9, some.ids.end(),
                          table.ids.begin() + 17 * 9));
+}
+
+// Nearly all of the exact ones, the same for any number of threads.
+TEST(Descent, FindsNearlyAllNeighbours) {
+  Random random(3);
+  std::vector<float> values;
+  for (int i = 0; i < 4000; ++i) {
+    for (int c = 0; c < 20; ++c) {
+      const double centre = (i % 40 * 31 + c * 17) % 23;
+      values.push_back(
+          static_cast<float>(centre + 4 * (random.Uniform() - 0.5)));
+    }
+  }
+  const Points points = {values, 4000, 20};
+  ThreadPool one(1), three(3);
+  for (const auto& [metric, name] : kMetrics) {
+    const auto exact = NearestRows(three, points, metric, 15);
+    const auto near = NearlyNearestRows(three, points, metric, 15, 1);
+    int64_t found = 0;
+    for (size_t r = 0; r < 4000; ++r) {
+      const std::set<int32_t> want(exact.ids.begin() + r * 15,
+                                   exact.ids.begin() + r * 15 + 15);
+      for (size_t i = 0; i < 15; ++i) found += want.count(near.ids[r * 15 + i]);
+    }
+    EXPECT_GT(static_cast<double>(found) / 60000, 0.97) << name;
+    EXPECT_EQ(near.ids, NearlyNearestRows(one, points, metric, 15, 1).ids);
+  }
+  // Rows that are all equal, and fewer than a leaf.
+  const std::vector<float> equal(500, 1.0f);
+  const auto table =
+      NearlyNearestRows(one, {equal, 250, 2}, Metric::kEuclidean, 5, 1);
+  EXPECT_EQ(table.distances[4], 0);
+  EXPECT_EQ(
+      NearlyNearestRows(one, {equal, 10, 50}, Metric::kCosine, 10, 1).rows, 10);
 }
 
 // Rows at the same place and of length 0 are fine.

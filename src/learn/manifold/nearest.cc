@@ -63,47 +63,53 @@ struct RoughScores::Packed {
   Arena arena;
 };
 
+Comparable MakeComparable(const Points& points, Metric metric) {
+  Comparable out;
+  out.values.assign(points.values.begin(), points.values.end());
+  std::vector<double> mean(static_cast<size_t>(points.columns));
+  if (metric == Metric::kEuclidean) {
+    // Distances stay, and numbers shrink.
+    for (int64_t r = 0; r < points.rows; ++r) {
+      for (size_t c = 0; c < mean.size(); ++c) {
+        mean[c] += static_cast<double>(points.row(r)[c]);
+      }
+    }
+    for (double& value : mean) value /= static_cast<double>(points.rows);
+  }
+  for (int64_t r = 0; r < points.rows; ++r) {
+    float* row = out.values.data() + r * points.columns;
+    double scale = 1;
+    if (metric == Metric::kCosine) {
+      const double square = Square(row, points.columns);
+      scale = square > 0 ? 1 / std::sqrt(square) : 0;
+    }
+    for (size_t c = 0; c < mean.size(); ++c) {
+      row[c] =
+          static_cast<float>((static_cast<double>(row[c]) - mean[c]) * scale);
+    }
+    out.halves.push_back(
+        metric == Metric::kEuclidean
+            ? static_cast<float>(Square(row, points.columns) / 2)
+            : 0.0f);
+  }
+  return out;
+}
+
 RoughScores::RoughScores(ThreadPool& pool, const Points& points, Metric metric)
     : pool_(pool),
       rows_(points.rows),
       columns_(points.columns),
-      values_(points.values.begin(), points.values.end()),
+      comparable_(MakeComparable(points, metric)),
       packed_(std::make_unique<Packed>()) {
-  if (metric == Metric::kEuclidean) {
-    // Distances stay, and numbers shrink.
-    std::vector<double> mean(static_cast<size_t>(columns_));
-    for (int64_t r = 0; r < rows_; ++r) {
-      for (int64_t c = 0; c < columns_; ++c) {
-        mean[static_cast<size_t>(c)] += static_cast<double>(points.row(r)[c]);
-      }
-    }
-    for (int64_t r = 0; r < rows_; ++r) {
-      float* row = values_.data() + r * columns_;
-      for (int64_t c = 0; c < columns_; ++c) {
-        row[c] = static_cast<float>(static_cast<double>(row[c]) -
-                                    mean[static_cast<size_t>(c)] /
-                                        static_cast<double>(rows_));
-      }
-      halves_.push_back(static_cast<float>(Square(row, columns_) / 2));
-    }
-  } else {
-    for (int64_t r = 0; r < rows_; ++r) {
-      float* row = values_.data() + r * columns_;
-      const double length = std::sqrt(Square(row, columns_));
-      for (int64_t c = 0; c < columns_ && length > 0; ++c) {
-        row[c] = static_cast<float>(static_cast<double>(row[c]) / length);
-      }
-    }
-    halves_.assign(static_cast<size_t>(rows_), 0);
-  }
   packed_->matrices.resize(static_cast<size_t>(blocks()));
   for (int64_t block = 0; block < blocks(); ++block) {
     Tensor tensor;
     tensor.dtype = DType::kF32;
     tensor.shape = {block_rows(block), columns_};
-    tensor.data = std::as_bytes(std::span(values_).subspan(
-        static_cast<size_t>(block * kBlock * columns_),
-        static_cast<size_t>(block_rows(block) * columns_)));
+    tensor.data = std::as_bytes(
+        std::span(comparable_.values)
+            .subspan(static_cast<size_t>(block * kBlock * columns_),
+                     static_cast<size_t>(block_rows(block) * columns_)));
     const ops::PackJob job[] = {{&tensor,
                                  &packed_->matrices[static_cast<size_t>(block)],
                                  /*as_f32=*/true}};
@@ -119,8 +125,8 @@ void RoughScores::Compute(int64_t block, int64_t first, int64_t count,
   Exec exec{pool_, packed_->arena, {}, nullptr};
   const ops::Activations x =
       ops::NewActivations(packed_->arena, count, columns_, {.f32 = true});
-  ops::PutRows(exec, row(first), x);
-  const float* halves = halves_.data() + block * kBlock;
+  ops::PutRows(exec, comparable_.values.data() + first * columns_, x);
+  const float* halves = comparable_.halves.data() + block * kBlock;
   auto keep = [&](const ops::Tile& tile) {
     for (int64_t t = 0; t < tile.tokens; ++t) {
       const float* from = tile.values + t * tile.stride;
@@ -137,23 +143,21 @@ void RoughScores::Compute(int64_t block, int64_t first, int64_t count,
 
 namespace {
 
-// What was roughly best, measured and sorted: itself, then the `count - 1`
-// nearest.
-void PutNearest(const BestScores& best, int64_t row, int64_t count,
-                const std::function<double(int64_t)>& distance,
-                NearestTable& table, int64_t place) {
+// The same with any distance.
+void PutSorted(int64_t row, const std::vector<int32_t>& others,
+               const std::function<double(int64_t)>& distance,
+               NearestTable& table, int64_t place) {
   std::vector<std::pair<double, int32_t>> sorted;
-  for (size_t i = 0; i < best.size(); ++i) {
-    const int32_t other = best.row(i);
+  for (const int32_t other : others) {
     if (other != row) sorted.emplace_back(distance(other), other);
   }
   std::sort(sorted.begin(), sorted.end());
-  MALMOI_CHECK(static_cast<int64_t>(sorted.size()) + 1 >= count);
-  int32_t* ids = table.ids.data() + place * count;
-  float* distances = table.distances.data() + place * count;
+  MALMOI_CHECK(static_cast<int64_t>(sorted.size()) + 1 >= table.count);
+  int32_t* ids = table.ids.data() + place * table.count;
+  float* distances = table.distances.data() + place * table.count;
   ids[0] = static_cast<int32_t>(row);
   distances[0] = 0;
-  for (int64_t i = 1; i < count; ++i) {
+  for (int64_t i = 1; i < table.count; ++i) {
     distances[i] = static_cast<float>(sorted[static_cast<size_t>(i - 1)].first);
     ids[i] = sorted[static_cast<size_t>(i - 1)].second;
   }
@@ -168,10 +172,15 @@ NearestTable NewTable(int64_t rows, int64_t count) {
   return table;
 }
 
-// Beyond `count`: rounding must not decide who is among them.
-constexpr int64_t kSpare = 6;
-
 }  // namespace
+
+void PutNearest(const Distances& distances, int64_t row,
+                const std::vector<int32_t>& others, NearestTable& table,
+                int64_t place) {
+  PutSorted(
+      row, others, [&](int64_t other) { return distances.Between(row, other); },
+      table, place);
+}
 
 NearestTable NearestRows(ThreadPool& pool, const Points& points, Metric metric,
                          int64_t count, const Progress& progress) {
@@ -185,7 +194,7 @@ NearestTable NearestRows(ThreadPool& pool, const Points& points, Metric metric,
       static_cast<size_t>(kRows * std::min(scores.kBlock, points.rows)));
   const int64_t stride = std::min(scores.kBlock, points.rows);
   std::vector<BestScores> best(static_cast<size_t>(kRows),
-                               BestScores(count + kSpare));
+                               BestScores(count + kSpareNearest));
   for (int64_t first = 0; first < points.rows; first += kRows) {
     Report(progress, "neighbours",
            static_cast<double>(first) / static_cast<double>(points.rows));
@@ -207,10 +216,8 @@ NearestTable NearestRows(ThreadPool& pool, const Points& points, Metric metric,
       const int64_t end = std::min(rows, (task + int64_t{1}) * kTask);
       for (int64_t i = task * kTask; i < end; ++i) {
         const int64_t row = first + i;
-        PutNearest(
-            best[static_cast<size_t>(i)], row, count,
-            [&](int64_t other) { return distances.Between(row, other); }, table,
-            row);
+        PutNearest(distances, row, best[static_cast<size_t>(i)].Rows(), table,
+                   row);
       }
     });
   }
@@ -233,7 +240,7 @@ NearestTable NearestInMap(ThreadPool& pool, const Points& points, int64_t count,
   constexpr int64_t kTask = 32, kPiece = 2048;
   pool.Run(static_cast<int>((total + kTask - 1) / kTask), [&](int task, int) {
     std::vector<float> scores(static_cast<size_t>(kPiece));
-    BestScores best(count + kSpare);
+    BestScores best(count + kSpareNearest);
     const int64_t end = std::min(total, (task + int64_t{1}) * kTask);
     for (int64_t place = task * kTask; place < end; ++place) {
       const int64_t row =
@@ -252,8 +259,8 @@ NearestTable NearestInMap(ThreadPool& pool, const Points& points, int64_t count,
         }
         best.Offer(scores.data(), size, at);
       }
-      PutNearest(
-          best, row, count,
+      PutSorted(
+          row, best.Rows(),
           [&](int64_t other) {
             double sum = 0;
             for (int64_t d = 0; d < dims; ++d) {

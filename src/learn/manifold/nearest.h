@@ -20,6 +20,10 @@ struct NearestTable {
   std::vector<float> distances;  // [rows][count]
 };
 
+// Beyond what rounding may decide: so many more are kept until distances are
+// measured in double.
+inline constexpr int64_t kSpareNearest = 6;
+
 // `count`: with the row itself; 2 to points.rows. At most 2^24 rows. Depends on
 // neither the threads nor, but for ties, the kernels.
 NearestTable NearestRows(ThreadPool& pool, const Points& points, Metric metric,
@@ -42,6 +46,20 @@ class Distances {
   std::vector<double> squares_;  // of lengths, for kCosine
 };
 
+// Rows whose products say how near they are: x·y - halves[y] is larger for a y
+// that is nearer to x. Of length 1, or their mean subtracted.
+struct Comparable {
+  std::vector<float> values;  // [rows][columns]
+  std::vector<float> halves;  // [rows]: half of the square of their length
+};
+Comparable MakeComparable(const Points& points, Metric metric);
+
+// The `count - 1` nearest of `others` by distance and number, behind the row
+// itself, into row `place` of the table. There are enough of them.
+void PutNearest(const Distances& distances, int64_t row,
+                const std::vector<int32_t>& others, NearestTable& table,
+                int64_t place);
+
 // How near rows are to rows, roughly (in f32), for many at once: larger is
 // nearer, and the order within a row is that of distances.
 class RoughScores {
@@ -58,18 +76,13 @@ class RoughScores {
   // out[i·stride + r]: of row first + i with row r of the block.
   void Compute(int64_t block, int64_t first, int64_t count, float* out,
                int64_t stride);
-  // The rows as they are compared: of length 1, or their mean subtracted.
-  const float* row(int64_t index) const {
-    return values_.data() + index * columns_;
-  }
 
  private:
   struct Packed;
 
   ThreadPool& pool_;
   int64_t rows_, columns_;
-  std::vector<float> values_;  // [rows][columns]
-  std::vector<float> halves_;  // [rows]: half of the square of their length
+  Comparable comparable_;
   std::unique_ptr<Packed> packed_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "kernels/layout_kernels.h"
+#include "learn/manifold/descent.h"
 #include "learn/manifold/pca.h"
 #include "learn/manifold/spectral.h"
 
@@ -260,8 +261,13 @@ Umap FitUmap(ThreadPool& pool, const Points& points, const UmapOptions& options,
   CheckOptions(points, options);
   Umap result;
   FitCurve(options.spread, options.min_dist);  // before the work, its errors
+  result.exact = points.rows <= options.exact_rows;
   const NearestTable table =
-      NearestRows(pool, points, options.metric, options.neighbours, progress);
+      result.exact
+          ? NearestRows(pool, points, options.metric, options.neighbours,
+                        progress)
+          : NearlyNearestRows(pool, points, options.metric, options.neighbours,
+                              options.seed, progress);
   Report(progress, "graph", 0);
   const Graph graph = FuzzyUnion(table, SmoothNearest(table));
   std::vector<float> places =
