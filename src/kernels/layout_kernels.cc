@@ -5,7 +5,6 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // After foreach_target.
-#include "hwy/contrib/math/math-inl.h"
 #include "kernels/layout_kernels.h"
 
 #ifndef MALMOI_KERNELS_LAYOUT_SHARED
@@ -13,7 +12,7 @@
 namespace malmoi::kernels {
 // Where a vertex's random numbers begin in an epoch (Steele et al. 2014,
 // SplitMix64's finalizer).
-inline uint32_t FirstNumber(uint64_t seed, int32_t vertex) {
+inline uint32_t FirstNumber(uint64_t seed, int64_t vertex) {
   uint64_t x = seed + 0x9E3779B97F4A7C15ull * static_cast<uint64_t>(vertex + 1);
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
@@ -50,90 +49,186 @@ HWY_INLINE hn::Vec<DI> Others(hn::Vec<DU> x, VF scale, hn::Vec<DI> last) {
   return hn::Min(hn::ConvertTo(DI(), fraction), last);
 }
 
-template <int kDims>
-int64_t MoveIn(const LayoutStep& s, const int32_t* vertices, int64_t count,
-               float* moved, const LayoutPulls& pulls) {
-  int64_t pulled = 0;
+// xʸ of x above 0, to some 2e-5: log2 and exp2 by polynomials (least squares at
+// Chebyshev's points) of mantissa and fraction. A layout is moved by random
+// samples, which are much coarser.
+HWY_INLINE VF Power(VF x, VF y) {
   const DF df;
-  const DU du;
   const DI di;
-  const int dims = kDims > 0 ? kDims : static_cast<int>(s.dimensions);
-  constexpr int kRoom = kDims > 0 ? kDims : kMaxMapDimensions;
-  const VF scale = hn::Set(df, static_cast<float>(s.points) * 0x1.0p-24f);
-  const auto last = hn::Set(di, static_cast<int32_t>(s.points - 1));
-  const VF a = hn::Set(df, s.a), b = hn::Set(df, s.b);
-  const VF push = hn::Set(df, 2 * s.b * s.repulsion),
-           draw = hn::Set(df, -2 * s.b);
-  const VF most = hn::Set(df, kMaxForce), least = hn::Set(df, -kMaxForce);
-  const auto steps = hn::Iota(du, 0);
-  const auto first_lane = hn::FirstN(df, 1);
-  const int lanes = 1 + s.negatives;
-  for (int64_t i = 0; i < count; ++i) {
-    const int32_t vertex = vertices[i];
-    float own[kRoom];
-    for (int d = 0; d < dims; ++d) own[d] = s.positions[d * s.points + vertex];
-    uint32_t number = FirstNumber(s.seed, vertex);
-    for (int64_t e = s.starts[vertex]; e < s.starts[vertex + 1]; ++e) {
-      if (s.due[e] > s.epoch) continue;
-      s.due[e] += s.intervals[e];
-      VF sums[kRoom];
-      float pull[kRoom];
-      for (int d = 0; d < dims; ++d) sums[d] = hn::Zero(df);
-      for (int lane = 0; lane < lanes; lane += kLanes) {
-        const auto numbers =
-            hn::Add(hn::Set(du, number + static_cast<uint32_t>(lane)), steps);
-        auto other = Others(numbers, scale, last);
-        auto drawn = hn::FirstN(df, 0);
-        if (lane == 0) {
-          drawn = first_lane;
-          other = hn::IfThenElse(hn::RebindMask(di, drawn),
-                                 hn::Set(di, s.others[e]), other);
-        }
-        VF away[kRoom];
-        VF square = hn::Zero(df);
-        for (int d = 0; d < dims; ++d) {
-          away[d] =
-              hn::Sub(hn::Set(df, own[d]),
-                      hn::GatherIndex(df, s.positions + d * s.points, other));
-          square = hn::MulAdd(away[d], away[d], square);
-        }
-        square = hn::Max(square, hn::Set(df, kLeastSquare));
-        const VF curve =
-            hn::Mul(a, hn::Exp(df, hn::Mul(b, hn::Log(df, square))));
-        const VF above = hn::IfThenElse(drawn, hn::Mul(draw, curve), push);
-        const VF below =
-            hn::IfThenElse(drawn, square, hn::Add(square, hn::Set(df, 0.001f)));
-        VF force =
-            hn::Div(above, hn::Mul(below, hn::Add(curve, hn::Set(df, 1.0f))));
-        if (lane + kLanes > lanes) {
-          force = hn::IfThenElseZero(
-              hn::FirstN(df, static_cast<size_t>(lanes - lane)), force);
-        }
-        for (int d = 0; d < dims; ++d) {
-          const VF change =
-              hn::Max(least, hn::Min(most, hn::Mul(force, away[d])));
-          if (lane == 0) pull[d] = hn::GetLane(change);
-          sums[d] = hn::Add(sums[d], change);
-        }
-      }
-      number += static_cast<uint32_t>((lanes + 7) / 8 * 8);
-      pulls.others[pulled] = s.others[e];
-      for (int d = 0; d < dims; ++d) {
-        own[d] += s.rate * hn::GetLane(hn::SumOfLanes(df, sums[d]));
-        pulls.changes[pulled * dims + d] = -s.rate * pull[d];
-      }
-      ++pulled;
-    }
-    for (int d = 0; d < dims; ++d) moved[i * dims + d] = own[d];
-  }
-  return pulled;
+  const auto bits = hn::BitCast(di, x);
+  const VF exponent =
+      hn::ConvertTo(df, hn::Sub(hn::ShiftRight<23>(bits), hn::Set(di, 127)));
+  const VF m = hn::BitCast(df, hn::Or(hn::And(bits, hn::Set(di, 0x7FFFFF)),
+                                      hn::Set(di, 0x3F800000)));
+  VF log = hn::Set(df, 0.04392862784792878f);
+  log = hn::MulAdd(log, m, hn::Set(df, -0.4094755857662714f));
+  log = hn::MulAdd(log, m, hn::Set(df, 1.6101775468962178f));
+  log = hn::MulAdd(log, m, hn::Set(df, -3.5202188381446544f));
+  log = hn::MulAdd(log, m, hn::Set(df, 5.069756316632644f));
+  log = hn::MulAdd(log, m, hn::Set(df, -2.794153676535868f));
+  VF power = hn::Mul(y, hn::Add(exponent, log));
+  power = hn::Max(hn::Set(df, -126.0f), hn::Min(power, hn::Set(df, 126.0f)));
+  const VF whole = hn::Floor(power);
+  const VF f = hn::Sub(power, whole);
+  VF exp = hn::Set(df, 0.013683982893842843f);
+  exp = hn::MulAdd(exp, f, hn::Set(df, 0.05171773546017827f));
+  exp = hn::MulAdd(exp, f, hn::Set(df, 0.24162132266294625f));
+  exp = hn::MulAdd(exp, f, hn::Set(df, 0.6929695509319076f));
+  exp = hn::MulAdd(exp, f, hn::Set(df, 1.000003597144564f));
+  const auto scale =
+      hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, whole), hn::Set(di, 127)));
+  return hn::Mul(exp, hn::BitCast(df, scale));
 }
 
-int64_t Move(const LayoutStep& s, const int32_t* vertices, int64_t count,
-             float* moved, const LayoutPulls& pulls) {
-  if (s.dimensions == 2) return MoveIn<2>(s, vertices, count, moved, pulls);
-  if (s.dimensions == 3) return MoveIn<3>(s, vertices, count, moved, pulls);
-  return MoveIn<0>(s, vertices, count, moved, pulls);
+// Where one vertex is in its edges.
+template <int kRoom>
+struct Walk {
+  int64_t place = -1;  // its number among those to move; -1: none yet
+  int64_t edge = 0, end = 0;
+  uint32_t number = 0;
+  float own[kRoom];
+};
+
+// An edge waits for the one before it of the same vertex; so several vertices
+// are walked in turn.
+constexpr int kWalks = 4;
+
+template <int kDims>
+class Mover {
+ public:
+  Mover(const LayoutStep& step, int64_t first, int64_t count, float* moved,
+        const LayoutPulls& pulls)
+      : s_(step),
+        first_(first),
+        count_(count),
+        moved_(moved),
+        pulls_(pulls),
+        dims_(kDims > 0 ? kDims : static_cast<int>(step.dimensions)) {}
+
+  int64_t Run() {
+    Walk<kRoom> walks[kWalks];
+    bool any = true;
+    while (any) {
+      any = false;
+      HWY_UNROLL(4)
+      for (int w = 0; w < kWalks; ++w) {
+        if (!Advance(walks[w])) continue;
+        Follow(walks[w]);
+        any = true;
+      }
+    }
+    return pulled_;
+  }
+
+ private:
+  static constexpr int kRoom = kDims > 0 ? kDims : kMaxMapDimensions;
+
+  // To the next edge whose turn it is, of this vertex or another one.
+  HWY_INLINE bool Advance(Walk<kRoom>& walk) {
+    while (true) {
+      for (; walk.edge < walk.end; ++walk.edge) {
+        if (s_.due[walk.edge] <= s_.epoch) return true;
+      }
+      if (walk.place >= 0) {
+        for (int d = 0; d < dims_; ++d) {
+          moved_[walk.place * dims_ + d] = walk.own[d];
+        }
+        walk.place = -1;
+      }
+      if (next_ == count_) return false;
+      walk.place = next_++;
+      const int64_t vertex = first_ + walk.place;
+      walk.edge = s_.starts[vertex];
+      walk.end = s_.starts[vertex + 1];
+      walk.number = FirstNumber(s_.seed, vertex);
+      for (int d = 0; d < dims_; ++d) {
+        walk.own[d] = s_.positions[d * s_.points + vertex];
+      }
+    }
+  }
+
+  HWY_INLINE void Follow(Walk<kRoom>& walk) {
+    const DF df;
+    const DU du;
+    const DI di;
+    const int64_t e = walk.edge++;
+    s_.due[e] += s_.intervals[e];
+    const int lanes = 1 + s_.negatives;
+    const VF scale = hn::Set(df, static_cast<float>(s_.points) * 0x1.0p-24f);
+    const auto last = hn::Set(di, static_cast<int32_t>(s_.points - 1));
+    VF sums[kRoom];
+    float pull[kRoom];
+    for (int d = 0; d < dims_; ++d) sums[d] = hn::Zero(df);
+    for (int lane = 0; lane < lanes; lane += kLanes) {
+      const auto numbers =
+          hn::Add(hn::Set(du, walk.number + static_cast<uint32_t>(lane)),
+                  hn::Iota(du, 0));
+      auto other = Others(numbers, scale, last);
+      const auto drawn = hn::FirstN(df, lane == 0 ? 1 : 0);
+      other = hn::IfThenElse(hn::RebindMask(di, drawn),
+                             hn::Set(di, s_.others[e]), other);
+      VF away[kRoom];
+      VF square = hn::Set(df, kLeastSquare);
+      for (int d = 0; d < dims_; ++d) {
+        away[d] =
+            hn::Sub(hn::Set(df, walk.own[d]),
+                    hn::GatherIndex(df, s_.positions + d * s_.points, other));
+        square = hn::MulAdd(away[d], away[d], square);
+      }
+      VF force = Force(square, drawn);
+      if (lane + kLanes > lanes) {
+        force = hn::IfThenElseZero(
+            hn::FirstN(df, static_cast<size_t>(lanes - lane)), force);
+      }
+      for (int d = 0; d < dims_; ++d) {
+        const VF change =
+            hn::Max(hn::Set(df, -kMaxForce),
+                    hn::Min(hn::Set(df, kMaxForce), hn::Mul(force, away[d])));
+        if (lane == 0) pull[d] = hn::GetLane(change);
+        sums[d] = hn::Add(sums[d], change);
+      }
+    }
+    walk.number += static_cast<uint32_t>((lanes + 7) / 8 * 8);
+    pulls_.others[pulled_] = s_.others[e];
+    for (int d = 0; d < dims_; ++d) {
+      walk.own[d] += s_.rate * hn::GetLane(hn::SumOfLanes(df, sums[d]));
+      pulls_.changes[pulled_ * dims_ + d] = -s_.rate * pull[d];
+    }
+    ++pulled_;
+  }
+
+  HWY_INLINE VF Force(VF square, hn::Mask<DF> drawn) const {
+    const DF df;
+    const VF curve =
+        hn::Mul(hn::Set(df, s_.a), Power(square, hn::Set(df, s_.b)));
+    const VF above =
+        hn::IfThenElse(drawn, hn::Mul(hn::Set(df, -2 * s_.b), curve),
+                       hn::Set(df, 2 * s_.b * s_.repulsion));
+    const VF below =
+        hn::IfThenElse(drawn, square, hn::Add(square, hn::Set(df, 0.001f)));
+    return hn::Div(above, hn::Mul(below, hn::Add(curve, hn::Set(df, 1.0f))));
+  }
+
+  const LayoutStep& s_;
+  int64_t first_;
+  int64_t count_;
+  float* moved_;
+  LayoutPulls pulls_;
+  int dims_;
+  int64_t next_ = 0, pulled_ = 0;
+};
+
+template <int kDims>
+int64_t MoveIn(const LayoutStep& step, int64_t first, int64_t count,
+               float* moved, const LayoutPulls& pulls) {
+  return Mover<kDims>(step, first, count, moved, pulls).Run();
+}
+
+int64_t Move(const LayoutStep& s, int64_t first, int64_t count, float* moved,
+             const LayoutPulls& pulls) {
+  if (s.dimensions == 2) return MoveIn<2>(s, first, count, moved, pulls);
+  if (s.dimensions == 3) return MoveIn<3>(s, first, count, moved, pulls);
+  return MoveIn<0>(s, first, count, moved, pulls);
 }
 
 const LayoutKernelTable* Table() {
@@ -172,12 +267,12 @@ uint32_t Mix(uint32_t x) {
 }
 
 // The plain twin.
-int64_t ScalarMove(const LayoutStep& s, const int32_t* vertices, int64_t count,
+int64_t ScalarMove(const LayoutStep& s, int64_t first, int64_t count,
                    float* moved, const LayoutPulls& pulls) {
   int64_t pulled = 0;
   const float scale = static_cast<float>(s.points) * 0x1.0p-24f;
   for (int64_t i = 0; i < count; ++i) {
-    const int32_t vertex = vertices[i];
+    const int64_t vertex = first + i;
     float* own = moved + i * s.dimensions;
     for (int64_t d = 0; d < s.dimensions; ++d) {
       own[d] = s.positions[d * s.points + vertex];
@@ -197,7 +292,7 @@ int64_t ScalarMove(const LayoutStep& s, const int32_t* vertices, int64_t count,
           const float away = own[d] - s.positions[d * s.points + other];
           square += away * away;
         }
-        square = std::max(square, kLeastSquare);
+        square += kLeastSquare;
         const float curve = s.a * std::pow(square, s.b);
         const float force =
             lane == 0

@@ -39,12 +39,13 @@ struct LayoutPulls {
 struct LayoutKernelTable {
   std::string_view name;
 
-  // Moves the points vertices[0 .. count): reads `positions`, which stay, and
+  // Moves the points [first, first + count): reads `positions`, which stay, and
   // writes where they are then, [count][dimensions]. An edge draws both its
   // ends: what is to be added to the other one's place is written to `pulls`,
-  // in order. Returns how many: up to the edges of these points.
-  int64_t (*move)(const LayoutStep& step, const int32_t* vertices,
-                  int64_t count, float* moved, const LayoutPulls& pulls);
+  // in an order of the table's own. Returns how many: up to the edges of these
+  // points.
+  int64_t (*move)(const LayoutStep& step, int64_t first, int64_t count,
+                  float* moved, const LayoutPulls& pulls);
 };
 
 // That of Kernels() (kernels.h).

@@ -44,6 +44,8 @@ class BestScores {
     if (kept_.size() == most_) least_ = kept_.front().first;
   }
 
+  // Lower scores are not kept any more.
+  float least() const { return least_; }
   // What was kept, in no order.
   std::vector<int32_t> Rows() const {
     std::vector<int32_t> rows;

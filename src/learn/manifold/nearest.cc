@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "base/check.h"
 #include "learn/manifold/best_scores.h"
@@ -182,45 +183,116 @@ void PutNearest(const Distances& distances, int64_t row,
       table, place);
 }
 
+namespace {
+
+// Every pair of rows is one product, offered to both: a group of rows with the
+// blocks that begin no earlier than its own.
+class PairSearch {
+ public:
+  static constexpr int64_t kGroup = 512;
+  static_assert(RoughScores::kBlock % kGroup == 0);
+
+  PairSearch(ThreadPool& pool, const Points& points, Metric metric,
+             int64_t kept)
+      : pool_(pool),
+        scores_(pool, points, metric),
+        best_(static_cast<size_t>(points.rows), BestScores(kept)),
+        buffer_(static_cast<size_t>(kGroup * RoughScores::kBlock)) {}
+
+  void Run(const Progress& progress) {
+    const int64_t rows = scores_.rows();
+    for (int64_t first = 0; first < rows; first += kGroup) {
+      const double left =
+          1 - static_cast<double>(first) / static_cast<double>(rows);
+      Report(progress, "neighbours", 1 - left * left);
+      const int64_t count = std::min(kGroup, rows - first);
+      const int64_t own = first / RoughScores::kBlock;
+      for (int64_t block = own; block < scores_.blocks(); ++block) {
+        scores_.Compute(block, first, count, buffer_.data(),
+                        RoughScores::kBlock);
+        Offer(first, count, block, /*both=*/block > own);
+      }
+    }
+  }
+
+  std::vector<int32_t> Best(int64_t row) const {
+    return best_[static_cast<size_t>(row)].Rows();
+  }
+
+ private:
+  void Offer(int64_t first, int64_t count, int64_t block, bool both) {
+    constexpr int64_t kTask = 32;
+    const int64_t others = scores_.block_rows(block);
+    const int64_t begin = block * RoughScores::kBlock;
+    const int across = static_cast<int>((count + kTask - 1) / kTask);
+    const int down = both ? static_cast<int>((others + kTask - 1) / kTask) : 0;
+    pool_.Run(across + down, [&](int task, int) {
+      if (task < across) {
+        const int64_t end = std::min(count, (task + int64_t{1}) * kTask);
+        for (int64_t i = task * kTask; i < end; ++i) {
+          best_[static_cast<size_t>(first + i)].Offer(
+              buffer_.data() + i * RoughScores::kBlock, others, begin);
+        }
+      } else {
+        const int64_t from = (task - across) * kTask;
+        OfferDown(first, count, begin, from,
+                  std::min<int64_t>(kTask, others - from));
+      }
+    });
+  }
+
+  // Columns [from, from + width) of the buffer to the rows they belong to.
+  void OfferDown(int64_t first, int64_t count, int64_t begin, int64_t from,
+                 int64_t width) {
+    constexpr int64_t kWidth = 32;
+    float least[kWidth];
+    std::fill_n(least, kWidth, std::numeric_limits<float>::infinity());
+    BestScores* best = best_.data() + begin + from;
+    const auto limit = [&](int64_t k) {
+      return best[k].least() - scores_.half(begin + from + k);
+    };
+    for (int64_t k = 0; k < width; ++k) least[k] = limit(k);
+    for (int64_t i = 0; i < count; ++i) {
+      const float* scores = buffer_.data() + i * RoughScores::kBlock + from;
+      const float half = scores_.half(first + i);
+      int any = 0;
+      for (int64_t k = 0; k < width; ++k) {
+        any |= scores[k] - half >= least[k];
+      }
+      if (any == 0) continue;
+      for (int64_t k = 0; k < width; ++k) {
+        if (scores[k] - half < least[k]) continue;
+        best[k].Offer(scores[k] - half + scores_.half(begin + from + k),
+                      first + i);
+        least[k] = limit(k);
+      }
+    }
+  }
+
+  ThreadPool& pool_;
+  RoughScores scores_;
+  std::vector<BestScores> best_;
+  std::vector<float> buffer_;
+};
+
+}  // namespace
+
 NearestTable NearestRows(ThreadPool& pool, const Points& points, Metric metric,
                          int64_t count, const Progress& progress) {
   MALMOI_CHECK(count >= 2 && count <= points.rows);
   MALMOI_CHECK(points.rows < int64_t{1} << 24);
+  PairSearch search(pool, points, metric, count + kSpareNearest);
+  search.Run(progress);
   const Distances distances(points, metric);
-  RoughScores scores(pool, points, metric);
   NearestTable table = NewTable(points.rows, count);
-  constexpr int64_t kRows = 512, kTask = 16;
-  std::vector<float> buffer(
-      static_cast<size_t>(kRows * std::min(scores.kBlock, points.rows)));
-  const int64_t stride = std::min(scores.kBlock, points.rows);
-  std::vector<BestScores> best(static_cast<size_t>(kRows),
-                               BestScores(count + kSpareNearest));
-  for (int64_t first = 0; first < points.rows; first += kRows) {
-    Report(progress, "neighbours",
-           static_cast<double>(first) / static_cast<double>(points.rows));
-    const int64_t rows = std::min(kRows, points.rows - first);
-    const int tasks = static_cast<int>((rows + kTask - 1) / kTask);
-    for (BestScores& one : best) one.Clear();
-    for (int64_t block = 0; block < scores.blocks(); ++block) {
-      scores.Compute(block, first, rows, buffer.data(), stride);
-      pool.Run(tasks, [&](int task, int) {
-        const int64_t end = std::min(rows, (task + int64_t{1}) * kTask);
-        for (int64_t i = task * kTask; i < end; ++i) {
-          best[static_cast<size_t>(i)].Offer(buffer.data() + i * stride,
-                                             scores.block_rows(block),
-                                             block * scores.kBlock);
+  constexpr int64_t kTask = 64;
+  pool.Run(
+      static_cast<int>((points.rows + kTask - 1) / kTask), [&](int task, int) {
+        const int64_t end = std::min(points.rows, (task + int64_t{1}) * kTask);
+        for (int64_t row = task * kTask; row < end; ++row) {
+          PutNearest(distances, row, search.Best(row), table, row);
         }
       });
-    }
-    pool.Run(tasks, [&](int task, int) {
-      const int64_t end = std::min(rows, (task + int64_t{1}) * kTask);
-      for (int64_t i = task * kTask; i < end; ++i) {
-        const int64_t row = first + i;
-        PutNearest(distances, row, best[static_cast<size_t>(i)].Rows(), table,
-                   row);
-      }
-    });
-  }
   return table;
 }
 

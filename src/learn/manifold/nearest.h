@@ -64,7 +64,7 @@ void PutNearest(const Distances& distances, int64_t row,
 // nearer, and the order within a row is that of distances.
 class RoughScores {
  public:
-  static constexpr int64_t kBlock = 4096;
+  static constexpr int64_t kBlock = 1024;
 
   RoughScores(ThreadPool& pool, const Points& points, Metric metric);
   ~RoughScores();
@@ -76,6 +76,11 @@ class RoughScores {
   // out[i·stride + r]: of row first + i with row r of the block.
   void Compute(int64_t block, int64_t first, int64_t count, float* out,
                int64_t stride);
+  // What a score of row a with row b has to be lessened by to become that of b
+  // with a: half(a) - half(b).
+  float half(int64_t row) const {
+    return comparable_.halves[static_cast<size_t>(row)];
+  }
 
  private:
   struct Packed;

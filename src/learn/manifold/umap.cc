@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 
 #include "base/random.h"
 #include "kernels/layout_kernels.h"
 #include "learn/manifold/descent.h"
+#include "learn/manifold/layout.h"
 #include "learn/manifold/pca.h"
 #include "learn/manifold/spectral.h"
 
@@ -128,139 +128,12 @@ std::vector<float> Begin(ThreadPool& pool, const Graph& graph,
 
 }  // namespace
 
-std::vector<float> LayOut(ThreadPool& pool, const Graph& graph,
-                          std::vector<float> places, const UmapOptions& options,
-                          const Progress& progress) {
-  const int64_t size = graph.size, dims = options.dimensions;
-  const int64_t epochs =
-      options.epochs > 0 ? options.epochs : (size <= 10000 ? 500 : 200);
-  const Curve curve = FitCurve(options.spread, options.min_dist);
-  // Edges whose turn would come less than once are left out.
-  const float most =
-      graph.weights.empty()
-          ? 1
-          : *std::max_element(graph.weights.begin(), graph.weights.end());
-  Graph drawn;
-  std::vector<float> intervals;
-  drawn.starts.push_back(0);
-  for (size_t v = 0; v < static_cast<size_t>(size); ++v) {
-    for (int64_t e = graph.starts[v]; e < graph.starts[v + 1]; ++e) {
-      const auto at = static_cast<size_t>(e);
-      if (graph.weights[at] * static_cast<float>(epochs) < most) continue;
-      drawn.others.push_back(graph.others[at]);
-      intervals.push_back(most / graph.weights[at]);
-    }
-    drawn.starts.push_back(static_cast<int64_t>(drawn.others.size()));
-  }
-  std::vector<float> due = intervals;
-  std::vector<float> turned(places.size());
-  for (int64_t v = 0; v < size; ++v) {
-    for (int64_t d = 0; d < dims; ++d) {
-      turned[static_cast<size_t>(d * size + v)] =
-          places[static_cast<size_t>(v * dims + d)];
-    }
-  }
-  // Batches of points in a random order: neighbours are seldom in the same.
-  Random random(options.seed, 3);
-  std::vector<int32_t> order(static_cast<size_t>(size));
-  std::iota(order.begin(), order.end(), 0);
-  for (size_t i = order.size(); i > 1; --i) {
-    std::swap(order[i - 1], order[random.Below(static_cast<uint32_t>(i))]);
-  }
-  const int64_t batch = std::clamp<int64_t>(size / 16, 1, 1024);
-  constexpr int64_t kTask = 32;
-  std::vector<float> moved(static_cast<size_t>(batch * dims));
-  // Room for the pulls of each task of a batch.
-  const auto tasks_of = [&](int64_t count) {
-    return static_cast<int>((count + kTask - 1) / kTask);
-  };
-  std::vector<int64_t> rooms(static_cast<size_t>(tasks_of(batch)) + 1),
-      pulled(rooms.size());
-  int64_t room = 0;
-  const auto find_rooms = [&](int64_t first, int64_t count) {
-    int64_t at = 0;
-    for (int64_t i = 0; i < count; ++i) {
-      if (i % kTask == 0) rooms[static_cast<size_t>(i / kTask)] = at;
-      const auto v = static_cast<size_t>(order[static_cast<size_t>(first + i)]);
-      at += drawn.starts[v + 1] - drawn.starts[v];
-    }
-    return at;
-  };
-  for (int64_t first = 0; first < size; first += batch) {
-    room = std::max(room, find_rooms(first, std::min(batch, size - first)));
-  }
-  std::vector<int32_t> others(static_cast<size_t>(room));
-  std::vector<float> changes(static_cast<size_t>(room * dims));
-  const auto& kernels = kernels::LayoutKernels();
-  kernels::LayoutStep step = {
-      .positions = turned.data(),
-      .points = size,
-      .dimensions = dims,
-      .starts = drawn.starts.data(),
-      .others = drawn.others.data(),
-      .intervals = intervals.data(),
-      .due = due.data(),
-      .a = static_cast<float>(curve.a),
-      .b = static_cast<float>(curve.b),
-      .repulsion = static_cast<float>(options.repulsion),
-      .negatives = options.negatives};
-  for (int64_t epoch = 0; epoch < epochs; ++epoch) {
-    if (epoch % 8 == 0) {
-      Report(progress, "layout",
-             static_cast<double>(epoch) / static_cast<double>(epochs));
-    }
-    step.epoch = static_cast<float>(epoch);
-    step.rate = static_cast<float>(
-        options.rate *
-        (1 - static_cast<double>(epoch) / static_cast<double>(epochs)));
-    step.seed = options.seed * 0x9E3779B97F4A7C15ull +
-                static_cast<uint64_t>(epoch) * 0xD1B54A32D192ED03ull;
-    for (int64_t first = 0; first < size; first += batch) {
-      const int64_t count = std::min(batch, size - first);
-      find_rooms(first, count);
-      const auto move = [&](int task, int) {
-        const int64_t begin = task * kTask;
-        const int64_t at = rooms[static_cast<size_t>(task)];
-        pulled[static_cast<size_t>(task)] = kernels.move(
-            step, order.data() + first + begin, std::min(kTask, count - begin),
-            moved.data() + begin * dims,
-            {others.data() + at, changes.data() + at * dims});
-      };
-      pool.Run(tasks_of(count), move);
-      for (int64_t i = 0; i < count; ++i) {
-        const int32_t v = order[static_cast<size_t>(first + i)];
-        for (int64_t d = 0; d < dims; ++d) {
-          turned[static_cast<size_t>(d * size + v)] =
-              moved[static_cast<size_t>(i * dims + d)];
-        }
-      }
-      for (int task = 0; task < tasks_of(count); ++task) {
-        const int64_t at = rooms[static_cast<size_t>(task)];
-        const int64_t end = at + pulled[static_cast<size_t>(task)];
-        for (int64_t i = at; i < end; ++i) {
-          const int64_t v = others[static_cast<size_t>(i)];
-          for (int64_t d = 0; d < dims; ++d) {
-            turned[static_cast<size_t>(d * size + v)] +=
-                changes[static_cast<size_t>(i * dims + d)];
-          }
-        }
-      }
-    }
-  }
-  for (int64_t v = 0; v < size; ++v) {
-    for (int64_t d = 0; d < dims; ++d) {
-      places[static_cast<size_t>(v * dims + d)] =
-          turned[static_cast<size_t>(d * size + v)];
-    }
-  }
-  return places;
-}
-
 Umap FitUmap(ThreadPool& pool, const Points& points, const UmapOptions& options,
              const Progress& progress) {
   CheckOptions(points, options);
   Umap result;
-  FitCurve(options.spread, options.min_dist);  // before the work, its errors
+  // Before the work, its errors.
+  const Curve curve = FitCurve(options.spread, options.min_dist);
   result.exact = points.rows <= options.exact_rows;
   const NearestTable table =
       result.exact
@@ -272,7 +145,17 @@ Umap FitUmap(ThreadPool& pool, const Points& points, const UmapOptions& options,
   const Graph graph = FuzzyUnion(table, SmoothNearest(table));
   std::vector<float> places =
       Begin(pool, graph, points, options, &result.components);
-  result.places = LayOut(pool, graph, std::move(places), options, progress);
+  LayoutOptions layout;
+  layout.dimensions = options.dimensions;
+  layout.epochs = options.epochs > 0     ? options.epochs
+                  : points.rows <= 10000 ? 500
+                                         : 200;
+  layout.curve = curve;
+  layout.negatives = options.negatives;
+  layout.rate = options.rate;
+  layout.repulsion = options.repulsion;
+  layout.seed = options.seed;
+  result.places = LayOut(pool, graph, places, layout, progress);
   return result;
 }
 

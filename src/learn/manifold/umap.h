@@ -1,9 +1,7 @@
 // A map of points: near ones near, in few dimensions. McInnes, Healy, Melville
 // 2018, "UMAP: Uniform Manifold Approximation and Projection for Dimension
 // Reduction"; defaults are those of umap-learn.
-// A batch of points moves at once, from places that stay until all of it has
-// been computed: threads share it, and a seed gives the same bytes on any
-// number of them.
+// A seed gives the same bytes on any number of threads.
 #ifndef MALMOI_LEARN_MANIFOLD_UMAP_H_
 #define MALMOI_LEARN_MANIFOLD_UMAP_H_
 
@@ -44,11 +42,6 @@ struct Umap {
 // kLimit for 2^24 points; kCancelled.
 Umap FitUmap(ThreadPool& pool, const Points& points, const UmapOptions& options,
              const Progress& progress = {});
-
-// Its last step: a graph's vertices moved from `places`, [size][dimensions].
-std::vector<float> LayOut(ThreadPool& pool, const Graph& graph,
-                          std::vector<float> places, const UmapOptions& options,
-                          const Progress& progress = {});
 
 }  // namespace malmoi::learn
 
