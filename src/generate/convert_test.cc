@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,8 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "generate/language_model.h"
 
 namespace malmoi::generate {
@@ -37,8 +40,15 @@ class FolderTest : public ::testing::Test {
 
   void Take(const std::string& model) {
     for (const char* file : {"config.json", "model.safetensors"}) {
-      fs::copy_file(kGolden / model / file, folder_ / "model" / file);
+      fs::copy_file(kGolden / model / file, folder_ / "model" / file,
+                    fs::copy_options::overwrite_existing);
     }
+    if (!model.ends_with("gemma2")) return;
+    // Of which GGUF takes for granted that it is the size of a head.
+    const fs::path path = folder_ / "model/config.json";
+    Json config = ParseJson(ReadFile(path), "");
+    config["query_pre_attn_scalar"] = config["head_dim"];
+    std::ofstream(path) << config.dump();
   }
 
   std::vector<float> Logits(const fs::path& path) {
@@ -58,6 +68,15 @@ class FolderTest : public ::testing::Test {
 
   const fs::path folder_;
 };
+
+// By a function that torch rounds otherwise.
+bool IsComputed(const std::string& name) {
+  return name == "rope_freqs.weight" || name.ends_with(".ssm_a");
+}
+
+const float* Floats(const Tensor& tensor) {
+  return reinterpret_cast<const float*>(tensor.data.data());
+}
 
 class ConvertTest : public FolderTest,
                     public ::testing::WithParamInterface<const char*> {};
@@ -92,6 +111,17 @@ TEST_P(ConvertTest, EqualsLlamaCpps) {
     EXPECT_EQ(it->second.shape, tensor.shape) << name;
     EXPECT_EQ(it->second.dtype, tensor.dtype) << name;
     ASSERT_EQ(it->second.data.size(), tensor.data.size()) << name;
+    // Where the converter was given another size of heads.
+    const bool scaled = std::string(GetParam()) == "zoo/gemma2" &&
+                        name.ends_with("attn_q.weight");
+    if (scaled) continue;
+    if (IsComputed(name)) {
+      for (int64_t i = 0; i < tensor.elements(); ++i) {
+        const float expected = Floats(tensor)[i];
+        ASSERT_NEAR(Floats(it->second)[i], expected, 1e-6 * fabs(expected));
+      }
+      continue;
+    }
     EXPECT_EQ(std::memcmp(it->second.data.data(), tensor.data.data(),
                           tensor.data.size()),
               0)
@@ -108,9 +138,22 @@ TEST_P(ConvertTest, EqualsLlamaCpps) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, ConvertTest,
-    ::testing::Values("zoo/gpt2", "zoo/llama-bias", "zoo/llama-linear",
-                      "zoo/mistral-full", "zoo/olmo2", "zoo/qwen2", "zoo/qwen3",
-                      "zoo/smollm3", "zoo/starcoder2"),
+    ::testing::Values(
+        "zoo/cohere", "zoo/cohere-qk-norm", "zoo/cohere2", "zoo/exaone",
+        "zoo/exaone4", "zoo/exaone4-hybrid", "zoo/falcon", "zoo/falcon-new",
+        "zoo/falcon-new-one-norm", "zoo/gemma", "zoo/gemma2", "zoo/gpt2",
+        "zoo/gpt_neox", "zoo/gpt_neox-serial", "zoo/gpt_oss",
+        "zoo/gpt_oss-mxfp4", "zoo/granite", "zoo/granitemoe", "zoo/lfm2",
+        "zoo/llama-bias", "zoo/llama-linear", "zoo/llama-yarn",
+        "zoo/mistral-full", "zoo/mixtral", "zoo/olmo", "zoo/olmo2", "zoo/olmo3",
+        "zoo/olmoe-free", "zoo/phi", "zoo/phi4-mini", "zoo/qwen2",
+        "zoo/qwen2_moe", "zoo/qwen3", "zoo/qwen3_moe", "zoo/smollm3",
+        "zoo/stablelm", "zoo/stablelm-parallel", "zoo/starcoder2",
+        "zoo_state_space/falcon-h1", "zoo_state_space/falcon-h1-norm",
+        "zoo_state_space/falcon-mamba", "zoo_state_space/granite-hybrid",
+        "zoo_state_space/granite-hybrid-attention",
+        "zoo_state_space/granite-hybrid-experts", "zoo_state_space/mamba",
+        "zoo_state_space/mamba2", "zoo_state_space/mamba2-groups"),
     [](const auto& info) {
       std::string name = info.param;
       std::erase_if(name, [](char c) { return !std::isalnum(c); });
@@ -119,8 +162,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(RefusedTest, ByName) {
   const auto refuse = [&](const std::string& model) {
-    fs::remove(folder_ / "model/config.json");
-    fs::remove(folder_ / "model/model.safetensors");
+    fs::remove(folder_ / "out.gguf");
     Take(model);
     try {
       ConvertModel(folder_ / "model", folder_ / "out.gguf", false);
@@ -130,13 +172,21 @@ TEST_F(RefusedTest, ByName) {
     }
     return std::string();
   };
-  EXPECT_NE(refuse("zoo/gemma2").find("gemma2"), std::string::npos);
-  EXPECT_NE(refuse("zoo/llama-dynamic").find("dynamic"), std::string::npos);
-  EXPECT_NE(refuse("zoo/llama-yarn").find("yarn"), std::string::npos);
-  EXPECT_NE(refuse("zoo/mistral").find("sliding"), std::string::npos);
-  EXPECT_NE(refuse("zoo/mistral").find("16"), std::string::npos);
-  EXPECT_NE(refuse("zoo/smollm3-list").find("rotation"), std::string::npos);
-  EXPECT_NE(refuse("zoo/qwen2-window").find("sliding"), std::string::npos);
+  const auto expect = [&](const char* model, const char* reason) {
+    const std::string got = refuse(model);
+    EXPECT_NE(got.find(reason), std::string::npos) << model << ": " << got;
+  };
+  expect("zoo/hyperclovax", "hyperclovax");
+  expect("zoo/llama-dynamic", "dynamic");
+  expect("zoo/mistral", "layers with a window");
+  expect("zoo/qwen2-window", "layers with a window");
+  expect("zoo/starcoder2-window", "layers with a window");
+  expect("zoo/smollm3-list", "layers that rotate");
+  expect("zoo/falcon-alibi", "parallel blocks");
+  expect("zoo/olmoe", "clip of queries");
+  expect("zoo/qwen2_moe-mixed", "normalized");
+  expect("zoo/qwen3_moe-mixed", "normalized");
+  expect("zoo_state_space/falcon-mamba-bias", "epsilon of the state");
   EXPECT_THROW(ConvertModel(kGolden / "zoo/qwen2/model.gguf",
                             folder_ / "out.gguf", false),
                Error);
