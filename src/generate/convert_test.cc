@@ -16,6 +16,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "generate/language_model.h"
+#include "models/families/weight_reader.h"
+#include "text/tokenize/tokenizer.h"
 
 namespace malmoi::generate {
 namespace {
@@ -66,6 +68,36 @@ class FolderTest : public ::testing::Test {
     return {logits.begin(), logits.end()};
   }
 
+  // By name; but for what was computed, or is of another form in the file.
+  void CheckTensors(const fs::path& back) {
+    const auto want = formats::HfFolder::Open(folder_ / "model");
+    const auto got = formats::HfFolder::Open(back);
+    size_t equal = 0;
+    for (const auto& [name, tensor] : got.tensors) {
+      auto it = want.tensors.find(name);
+      if (it == want.tensors.end()) it = want.tensors.find(kInner + name);
+      if (it == want.tensors.end() || name.ends_with("A_log")) continue;
+      EXPECT_EQ(it->second.shape, tensor.shape) << name;
+      if (want.config["model_type"] != "falcon_h1") {
+        EXPECT_EQ(models::Floats(it->second), models::Floats(tensor)) << name;
+      }
+      ++equal;
+    }
+    EXPECT_GE(equal, got.tensors.size() / 2);
+  }
+
+  void CheckTokens(const fs::path& file, const fs::path& back) {
+    const auto want = text::Tokenizer::FromGguf(formats::GgufFile::Open(file));
+    const auto got = text::Tokenizer::FromFolder(back);
+    for (const char* line :
+         {"the ocean and the sea, 1911\n  twice", "안녕 <s> x", ""}) {
+      EXPECT_EQ(want->Encode(line).ids, got->Encode(line).ids) << line;
+    }
+    EXPECT_EQ(want->eos_id(), got->eos_id());
+    EXPECT_EQ(want->bos_id(), got->bos_id());
+  }
+
+  const std::string kInner = "transformer.";
   const fs::path folder_;
 };
 
@@ -134,6 +166,16 @@ TEST_P(ConvertTest, EqualsLlamaCpps) {
   for (size_t i = 0; i < before.size(); ++i) {
     ASSERT_NEAR(before[i], after[i], 1e-4) << i;
   }
+  // And back.
+  const fs::path back = folder_ / "back";
+  ConvertGgufToFolder(models::Checkpoint::Open(output), back, {});
+  const auto again = Logits(back);
+  ASSERT_EQ(before.size(), again.size());
+  for (size_t i = 0; i < before.size(); ++i) {
+    ASSERT_NEAR(before[i], again[i], 1e-4) << i;
+  }
+  CheckTensors(back);
+  CheckTokens(output, back);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -176,6 +218,12 @@ TEST_F(RefusedTest, ByName) {
     const std::string got = refuse(model);
     EXPECT_NE(got.find(reason), std::string::npos) << model << ": " << got;
   };
+  EXPECT_THROW(
+      ConvertGgufToFolder(
+          models::Checkpoint::Open(kGolden / "zoo_seq2seq/flan-t5/model.gguf"),
+          folder_ / "other", {}),
+      Error);
+  EXPECT_FALSE(fs::exists(folder_ / "other"));
   expect("zoo/hyperclovax", "hyperclovax");
   expect("zoo/llama-dynamic", "dynamic");
   expect("zoo/mistral", "layers with a window");

@@ -18,32 +18,12 @@ namespace malmoi::models {
 
 namespace {
 
-bool IsNorm(Role role) {
-  switch (role) {
-    case Role::kOutputNorm:
-    case Role::kAttentionNorm:
-    case Role::kQueryNorm:
-    case Role::kKeyNorm:
-    case Role::kPostAttentionNorm:
-    case Role::kFeedForwardNorm:
-    case Role::kPostFeedForwardNorm:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // What readers of a GGUF want in F32 whatever the matrices are.
 bool IsElementwise(Role role, const formats::GgufTensorInfo& info) {
   return info.shape.size() == 1 || info.name.ends_with("_norm.weight") ||
          !info.name.ends_with(".weight") || role == Role::kPositions ||
          role == Role::kTokenTypes || role == Role::kRouter ||
          role == Role::kSharedRouter || role == Role::kStateFilters;
-}
-
-bool IsTable(Role role) {
-  return role == Role::kEmbedding || role == Role::kPositions ||
-         role == Role::kHead || role == Role::kTokenTypes;
 }
 
 bool EndWith(std::string& name, std::string_view end) {
@@ -59,10 +39,6 @@ std::string BiasOf(std::string name) {
   return name + "_bias";
 }
 
-// The halves of what a folder has as one matrix.
-struct Halves {
-  Role both, first, second;
-};
 constexpr Halves kHalves[] = {
     {Role::kGateUp, Role::kGate, Role::kUp},
     {Role::kSharedGateUp, Role::kSharedGate, Role::kSharedUp},
@@ -270,7 +246,7 @@ class Planner {
   // What becomes of its type and its numbers.
   void SetNumbers(Role role, bool bias, ConvertStep& step) {
     step.rates = role == Role::kStateRates && spec_.state_space.log_rates;
-    if (IsNorm(role) && !bias) step.offset = form_.norm_offset;
+    if (HasNormOffset(role) && !bias) step.offset = form_.norm_offset;
     if (form_.merges_scales) AddScales(role, step);
     if (IsElementwise(role, step.info)) step.info.dtype = DType::kF32;
   }
@@ -380,40 +356,6 @@ std::vector<std::byte> Blocks(const Checkpoint& source,
   return bytes;
 }
 
-// Where the row of the output was, within its batch.
-int64_t SourceRow(const ConvertStep& step, int64_t row) {
-  switch (step.part) {
-    case RowPart::kAll:
-      break;
-    case RowPart::kFirstHalf:
-      return row;
-    case RowPart::kSecondHalf:
-      return row + step.rows / 2;
-    case RowPart::kEven:
-      return 2 * row;
-    case RowPart::kOdd:
-      return 2 * row + 1;
-  }
-  if (step.interleave_heads > 0) {
-    const int64_t dim = step.rows / step.interleave_heads;
-    const int64_t k = row % dim;
-    return row - k + k % 2 * (dim / 2) + k / 2;
-  }
-  if (step.groups > 0) {
-    const int64_t dim = step.rows / (step.heads + 2 * step.groups);
-    const int64_t queries = step.heads / step.groups;
-    int64_t head = row / dim, at = 0;
-    if (head < step.heads) {
-      at = head / queries * (queries + 2) + head % queries;
-    } else {
-      head -= step.heads;
-      at = head % step.groups * (queries + 2) + queries + head / step.groups;
-    }
-    return at * dim + row % dim;
-  }
-  return row + step.skipped;
-}
-
 std::vector<std::byte> Transposed(const std::vector<std::byte>& bytes,
                                   const ConvertStep& step, size_t size) {
   // Read as [columns, rows] of each batch.
@@ -474,6 +416,61 @@ std::vector<std::byte> Numbers(const std::vector<std::byte>& bytes, DType dtype,
 }
 
 }  // namespace
+
+std::span<const Halves> RoleHalves() { return kHalves; }
+
+bool HasNormOffset(Role role) {
+  switch (role) {
+    case Role::kOutputNorm:
+    case Role::kAttentionNorm:
+    case Role::kQueryNorm:
+    case Role::kKeyNorm:
+    case Role::kPostAttentionNorm:
+    case Role::kFeedForwardNorm:
+    case Role::kPostFeedForwardNorm:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool IsTable(Role role) {
+  return role == Role::kEmbedding || role == Role::kPositions ||
+         role == Role::kHead || role == Role::kTokenTypes;
+}
+
+int64_t SourceRow(const ConvertStep& step, int64_t row) {
+  switch (step.part) {
+    case RowPart::kAll:
+      break;
+    case RowPart::kFirstHalf:
+      return row;
+    case RowPart::kSecondHalf:
+      return row + step.rows / 2;
+    case RowPart::kEven:
+      return 2 * row;
+    case RowPart::kOdd:
+      return 2 * row + 1;
+  }
+  if (step.interleave_heads > 0) {
+    const int64_t dim = step.rows / step.interleave_heads;
+    const int64_t k = row % dim;
+    return row - k + k % 2 * (dim / 2) + k / 2;
+  }
+  if (step.groups > 0) {
+    const int64_t dim = step.rows / (step.heads + 2 * step.groups);
+    const int64_t queries = step.heads / step.groups;
+    int64_t head = row / dim, at = 0;
+    if (head < step.heads) {
+      at = head / queries * (queries + 2) + head % queries;
+    } else {
+      head -= step.heads;
+      at = head % step.groups * (queries + 2) + queries + head / step.groups;
+    }
+    return at * dim + row % dim;
+  }
+  return row + step.skipped;
+}
 
 void RefuseConvert(const Checkpoint& source, std::string what,
                    std::string got) {

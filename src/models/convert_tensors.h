@@ -3,6 +3,7 @@
 #ifndef MALMOI_MODELS_CONVERT_TENSORS_H_
 #define MALMOI_MODELS_CONVERT_TENSORS_H_
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,11 +44,24 @@ struct ConvertStep {
   bool mxfp4 = false;  // blocks and scales, which lie apart
 };
 
+// What a folder may have as one matrix, and the GGUF as two.
+struct Halves {
+  Role both, first, second;
+};
+std::span<const Halves> RoleHalves();
+// Of weights that a norm offset is added to.
+bool HasNormOffset(Role role);
+// Whether a matrix is stored the same way in models that transpose.
+bool IsTable(Role role);
+
 // Throws kUnsupported for tensors without a place in GGUF, by name. `spec` is
 // the folder's.
 std::vector<ConvertStep> PlanTensors(const Checkpoint& source,
                                      const Architecture& architecture,
                                      const GgufForm& form, const Spec& spec);
+
+// Where the row of the output was, within its batch, before it was sorted.
+int64_t SourceRow(const ConvertStep& step, int64_t row);
 
 // The bytes of info.dtype.
 std::vector<std::byte> TensorBytes(const Checkpoint& source,

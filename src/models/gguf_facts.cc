@@ -25,7 +25,11 @@ class Writer {
         prefix_(std::string(form.architecture) + ".") {}
 
   void Write() {
-    for (const GgufKey& key : form_.keys) Put(key);
+    for (const GgufKey& key : form_.keys) {
+      const bool several =
+          key.fact == Fact::kScaling || key.fact == Fact::kLongRope;
+      if (several || (!key.gguf.empty() && key.fact != Fact::kKinds)) Put(key);
+    }
   }
 
  private:

@@ -63,7 +63,11 @@ constexpr GgufKey kLogitScale[] = {
     {Fact::kNoScaling, "rope.scaling.type", ""},
 };
 constexpr GgufKey kExperts[] = {
-    {Fact::kCount, "expert_count", "num_local_experts|num_experts"},
+    {Fact::kCount, "expert_count", "num_local_experts"},
+    {Fact::kCount, "expert_used_count", "num_experts_per_tok"},
+};
+constexpr GgufKey kNumExperts[] = {
+    {Fact::kCount, "expert_count", "num_experts|num_local_experts"},
     {Fact::kCount, "expert_used_count", "num_experts_per_tok"},
 };
 constexpr GgufKey kExpertSize[] = {
@@ -80,18 +84,36 @@ constexpr GgufKey kSlidingLayers[] = {
     {Fact::kSlidingLayers, "attention.sliding_window_pattern", "layer_types"},
 };
 constexpr GgufKey kSlidingTheta[] = {
-    {Fact::kSlidingTheta, "rope.freq_base_swa", ""},
+    {Fact::kSlidingTheta, "rope.freq_base_swa", "rope_local_base_freq"},
 };
 constexpr GgufKey kClip[] = {
     {Fact::kNumber, "attention.clamp_kqv", "clip_qkv"},
 };
 
-constexpr auto kUsual = JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim);
+// Of config.json alone.
+constexpr GgufKey kAct[] = {{Fact::kActivation, "", "hidden_act"}};
+constexpr GgufKey kBias[] = {{Fact::kAttentionBias, "", "attention_bias"}};
+constexpr GgufKey kBiases[] = {
+    {Fact::kActivation, "", "hidden_act"},
+    {Fact::kAttentionBias, "", "attention_bias"},
+    {Fact::kFeedForwardBias, "", "mlp_bias"},
+};
+constexpr GgufKey kLayerTypes[] = {{Fact::kSlidingLayers, "", "layer_types"}};
+constexpr GgufKey kNormalize[] = {{Fact::kNormalize, "", "norm_topk_prob"}};
+
+constexpr auto kUsual =
+    JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim, kAct, kBias);
 constexpr auto kLlama = JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim,
-                                 kVocabulary, kRopeDim);
+                                 kVocabulary, kRopeDim, kBiases);
 constexpr auto kMixtral = JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim,
-                                   kVocabulary, kRopeDim, kExperts);
-constexpr auto kNormed = JoinKeys(kShape, kKvHeads, kRotation, kNorm, kHeadDim);
+                                   kVocabulary, kRopeDim, kExperts, kAct);
+constexpr GgufKey kStarCoder2Own[] = {
+    {Fact::kActivation, "", "hidden_act"},
+    {Fact::kAttentionBias, "", "use_bias"},
+    {Fact::kEpsilon, "", "norm_epsilon"},
+};
+constexpr auto kNormed =
+    JoinKeys(kShape, kKvHeads, kRotation, kNorm, kHeadDim, kStarCoder2Own);
 
 constexpr GgufKey kGpt2Own[] = {
     {Fact::kLayers, "block_count", "n_layer"},
@@ -100,20 +122,33 @@ constexpr GgufKey kGpt2Own[] = {
     {Fact::kHidden, "feed_forward_length", "n_inner"},
     {Fact::kHeads, "attention.head_count", "n_head"},
     {Fact::kEpsilon, "attention.layer_norm_epsilon", "layer_norm_epsilon"},
+    {Fact::kActivation, "", "activation_function"},
 };
 constexpr auto kGptNeoX =
-    JoinKeys(kShape, kNorm, kRopeDim, kParallel, kUsualTheta);
-constexpr auto kPhi2 = JoinKeys(kShape, kKvHeads, kNorm, kRopeDim, kUsualTheta);
-constexpr auto kStableLm =
-    JoinKeys(kShape, kKvHeads, kNorm, kRopeDim, kParallel, kUsualTheta);
+    JoinKeys(kShape, kNorm, kRopeDim, kParallel, kUsualTheta, kAct, kBias);
+constexpr auto kPhi2 =
+    JoinKeys(kShape, kKvHeads, kNorm, kRopeDim, kUsualTheta, kAct);
+constexpr GgufKey kStableLmOwn[] = {
+    {Fact::kActivation, "", "hidden_act"},
+    {Fact::kAttentionBias, "", "use_qkv_bias"},
+    {Fact::kHeadNorms, "", "qk_layernorm"},
+};
+constexpr auto kStableLm = JoinKeys(kShape, kKvHeads, kNorm, kRopeDim,
+                                    kParallel, kUsualTheta, kStableLmOwn);
 constexpr GgufKey kPhi3Own[] = {
     {Fact::kTheta, "rope.freq_base", "rope_theta"},
     {Fact::kLongRope, "", ""},
     {Fact::kWindowOrZero, "attention.sliding_window", "sliding_window"},
+    {Fact::kActivation, "", "hidden_act"},
 };
 constexpr auto kPhi3 = JoinKeys(kShape, kKvHeads, kRms, kRopeDim, kPhi3Own);
 constexpr GgufKey kGemmaOwn[] = {
     {Fact::kOwnHeadDim, "attention.key_length", "head_dim"},
+    {Fact::kActivation, "", "hidden_activation"},
+    {Fact::kActivation, "", "hidden_act"},
+};
+constexpr GgufKey kScoreDivisor[] = {
+    {Fact::kScoreDivisor, "", "query_pre_attn_scalar"},
 };
 constexpr auto kGemma =
     JoinKeys(kShape, kKvHeads, kRms, kGemmaOwn, kUsualTheta);
@@ -122,32 +157,44 @@ constexpr GgufKey kCaps[] = {
     {Fact::kNumber, "final_logit_softcapping", "final_logit_softcapping"},
 };
 constexpr auto kGemma2 =
-    JoinKeys(kShape, kKvHeads, kRms, kGemmaOwn, kUsualTheta, kCaps, kWindow);
-constexpr auto kGemma3 = JoinKeys(kShape, kKvHeads, kRotation, kRms, kGemmaOwn,
-                                  kWindow, kSlidingTheta);
-constexpr auto kQwen2Moe = JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim,
-                                    kExperts, kExpertSize, kSharedExpertSize);
-constexpr auto kQwen3Moe = JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim,
-                                    kExperts, kExpertSize);
+    JoinKeys(kShape, kKvHeads, kRms, kGemmaOwn, kUsualTheta, kCaps, kWindow,
+             kLayerTypes, kScoreDivisor);
+constexpr auto kGemma3 =
+    JoinKeys(kShape, kKvHeads, kRotation, kRms, kGemmaOwn, kWindow,
+             kSlidingTheta, kLayerTypes, kScoreDivisor);
+constexpr GgufKey kQkvBias[] = {{Fact::kAttentionBias, "", "qkv_bias"}};
+constexpr auto kQwen2Moe =
+    JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim, kNumExperts,
+             kExpertSize, kSharedExpertSize, kAct, kNormalize, kQkvBias);
+constexpr auto kQwen3Moe =
+    JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim, kNumExperts,
+             kExpertSize, kAct, kNormalize, kBias);
 constexpr auto kOlmo =
-    JoinKeys(kShape, kKvHeads, kRotation, kNorm, kHeadDim, kClip);
-constexpr auto kOlmo3 = JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim,
-                                 kWindow, kSlidingLayers, kSlidingTheta);
-constexpr auto kOlmoe =
-    JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim, kExperts);
+    JoinKeys(kShape, kKvHeads, kRotation, kNorm, kHeadDim, kClip, kAct, kBias);
+constexpr GgufKey kOlmo3Own[] = {
+    {Fact::kSlidingTheta, "rope.freq_base_swa", ""},
+    {Fact::kRopeByLayer, "", ""},
+};
+constexpr auto kOlmo3 =
+    JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim, kWindow,
+             kSlidingLayers, kAct, kBias, kOlmo3Own);
+constexpr auto kOlmoe = JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim,
+                                 kNumExperts, kAct, kNormalize);
 constexpr GgufKey kMultipliers[] = {
     {Fact::kNumber, "attention.scale", "attention_multiplier"},
     {Fact::kNumber, "embedding_scale", "embedding_multiplier"},
     {Fact::kNumber, "residual_scale", "residual_multiplier"},
     {Fact::kNumber, "logit_scale", "logits_scaling"},
 };
-constexpr auto kGranite = JoinKeys(kShape, kKvHeads, kRotation, kRms,
-                                   kVocabulary, kRopeDim, kMultipliers);
+constexpr auto kGranite =
+    JoinKeys(kShape, kKvHeads, kRotation, kRms, kVocabulary, kRopeDim,
+             kMultipliers, kBiases);
 constexpr auto kGraniteMoe =
     JoinKeys(kShape, kKvHeads, kRotation, kRms, kVocabulary, kRopeDim,
-             kMultipliers, kExperts);
+             kMultipliers, kExperts, kBiases);
 constexpr GgufKey kGraniteHybridOwn[] = {
     {Fact::kKvHeadsByLayer, "attention.head_count_kv", "num_key_value_heads"},
+    {Fact::kHidden, "", "shared_intermediate_size"},
     {Fact::kCount, "expert_shared_feed_forward_length",
      "shared_intermediate_size"},
     {Fact::kCount, "ssm.conv_kernel", "mamba_d_conv"},
@@ -156,19 +203,35 @@ constexpr GgufKey kGraniteHybridOwn[] = {
     {Fact::kInner, "ssm.inner_size", "mamba_expand"},
     {Fact::kCount, "ssm.time_step_rank", "mamba_n_heads"},
     {Fact::kRotates, "rope.scaling.finetuned", ""},
+    {Fact::kPositionKind, "", "position_embedding_type"},
+    {Fact::kKinds, "attention", "layer_types|mamba"},
+    {Fact::kStateHeadDim, "", "mamba_d_head"},
+    {Fact::kFilterBias, "", "mamba_conv_bias"},
 };
 constexpr auto kGraniteHybrid =
     JoinKeys(kShape, kRotation, kRms, kVocabulary, kRopeDim, kMultipliers,
-             kExperts, kGraniteHybridOwn);
+             kExperts, kGraniteHybridOwn, kBiases);
 constexpr GgufKey kFalconOwn[] = {
     {Fact::kText, "tensor_data_layout", "jploski"},
+    {Fact::kKvHeads, "", "num_kv_heads"},
+    {Fact::kEpsilon, "", "layer_norm_epsilon"},
+    {Fact::kHidden, "", "ffn_hidden_size"},
+    {Fact::kActivation, "", "activation"},
+    {Fact::kAttentionBias, "", "bias"},
+    {Fact::kManyKeys, "", "new_decoder_architecture"},
+    {Fact::kOneKey, "", "multi_query"},
+    {Fact::kNormCount, "", "num_ln_in_parallel_attn"},
+    {Fact::kYes, "", "parallel_attn"},
+    {Fact::kNo, "", "alibi"},
 };
 constexpr auto kFalcon =
     JoinKeys(kShape, kKvHeads, kNorm, kUsualTheta, kFalconOwn);
-constexpr auto kCohere =
-    JoinKeys(kShape, kKvHeads, kRotation, kNorm, kHeadDim, kLogitScale);
-constexpr auto kCohere2 = JoinKeys(kShape, kKvHeads, kRotation, kNorm, kHeadDim,
-                                   kLogitScale, kWindow, kVocabulary, kRopeDim);
+constexpr GgufKey kQkNorm[] = {{Fact::kHeadNorms, "", "use_qk_norm"}};
+constexpr auto kCohere = JoinKeys(kShape, kKvHeads, kRotation, kNorm, kHeadDim,
+                                  kLogitScale, kQkNorm, kAct, kBias);
+constexpr auto kCohere2 =
+    JoinKeys(kShape, kKvHeads, kRotation, kNorm, kHeadDim, kLogitScale, kWindow,
+             kVocabulary, kRopeDim, kLayerTypes, kAct, kBias);
 constexpr GgufKey kExaoneOwn[] = {
     {Fact::kLayers, "block_count", "num_layers"},
     {Fact::kContext, "context_length", "max_position_embeddings"},
@@ -176,19 +239,26 @@ constexpr GgufKey kExaoneOwn[] = {
     {Fact::kHidden, "feed_forward_length", "intermediate_size"},
     {Fact::kHeads, "attention.head_count", "num_attention_heads"},
     {Fact::kEpsilon, "attention.layer_norm_rms_epsilon", "layer_norm_epsilon"},
+    {Fact::kActivation, "", "activation_function"},
 };
 constexpr auto kExaone =
     JoinKeys(kExaoneOwn, kKvHeads, kRotation, kHeadDim, kRopeDim);
 constexpr auto kExaone4 = JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim,
-                                   kVocabulary, kWindow, kSlidingLayers);
+                                   kVocabulary, kWindow, kSlidingLayers, kAct);
 constexpr GgufKey kGptOssOwn[] = {
     {Fact::kCount, "expert_feed_forward_length", "intermediate_size"},
+    {Fact::kUnrounded, "", "truncate"},
 };
-constexpr auto kGptOss = JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim,
-                                  kExperts, kWindow, kGptOssOwn);
+constexpr auto kGptOss =
+    JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim, kExperts, kWindow,
+             kGptOssOwn, kLayerTypes, kBias);
 constexpr GgufKey kLfm2Own[] = {
     {Fact::kKvHeadsByLayer, "attention.head_count_kv", "num_key_value_heads"},
     {Fact::kCount, "shortconv.l_cache", "conv_L_cache"},
+    {Fact::kEpsilon, "", "norm_eps"},
+    {Fact::kKinds, "full_attention", "layer_types|conv"},
+    {Fact::kNo, "", "block_auto_adjust_ff_dim"},
+    {Fact::kNo, "", "conv_bias"},
 };
 constexpr auto kLfm2 = JoinKeys(kShape, kRotation, kRms, kVocabulary, kLfm2Own);
 
@@ -203,15 +273,22 @@ constexpr GgufKey kState[] = {
     {Fact::kCount, "ssm.conv_kernel", "conv_kernel"},
     {Fact::kCount, "ssm.state_size", "state_size"},
     {Fact::kInner, "ssm.inner_size", "expand"},
+    {Fact::kFilterBias, "", "use_conv_bias"},
+    {Fact::kNo, "", "use_bias"},
 };
 constexpr GgufKey kMambaOwn[] = {
     {Fact::kStepRank, "ssm.time_step_rank", "time_step_rank"},
     {Fact::kPartNorms, "ssm.dt_b_c_rms", ""},
 };
 constexpr auto kMamba = JoinKeys(kState, kMambaOwn);
+constexpr GgufKey kFalconMambaOwn[] = {
+    {Fact::kEpsilon, "", "mixer_rms_eps"},
+};
+constexpr auto kFalconMamba = JoinKeys(kState, kMambaOwn, kFalconMambaOwn);
 constexpr GgufKey kMamba2Own[] = {
     {Fact::kStateHeads, "ssm.time_step_rank", "num_heads"},
     {Fact::kCount, "ssm.group_count", "n_groups"},
+    {Fact::kStateHeadDim, "", "head_dim"},
 };
 constexpr auto kMamba2 = JoinKeys(kState, kMamba2Own);
 constexpr GgufKey kFalconH1Own[] = {
@@ -221,6 +298,11 @@ constexpr GgufKey kFalconH1Own[] = {
     {Fact::kCount, "ssm.inner_size", "mamba_d_ssm"},
     {Fact::kCount, "ssm.time_step_rank", "mamba_n_heads"},
     {Fact::kCount, "ssm.group_count", "mamba_n_groups"},
+    {Fact::kStateHeadDim, "", "mamba_d_head"},
+    {Fact::kFilterBias, "", "mamba_conv_bias"},
+    {Fact::kGatedNorm, "", "mamba_rms_norm"},
+    {Fact::kNo, "", "mamba_norm_before_gate"},
+    {Fact::kActivation, "", "hidden_act"},
 };
 constexpr auto kFalconH1 =
     JoinKeys(kShape, kKvHeads, kRotation, kRms, kVocabulary, kFalconH1Own);
@@ -247,7 +329,7 @@ constexpr GgufForm kForms[] = {
     {.model_type = "falcon_mamba",
      .architecture = "mamba",
      .hf_class = "FalconMambaForCausalLM",
-     .keys = kMamba,
+     .keys = kFalconMamba,
      .context = kNoContext},
     {.model_type = "gemma",
      .architecture = "gemma",
