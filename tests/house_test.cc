@@ -248,6 +248,7 @@ const std::vector<Named>& Allowed() {
       {"src/text/tokenize/pre_tokenizers.cc", "gpt2", "a published pattern"},
       {"src/models/rope_config.cc", "llama", "a scaling's name in config.json"},
       {"src/models/convert_tensors.cc", "llama", "whose converter it follows"},
+      {"src/models/gguf_config.cc", "llama", "a scaling's name in config.json"},
       {"src/models/gguf_facts.cc", "llama", "a scaling's name in config.json"},
       {"src/text/tokenize/to_gguf.cc", "gpt2|llama", "GGUF's names of models"},
       {"src/hub/model_ref.cc", "smollm|gemma", "the aliases"},
