@@ -251,6 +251,8 @@ const std::vector<Named>& Allowed() {
       {"src/models/gguf_config.cc", "llama", "a scaling's name in config.json"},
       {"src/models/gguf_facts.cc", "llama", "a scaling's name in config.json"},
       {"src/text/tokenize/to_gguf.cc", "gpt2|llama", "GGUF's names of models"},
+      {"src/text/tokenize/to_json.cc", "gpt2|llama|bert",
+       "GGUF's names of models"},
       {"src/hub/model_ref.cc", "smollm|gemma", "the aliases"},
       {"src/cli/", "smollm|gemma|bart|qwen",
        "default model and examples of names"},
