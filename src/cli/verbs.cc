@@ -525,17 +525,19 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi quantize in.gguf out.gguf --type Q4_0 --importance saved.gguf",
      QuantizeVerb},
     {"convert",
-     "FOLDER OUT",
+     "MODEL OUT",
      2,
      2,
      "Write a Hugging Face folder as a GGUF file, or as a folder with adapters "
-     "merged",
-     "Hugging Face 폴더를 GGUF 파일로, 또는 어댑터를 합친 폴더로 씁니다",
+     "merged; a GGUF file as a folder",
+     "Hugging Face 폴더를 GGUF 파일로, 또는 어댑터를 합친 폴더로, GGUF 파일을 "
+     "폴더로 씁니다",
      kConvert,
      {},
      "malmoi convert ./my-finetune my-finetune.gguf\n"
      "malmoi quantize my-finetune.gguf my-finetune-q4.gguf --type Q4_K_M\n"
-     "malmoi convert ./base ./merged --adapter ./lora --type BF16",
+     "malmoi convert ./base ./merged --adapter ./lora --type BF16\n"
+     "malmoi convert smollm2 ./smollm2 --type F32",
      ConvertVerb},
     {"doctor",
      "",
