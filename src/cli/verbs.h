@@ -77,6 +77,7 @@ int SimilarVerb(const Invocation& call);
 int VectorizeVerb(const Invocation& call);
 int Bm25Verb(const Invocation& call);
 int Word2VecVerb(const Invocation& call);
+int InspectVerb(const Invocation& call);
 int ClassifyVerb(const Invocation& call);
 int TagVerb(const Invocation& call);
 int FillVerb(const Invocation& call);
