@@ -214,7 +214,8 @@ std::string SurprisalPage(const PictureText& text, const Surprisal& surprisal,
   picture::Page page;
   page.title = text.title;
   page.style =
-      "#text{font-size:1.15rem;line-height:2;white-space:pre-wrap;"
+      "body{margin:2rem;max-width:60rem}h1{font-size:1.4rem}#text{font-size:1."
+      "15rem;line-height:2;white-space:pre-wrap;"
       "overflow-wrap:anywhere}#text span{border-radius:3px;padding:2px 0}";
   page.body = "<h1>" + picture::Escape(text.title) + "</h1><p>" +
               picture::Escape(text.subtitle) + "</p><div id=\"text\">";

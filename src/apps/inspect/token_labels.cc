@@ -63,7 +63,10 @@ std::string Visible(std::string_view text) {
 
 std::string LabelOf(const text::Tokenizer& tokenizer, int32_t id) {
   if (tokenizer.IsSpecial(id)) return Visible(tokenizer.TokenText(id));
-  const std::string bytes = tokenizer.TokenBytes(id);
+  // WordPiece spells what goes on in a word itself: "##ing".
+  const bool marked = !tokenizer.continuing_prefix().empty();
+  const std::string bytes =
+      marked ? tokenizer.TokenText(id) : tokenizer.TokenBytes(id);
   if (bytes.empty()) return Visible(tokenizer.TokenText(id));
   return text::FindInvalidUtf8(bytes) ? Hex(bytes) : Visible(bytes);
 }
