@@ -10,6 +10,7 @@ prompt of its expected.safetensors (the first; of encoders the third, of
 encoder-decoders the second), in float32, eager attention:
   attention        [layers that attend, heads, rows, positions], attentions
   encoder, decoder, cross   the same of encoder-decoders
+  rollout          [positions, positions], of some
   lens             [1 + layers, vocabulary], the last position's logits: the
                    stream behind the embedding and behind each layer is put in
                    the place of the last layer's output, and the model goes on
@@ -35,6 +36,7 @@ DECODERS = (
     "zoo_state_space/granite-hybrid-attention", "zoo_state_space/mamba")
 # Eager attention of transformers 5.24 adds the slopes twice.
 FUSED = ("zoo/falcon-alibi",)
+ROLLOUT = ("architectures/llama", "zoo/gpt_oss", "bert")
 ENCODERS = ("bert", "distilbert", "deberta-v2", "modernbert", "mpnet",
             "nomic-bert", "albert", "roberta")
 ENCODER_DECODERS = ("t5", "flan-t5", "bart", "marian", "m2m-100", "mbart")
@@ -120,7 +122,18 @@ def lens(model, ids):
     return torch.stack(rows)
 
 
+def rollout(attention):
+    """Abnar & Zuidema 2020, of layers that all attend."""
+    flow = torch.eye(attention.shape[-1])
+    for layer in attention.mean(1):
+        layer = layer / layer.sum(-1, keepdim=True)
+        flow = (layer + torch.eye(len(layer))) / 2 @ flow
+    return flow
+
+
 def write(folder, name, tensors):
+    if name in ROLLOUT:
+        tensors["rollout"] = rollout(tensors["attention"])
     tensors = {key: value.float().contiguous().clone()
                for key, value in tensors.items() if value is not None}
     path = f"{folder}/inspect/{name.split('/')[-1]}.safetensors"

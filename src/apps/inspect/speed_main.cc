@@ -1,6 +1,6 @@
-// What a tap costs: inspect_speed MODEL [TOKENS [REPETITIONS]]. Forwards without
-// a tap, with one that keeps every layer's rows, and with attention too, in
-// turn (A B C C B A) in one run; medians and their ratios.
+// What a tap costs: inspect_speed MODEL [TOKENS [REPETITIONS]]. Forwards
+// without a tap, with one that keeps every layer's rows, and with attention
+// too, in turn (A B C C B A) in one run; medians and their ratios.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
