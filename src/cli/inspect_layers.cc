@@ -140,8 +140,12 @@ void PrintMatrix(const LayerSenses& layer, size_t n) {
   }
 }
 
+std::string CenterNote(bool center) {
+  return center ? ", " + Translate("less the mean over the sentences") : "";
+}
+
 void PrintSenses(const std::string& model, const WordSenses& senses,
-                 const LayerSenses& shown) {
+                 const LayerSenses& shown, bool center) {
   const size_t n = senses.sentences.size();
   Print(Format("\"{}\" {} {} ({})\n", senses.word, n, Translate("sentences"),
                model));
@@ -210,13 +214,16 @@ int InspectLayers(const Invocation& call) {
                  .got = std::to_string(wanted)});
   }
   const InterruptGuard guard;
+  apps::SenseOptions options;
+  options.center = call.Flag("--center");
+  options.progress = [](int64_t, int64_t) {
+    if (InterruptGuard::Interrupted()) {
+      throw Error(ErrorCode::kCancelled,
+                  {.where = "malmoi inspect", .what = "interrupted"});
+    }
+  };
   const WordSenses senses =
-      apps::ReadWordSenses(*model, word, sentences, [](int64_t, int64_t) {
-        if (InterruptGuard::Interrupted()) {
-          throw Error(ErrorCode::kCancelled,
-                      {.where = "malmoi inspect", .what = "interrupted"});
-        }
-      });
+      apps::ReadWordSenses(*model, word, sentences, options);
   const std::string& name = call.positionals[1];
   if (output.json()) {
     output.Write(SensesJson(name, senses));
@@ -225,13 +232,15 @@ int InspectLayers(const Invocation& call) {
   } else if (!output.text()) {
     const apps::PictureText words = PictureWords(
         Format("“{}”, {}", word, Translate("layer by layer")),
-        Format("{} · {}", name,
+        Format("{} · {}{}", name,
                Translate("each map: the first two principal components of the "
-                         "word's vectors in these sentences")));
+                         "word's vectors in these sentences"),
+               CenterNote(options.center)));
     output.WritePicture(words, apps::SensesSvg(words, senses),
                         output.Is(".html") ? SensesJson(name, senses) : Json());
   } else {
-    PrintSenses(name, senses, senses.layers[static_cast<size_t>(wanted)]);
+    PrintSenses(name, senses, senses.layers[static_cast<size_t>(wanted)],
+                options.center);
   }
   return 0;
 }

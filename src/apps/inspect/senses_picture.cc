@@ -138,8 +138,10 @@ class SensesPicture {
       return y + 16 + kHigh * (most - value) / (most - least);
     };
     svg.Text(kLeft, y + 4, text_.gap, {.size = 11, .bold = true});
-    for (const double value : {least, 0.0, most}) {
-      if (value < 0 && value > -most / 10) continue;  // on the line of zero
+    const double marks[] = {least, 0.0, most};
+    for (const double& value : marks) {
+      // On the line of zero, or nearly.
+      if (&value == &marks[0] && value > -most / 10) continue;
       svg.Line(x, height(value), x + wide, height(value),
                {.stroke_width = 1, .css_class = "rule"});
       svg.Text(x - 6, height(value), Format("{:.2f}", value),

@@ -59,11 +59,29 @@ void AddUse(const HiddenStates& states, size_t first, size_t count,
   }
 }
 
-void Compare(WordSenses& senses, LayerSenses& layer) {
+std::vector<float> Centered(std::vector<float> vectors, size_t width) {
+  const size_t n = vectors.size() / width;
+  for (size_t d = 0; d < width; ++d) {
+    double mean = 0;
+    for (size_t i = 0; i < n; ++i) {
+      mean += static_cast<double>(vectors[i * width + d]);
+    }
+    mean /= static_cast<double>(n);
+    for (size_t i = 0; i < n; ++i) {
+      vectors[i * width + d] -= static_cast<float>(mean);
+    }
+  }
+  return vectors;
+}
+
+void Compare(WordSenses& senses, bool center, LayerSenses& layer) {
   const size_t n = senses.sentences.size();
   const auto width = static_cast<size_t>(senses.width);
+  std::vector<float> centered;
+  if (center) centered = Centered(layer.vectors, width);
   const auto vector = [&](size_t i) {
-    return std::span<const float>(layer.vectors).subspan(i * width, width);
+    return std::span<const float>(center ? centered : layer.vectors)
+        .subspan(i * width, width);
   };
   layer.similarity.assign(n * n, 1.0);
   for (size_t i = 0; i < n; ++i) {
@@ -128,10 +146,9 @@ std::pair<size_t, size_t> FindWord(std::string_view sentence,
                .got = std::string(sentence)});
 }
 
-WordSenses ReadWordSenses(
-    const InspectedModel& model, const std::string& word,
-    std::vector<SenseSentence> sentences,
-    const std::function<void(int64_t done, int64_t total)>& progress) {
+WordSenses ReadWordSenses(const InspectedModel& model, const std::string& word,
+                          std::vector<SenseSentence> sentences,
+                          const SenseOptions& options) {
   if (sentences.size() < 2) {
     throw Error(ErrorCode::kInvalidArgument,
                 {.where = "sentences",
@@ -186,11 +203,13 @@ WordSenses ReadWordSenses(
       if (!states.normed.empty()) senses.layers.push_back({.name = "norm"});
     }
     AddUse(states, first, end - first, senses.layers);
-    if (progress) {
-      progress(static_cast<int64_t>(i + 1), std::ssize(senses.sentences));
+    if (options.progress) {
+      options.progress(static_cast<int64_t>(i + 1),
+                       std::ssize(senses.sentences));
     }
   }
-  for (LayerSenses& layer : senses.layers) Compare(senses, layer);
+  for (LayerSenses& layer : senses.layers)
+    Compare(senses, options.center, layer);
   return senses;
 }
 

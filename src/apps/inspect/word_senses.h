@@ -55,12 +55,17 @@ struct WordSenses {
   std::vector<LayerSenses> layers;
 };
 
+struct SenseOptions {
+  // Cosines of what is left when the mean over the sentences is taken away:
+  // where all vectors of a layer point nearly one way, which says nothing.
+  bool center = false;
+  std::function<void(int64_t done, int64_t total)> progress{};
+};
 // Throws as FindWord() and InspectedModel::Read(); kInvalidArgument for fewer
-// than two sentences, kLimit for more than 1,000. `progress` may be empty.
-WordSenses ReadWordSenses(
-    const InspectedModel& model, const std::string& word,
-    std::vector<SenseSentence> sentences,
-    const std::function<void(int64_t done, int64_t total)>& progress = {});
+// than two sentences, kLimit for more than 1,000.
+WordSenses ReadWordSenses(const InspectedModel& model, const std::string& word,
+                          std::vector<SenseSentence> sentences,
+                          const SenseOptions& options = {});
 
 // The other sentences, the most alike first.
 std::vector<size_t> NearestUses(const LayerSenses& layer, size_t sentence);
