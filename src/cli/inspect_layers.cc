@@ -147,8 +147,8 @@ std::string CenterNote(bool center) {
 void PrintSenses(const std::string& model, const WordSenses& senses,
                  const LayerSenses& shown, bool center) {
   const size_t n = senses.sentences.size();
-  Print(Format("\"{}\" {} {} ({})\n", senses.word, n, Translate("sentences"),
-               model));
+  Print(Format("\"{}\" {} {} ({}){}\n", senses.word, n, Translate("sentences"),
+               model, CenterNote(center)));
   if (senses.compared) {
     Print("\n" +
           Translate("mean cosine of the word's vectors: same sense, other "
