@@ -39,8 +39,8 @@ const Edges& Drawn() {
       {"cli", {"generate", "hub", "represent", "learn", "apps", "picture"}},
       {"api", {"generate", "hub"}},
       {"represent", {"models", "text"}},
-      // Generate and learn too, once something needs them.
-      {"apps", {"interfaces", "represent"}},
+      // Learn too, once something needs it.
+      {"apps", {"generate", "represent", "picture"}},
       {"learn", {"represent"}},
       // Drawn in the design, still empty.
       {"providers", {"interfaces", "net"}},

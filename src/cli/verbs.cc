@@ -3,6 +3,7 @@
 #include "cli/counting_options.h"
 #include "cli/embed_options.h"
 #include "cli/map_options.h"
+#include "cli/inspect_options.h"
 #include "cli/word2vec_options.h"
 
 namespace malmoi::cli {
@@ -346,6 +347,7 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi word2vec classify-train labelled.txt -o model.bin --epochs 25\n"
      "cat lines.txt | malmoi word2vec classify model.bin --json",
      Word2VecVerb},
+    kInspectVerb,
     {"classify",
      "[TEXT...]",
      0,

@@ -78,6 +78,7 @@ int VectorizeVerb(const Invocation& call);
 int Bm25Verb(const Invocation& call);
 int MapVerb(const Invocation& call);
 int Word2VecVerb(const Invocation& call);
+int InspectVerb(const Invocation& call);
 int ClassifyVerb(const Invocation& call);
 int TagVerb(const Invocation& call);
 int FillVerb(const Invocation& call);
