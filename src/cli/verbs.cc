@@ -96,6 +96,9 @@ constexpr OptionSpec kModel[] = {
      "어느 모델의 토크나이저인지 (기본값: smollm2)"},
     {"--no-special", "", "", "Special tokens in the text are plain text",
      "글 속의 특수 토큰을 보통 글로 봅니다"},
+    {"--sentences", "", "", "Sentences (UAX #29) in place of tokens; no model",
+     "토큰 대신 문장(UAX #29)을 보여 줍니다; 모델이 필요 없습니다"},
+    kWordRuleOption,
 };
 
 constexpr OptionSpec kTruncate = {
@@ -277,6 +280,8 @@ constexpr VerbSpec kVerbs[] = {
      {},
      "malmoi tokenize \"안녕하세요, tokens!\"\n"
      "malmoi tokenize --json \"one two\"\n"
+     "malmoi tokenize --sentences < page.txt\n"
+     "malmoi tokenize --words korean \"고양이가 우유를 마신다\"\n"
      "cat lines.txt | malmoi tokenize --json",
      TokenizeVerb},
     {"embed", "[TEXT...]", 0, -1, "Turn each text into a vector",

@@ -3,6 +3,7 @@
 #ifndef MALMOI_CLI_WORD2VEC_OPTIONS_H_
 #define MALMOI_CLI_WORD2VEC_OPTIONS_H_
 
+#include "cli/counting_options.h"
 #include "cli/verbs.h"
 
 namespace malmoi::cli {
@@ -40,6 +41,7 @@ inline constexpr OptionSpec kWord2VecTrain[] = {
     {"--seed", "", "N", "Same seed, same bytes (default 1)",
      "같은 시드는 같은 결과 (기본값 1)"},
     {"--lower", "", "", "Lower case", "소문자로 바꿉니다"},
+    kWordRuleOption,
     {"--phrases", "", "N", "Join words that go together, in N passes",
      "함께 다니는 낱말을 N번에 걸쳐 잇습니다"},
     {"--phrase-threshold", "", "X", "Higher: fewer phrases (default 100)",

@@ -151,7 +151,7 @@ class Supervised {
     }
     represent::WordTable words, labels;
     std::vector<int64_t> word_counts, label_counts;
-    represent::ForFastTextTokens(text, [&](std::string_view token) {
+    represent::ForFastTextTokens(text, Split(), [&](std::string_view token) {
       const bool label = token.starts_with(represent::kLabelPrefix);
       auto& table = label ? labels : words;
       auto& counts = label ? label_counts : word_counts;
@@ -189,7 +189,7 @@ class Supervised {
     std::vector<int32_t> hashes;
     int64_t tokens = 0;
     const represent::SubwordOptions& subwords = options_.subwords;
-    represent::ForFastTextTokens(text, [&](std::string_view token) {
+    represent::ForFastTextTokens(text, Split(), [&](std::string_view token) {
       ++tokens;
       if (token.starts_with(represent::kLabelPrefix)) {
         examples_.labels.push_back(static_cast<int32_t>(
@@ -214,6 +214,9 @@ class Supervised {
       tokens = 0;
     });
     result_.examples = examples_.size();
+  }
+  represent::FastTextSplit Split() const {
+    return {options_.words, options_.lower_case};
   }
   void AddBucket(int64_t bucket) {
     examples_.rows.push_back(

@@ -9,6 +9,8 @@
 #include "base/format.h"
 #include "represent/contextual/modules.h"
 #include "represent/contextual/token_rows.h"
+#include "represent/static/token_embedder.h"
+#include "text/tokenize/tokenizer.h"
 #include "text/unicode/utf8.h"
 
 namespace malmoi::represent {
@@ -87,7 +89,6 @@ class ModelEmbedder : public Embedder {
   int64_t dimensions() const override { return dimensions_; }
   int64_t token_dimensions() const override { return token_width_; }
   int64_t max_tokens() const override { return max_tokens_; }
-  const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
   const std::map<std::string, std::string>& prompts() const override {
     return modules_.prompts;
   }
@@ -154,6 +155,9 @@ class ModelEmbedder : public Embedder {
       for (const size_t w : batch) {
         TokenEmbeddings& text = result[windows[w].text];
         text.ids = windows[w].ids;
+        for (const int32_t id : text.ids) {
+          text.texts.push_back(tokenizer_->TokenText(id));
+        }
         text.truncated = lengths.truncated[windows[w].text];
         const auto end =
             at + static_cast<std::ptrdiff_t>(text.ids.size()) * token_width_;
@@ -414,6 +418,7 @@ class ModelEmbedder : public Embedder {
 
 std::shared_ptr<Embedder> Embedder::Load(const fs::path& path,
                                          const EmbedderOptions& options) {
+  if (IsTokenTable(path)) return LoadTokenEmbedder(path, options);
   return std::make_shared<ModelEmbedder>(path, options);
 }
 

@@ -11,6 +11,7 @@
 #include "base/file_writer.h"
 #include "base/format.h"
 #include "kernels/word_kernels.h"
+#include "text/unicode/utf8.h"
 
 namespace malmoi::represent {
 
@@ -395,6 +396,17 @@ WordVectors FastTextModel::Words() const {
   const auto bytes =
       CheckedMul(static_cast<uint64_t>(words_.size()), dimensions * 4);
   if (words_.size() == 0 || !bytes) Corrupt("fastText model", "no vectors");
+  // Codes may stand for any number of values: what they become is bounded by
+  // the file, so that a few bytes do not ask for all memory.
+  constexpr uint64_t kFree = uint64_t{1} << 30, kTimes = 64;
+  if (input_.quantized && *bytes > kFree &&
+      *bytes / kTimes > input_.codes.size()) {
+    throw Error(ErrorCode::kLimit,
+                {.where = "fastText model",
+                 .what = "the vectors are too large for their file",
+                 .expected = Format("at most {} bytes for a byte", kTimes),
+                 .got = Format("{} for {}", *bytes, input_.codes.size())});
+  }
   std::vector<float> values(*bytes / 4);
   for (int64_t i = 0; i < words_.size(); ++i) {
     VectorOf(words_.word(i),
@@ -421,9 +433,20 @@ void ForWordNgrams(std::span<const int32_t> hashes, int n, int64_t buckets,
   }
 }
 
-void ForFastTextTokens(std::string_view text,
+void ForFastTextTokens(std::string_view text, const FastTextSplit& split,
                        const std::function<void(std::string_view)>& use) {
   constexpr std::string_view kBlanks(" \t\v\f\r\0\n", 7);
+  text::WordCutter cutter(split.words);
+  std::string lowered;
+  const auto cut = [&](std::string_view part) {
+    const bool plain = !split.words && !split.lower_case;
+    if (plain || part.starts_with(kLabelPrefix)) return use(part);
+    if (split.lower_case) {
+      lowered = text::Lowercase(text::ReplaceInvalidUtf8(part));
+      part = lowered;
+    }
+    for (const std::string_view word : cutter.Cut(part)) use(word);
+  };
   size_t at = 0;
   while (at < text.size()) {
     if (text[at] == '\n') {
@@ -433,7 +456,7 @@ void ForFastTextTokens(std::string_view text,
       ++at;
     } else {
       const size_t end = std::min(text.find_first_of(kBlanks, at), text.size());
-      use(text.substr(at, end - at));
+      cut(text.substr(at, end - at));
       at = end;
     }
   }
@@ -479,26 +502,54 @@ std::vector<double> FastTextModel::Probabilities(
   return scores;
 }
 
-std::vector<LabelScore> FastTextModel::Predict(std::string_view text,
-                                               int64_t top) const {
+std::vector<int64_t> FastTextModel::TextRows(std::string_view text,
+                                             const FastTextSplit& split,
+                                             int64_t& words,
+                                             int64_t& unknown) const {
+  std::vector<int64_t> rows;
+  std::vector<int32_t> hashes;
+  words = unknown = 0;
+  ForFastTextTokens(text, split, [&](std::string_view token) {
+    if (token.starts_with(kLabelPrefix)) return;
+    hashes.push_back(static_cast<int32_t>(FastTextHash(token)));
+    const size_t before = rows.size();
+    RowsOf(token, rows);
+    if (token == kEndOfSentence) return;
+    ++words;
+    if (rows.size() == before) ++unknown;
+  });
+  ForWordNgrams(hashes, args_.word_ngrams, args_.buckets,
+                [&](int64_t bucket) { PushBucket(bucket, rows); });
+  return rows;
+}
+
+std::vector<float> FastTextModel::MeanOf(
+    const std::vector<int64_t>& rows) const {
+  std::vector<float> mean(static_cast<size_t>(args_.dimensions));
+  for (int64_t row : rows) input_.AddRow(row, mean);
+  for (float& value : mean) {
+    value /= static_cast<float>(std::max<size_t>(1, rows.size()));
+  }
+  return mean;
+}
+
+std::vector<float> FastTextModel::SentenceVector(
+    std::string_view text, int64_t& words, int64_t& unknown,
+    const FastTextSplit& split) const {
+  return MeanOf(TextRows(text, split, words, unknown));
+}
+
+std::vector<LabelScore> FastTextModel::Predict(
+    std::string_view text, int64_t top, const FastTextSplit& split) const {
   if (args_.kind != FastTextKind::kSupervised || labels_.empty()) {
     throw Error(ErrorCode::kUnsupported,
                 {.where = "fastText model",
                  .what = "a model of word vectors, without labels"});
   }
-  std::vector<int64_t> rows;
-  std::vector<int32_t> hashes;
-  ForFastTextTokens(text, [&](std::string_view token) {
-    if (token.starts_with(kLabelPrefix)) return;
-    hashes.push_back(static_cast<int32_t>(FastTextHash(token)));
-    RowsOf(token, rows);
-  });
-  ForWordNgrams(hashes, args_.word_ngrams, args_.buckets,
-                [&](int64_t bucket) { PushBucket(bucket, rows); });
+  int64_t words = 0, unknown = 0;
+  const std::vector<int64_t> rows = TextRows(text, split, words, unknown);
   if (rows.empty()) return {};
-  std::vector<float> hidden(static_cast<size_t>(args_.dimensions));
-  for (int64_t row : rows) input_.AddRow(row, hidden);
-  for (float& value : hidden) value /= static_cast<float>(rows.size());
+  const std::vector<float> hidden = MeanOf(rows);
   const std::vector<double> scores = Probabilities(hidden);
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
