@@ -99,6 +99,19 @@ inline constexpr OptionSpec kSimilar[] = {
      "찾는 대상의 프롬프트 (글의 프롬프트와 다를 때)"},
 };
 
+inline constexpr OptionSpec kDistill[] = {
+    {"--output", "-o", "FOLDER", "Where the vectors go, as model2vec has them",
+     "벡터를 model2vec 형식으로 쓸 폴더"},
+    {"--dimensions", "-d", "N",
+     "Principal components to keep (default 256; 0: all as they are)",
+     "남길 주성분의 수 (기본값 256; 0: 그대로 모두)"},
+    {"--sif-weight", "", "A",
+     "Tokens weigh A / (A + p), p by Zipf's law (default 1e-4; 0: all alike)",
+     "토큰의 무게 A / (A + p), p는 지프의 법칙 (기본값 1e-4; 0: 모두 같게)"},
+    {"--float32", "", "", "Keep 32 bits of a value, not 16",
+     "값을 16비트 대신 32비트로 씁니다"},
+};
+
 }  // namespace malmoi::cli
 
 #endif  // MALMOI_CLI_EMBED_OPTIONS_H_

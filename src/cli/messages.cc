@@ -13,6 +13,9 @@ struct Phrase {
 constexpr Phrase kPhrases[] = {
     {"no known word; its vector is zero", "아는 낱말이 없어 벡터가 0입니다"},
     {"vectors", "벡터"},
+    {"of the variance", "분산"},
+    {"only a folder with tokenizer.json is distilled",
+     "tokenizer.json이 있는 폴더에서만 만들 수 있습니다"},
     {"no table of vectors", "벡터 표가 없습니다"},
     {"fewer vectors than the tokenizer has tokens",
      "벡터가 토크나이저의 토큰보다 적습니다"},
