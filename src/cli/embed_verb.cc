@@ -9,6 +9,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/format.h"
 #include "cli/embedding.h"
@@ -39,24 +40,6 @@ Form FormOption(const Invocation& call) {
                .expected = call.json() ? "jsonl or base64, with --json"
                                        : "text, jsonl, base64 or npy",
                .got = name});
-}
-
-std::string Base64(std::span<const std::byte> bytes) {
-  constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t at = 0; at < bytes.size(); at += 3) {
-    uint32_t group = 0;
-    const size_t count = std::min<size_t>(3, bytes.size() - at);
-    for (size_t i = 0; i < 3; ++i) {
-      group = group << 8 |
-              (i < count ? std::to_integer<uint32_t>(bytes[at + i]) : 0);
-    }
-    for (size_t i = 0; i < 4; ++i) {
-      text += i <= count ? kDigits[group >> (18 - 6 * i) & 63] : '=';
-    }
-  }
-  return text;
 }
 
 // Vectors as the user wants them: fewer bits, and a form.
