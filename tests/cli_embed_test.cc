@@ -316,6 +316,29 @@ TEST_F(CliEmbedTest, FoldersOfStaticVectors) {
   }
 }
 
+TEST_F(CliEmbedTest, DistillsWhatItCanEmbedWith) {
+  const fs::path golden = MALMOI_SOURCE_DIR "/tests/golden";
+  const fs::path model = folder_ / "bert";
+  fs::copy(golden / "zoo_encoders" / "bert", model);
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) {
+    fs::copy(golden / "static" / "distilled" / name, model / name);
+  }
+  const std::string out = (folder_ / "static").string();
+  const std::string distill = "distill " + model.string() + " ";
+  const Result result = Run(distill + "-d 8 --json -o " + out);
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  const Json about = ParseJson(result.out, "json");
+  EXPECT_EQ(about["tokens"], 294);
+  EXPECT_EQ(about["dimensions"], 8);
+  EXPECT_EQ(
+      Vector(Lines(Run("embed --json -m " + out + " 'w11 w12'").out)[0]).size(),
+      8u);
+  EXPECT_EQ(Run(distill).status, 2);
+  EXPECT_EQ(Run(distill + "-d 41 -o " + out).status, 2);
+  EXPECT_NE(Run(distill + "-o /dev/null/x").status, 0);
+}
+
 // A line is answered before the next one comes.
 TEST_F(CliEmbedTest, SlowPipesAreAnsweredAtOnce) {
   const std::string out = (folder_ / "slow").string();

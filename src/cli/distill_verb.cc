@@ -20,7 +20,9 @@ int DistillVerb(const Invocation& call) {
   learn::DistillOptions options;
   options.threads = ThreadsOption(call);
   options.packed = PackedOption();
-  options.dimensions = IntegerBetween(call, "--dimensions", 256, 0, 1 << 20);
+  if (call.Integer("--dimensions")) {
+    options.dimensions = IntegerBetween(call, "--dimensions", 0, 0, 1 << 20);
+  }
   options.sif_weight = call.Number("--sif-weight").value_or(1e-4);
   options.half = !call.Flag("--float32");
   const bool draw = IsTerminal(STDERR_FILENO);

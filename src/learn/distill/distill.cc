@@ -238,7 +238,7 @@ void Weigh(std::vector<float>& values, size_t width, double a) {
 
 void WriteFolder(const fs::path& folder, const Json& tokenizer,
                  const std::vector<float>& values, int64_t width,
-                 const DistillOptions& options) {
+                 int64_t components, const DistillOptions& options) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) ThrowErrno(folder.string(), "cannot create folder", error.value());
@@ -270,7 +270,7 @@ void WriteFolder(const fs::path& folder, const Json& tokenizer,
                  {"apply_pca", nullptr},
                  {"sif_coefficient", nullptr},
                  {"embedding_dtype", options.half ? "float16" : "float32"}};
-  if (options.dimensions > 0) config["apply_pca"] = options.dimensions;
+  if (components > 0) config["apply_pca"] = components;
   if (options.sif_weight > 0) config["sif_coefficient"] = options.sif_weight;
   WriteFileAtomically(folder / "config.json", DumpJson(config, 1) + "\n");
   const Json modules = {
@@ -294,9 +294,9 @@ void CheckOptions(const DistillOptions& options, int64_t width) {
                                               .expected = std::move(expected),
                                               .got = std::move(got)});
   };
-  require(options.dimensions >= 0 && options.dimensions <= width,
-          "--dimensions", Format("0 to {}", width),
-          std::to_string(options.dimensions));
+  const int64_t dimensions = options.dimensions.value_or(0);
+  require(dimensions >= 0 && dimensions <= width, "--dimensions",
+          Format("0 to {}", width), std::to_string(dimensions));
   require(options.sif_weight >= 0 && options.sif_weight < 1, "--sif-weight",
           "0, or above 0 and below 1", Format("{}", options.sif_weight));
 }
@@ -309,9 +309,10 @@ Json TokenizerOfTokens(Json tokenizer, const std::string& where,
       !tokenizer["model"].is_object()) {
     Corrupt(where, "not a tokenizer");
   }
+  // First: what it inserts moves the values.
+  const std::set<int32_t> added = AddedTokens(tokenizer, where);
   Json& model = tokenizer["model"];
   const auto entries = Entries(model, where);
-  const std::set<int32_t> added = AddedTokens(tokenizer, where);
   const std::string unknown = UnknownToken(model, entries);
   std::map<int32_t, int32_t> number;  // old to new
   kept.clear();
@@ -332,7 +333,7 @@ Json TokenizerOfTokens(Json tokenizer, const std::string& where,
   }
   tokenizer["added_tokens"] = std::move(closed);
   for (const char* stage : {"post_processor", "padding", "truncation"}) {
-    tokenizer[stage] = nullptr;
+    tokenizer[stage] = nullptr;  // `model` is not used any more
   }
   return tokenizer;
 }
@@ -360,17 +361,21 @@ DistillResult Distill(const fs::path& model, const fs::path& folder,
   const auto tokens = static_cast<int64_t>(ids.size());
   DistillResult result{tokens, reader.width(), 1};
   // As model2vec: of fewer tokens than components none are sought.
-  if (options.dimensions > 0 && options.dimensions < tokens) {
+  const int64_t wanted =
+      options.dimensions.value_or(std::min<int64_t>(256, reader.width()));
+  const int64_t components = wanted < tokens ? wanted : 0;
+  if (components > 0) {
     const Points points{values, tokens, reader.width()};
-    const Pca pca = FitPca(pool, points, options.dimensions);
+    const Pca pca = FitPca(pool, points, components);
     values = pca.Transform(pool, points);
-    result.dimensions = options.dimensions;
+    result.dimensions = components;
     result.share = 0;
     for (const double share : pca.share) result.share += share;
     FixSigns(values, static_cast<size_t>(result.dimensions));
   }
   Weigh(values, static_cast<size_t>(result.dimensions), options.sif_weight);
-  WriteFolder(folder, tokenizer, values, result.dimensions, options);
+  WriteFolder(folder, tokenizer, values, result.dimensions, components,
+              options);
   return result;
 }
 

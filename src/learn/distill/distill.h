@@ -18,7 +18,9 @@
 namespace malmoi::learn {
 
 struct DistillOptions {
-  int64_t dimensions = 256;  // at most the model's; 0: the model's, no PCA
+  // Components to keep, at most the model's; 0: the model's dimensions as they
+  // are. None: 256, or the model's where they are fewer.
+  std::optional<int64_t> dimensions{};
   // Token i of n weighs a/(a + p), p = 1/(i + 2) of the sum of these; 0: 1.
   double sif_weight = 1e-4;
   bool half = true;  // F16, otherwise F32
