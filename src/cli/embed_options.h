@@ -7,6 +7,14 @@
 
 namespace malmoi::cli {
 
+// How files of word vectors are read.
+inline constexpr OptionSpec kKeepFirstOption = {
+    "--keep-first", "", "", "Of a word that comes twice take the first",
+    "두 번 나오는 낱말은 첫 벡터를 씁니다"};
+inline constexpr OptionSpec kVocabularyOption = {
+    "--vocabulary", "", "FILE", "The words of an .npy file (default: .vocab)",
+    ".npy 파일의 낱말 목록 (기본값: .vocab)"};
+
 inline constexpr OptionSpec kEmbedder[] = {
     {"--model", "-m", "MODEL",
      "An embedder, or a file of word vectors (default: minilm)",
@@ -53,6 +61,8 @@ inline constexpr OptionSpec kEmbedder[] = {
     kWordRuleOption,
     {"--lower", "", "", "Word vectors: texts in lower case",
      "낱말 벡터: 글을 소문자로 바꿉니다"},
+    kKeepFirstOption,
+    kVocabularyOption,
 };
 
 inline constexpr OptionSpec kEmbed[] = {

@@ -51,9 +51,9 @@ std::vector<float> ReadComponent(const std::string& path) {
 }
 
 // What only word vectors have a use for.
-constexpr const char* kWordOptions[] = {"--sif",    "--component",
-                                        "--counts", "--save-component",
-                                        "--words",  "--lower"};
+constexpr const char* kWordOptions[] = {
+    "--sif",   "--component", "--counts",     "--save-component",
+    "--words", "--lower",     "--keep-first", "--vocabulary"};
 
 std::shared_ptr<represent::Embedder> LoadWords(const Invocation& call,
                                                const std::string& path) {
@@ -67,6 +67,8 @@ std::shared_ptr<represent::Embedder> LoadWords(const Invocation& call,
   options.words = WordRuleOption(call);
   options.lower_case = call.Flag("--lower");
   options.counts = call.Text("--counts").value_or("");
+  options.vectors.first_of_duplicates = call.Flag("--keep-first");
+  options.vectors.vocabulary = call.Text("--vocabulary").value_or("");
   const auto component = call.Text("--component");
   for (const char* option : {"--component", "--counts", "--save-component"}) {
     if (call.Text(option) && !options.sif) {

@@ -13,6 +13,7 @@ struct Phrase {
 constexpr Phrase kPhrases[] = {
     {"no known word; its vector is zero", "아는 낱말이 없어 벡터가 0입니다"},
     {"vectors", "벡터"},
+    {"too long for one vector", "벡터 하나로 만들기에는 너무 깁니다"},
     {"of the variance", "분산"},
     {"only a folder with tokenizer.json is distilled",
      "tokenizer.json이 있는 폴더에서만 만들 수 있습니다"},

@@ -4,6 +4,7 @@
 #define MALMOI_CLI_WORD2VEC_OPTIONS_H_
 
 #include "cli/counting_options.h"
+#include "cli/embed_options.h"
 #include "cli/verbs.h"
 
 namespace malmoi::cli {
@@ -69,10 +70,8 @@ inline constexpr OptionSpec kWord2Vec[] = {
      "eval: 대소문자를 구별합니다"},
     {"--unknown-wrong", "", "", "eval: unknown words count as wrong",
      "eval: 모르는 낱말은 틀린 것으로 셉니다"},
-    {"--keep-first", "", "", "Of a word that comes twice take the first",
-     "두 번 나오는 낱말은 첫 벡터를 씁니다"},
-    {"--vocabulary", "", "FILE", "The words of an .npy file (default: .vocab)",
-     ".npy 파일의 낱말 목록 (기본값: .vocab)"},
+    kKeepFirstOption,
+    kVocabularyOption,
 };
 
 }  // namespace malmoi::cli

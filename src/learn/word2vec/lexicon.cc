@@ -205,6 +205,7 @@ Lexicon Lexicon::Count(
   lexicon.options_ = options;
   Reading reading(corpus, 1 + 2 * options.phrases, progress);
   Scratch scratch;
+  int64_t different = 0;
   {
     represent::WordTable all;
     std::vector<int64_t> counts;
@@ -224,6 +225,7 @@ Lexicon Lexicon::Count(
         ForWords(piece, count);
       }
     });
+    different = all.size();
     for (int64_t i = 0; i < all.size(); ++i) {
       if (counts[static_cast<size_t>(i)] < options.min_count) continue;
       lexicon.raw_.Add(all.word(i));
@@ -295,17 +297,17 @@ Lexicon Lexicon::Count(
   }
   lexicon.counts_ = std::move(counts);
   if (lexicon.size() < 2) {
-    throw Error(ErrorCode::kInvalidArgument,
-                {.where = corpus.where(),
-                 .what = lexicon.all_tokens_ == 0 ? "a corpus without words"
-                                                  : "too few different words",
-                 .expected = Format("2 or more that come {} times or oftener",
-                                    options.min_count),
-                 .got = Format("{}, of {} words in all", lexicon.size(),
-                               lexicon.all_tokens_),
-                 .hint = lexicon.all_tokens_ > 0 && options.min_count > 1
-                             ? "--min-count 1"
-                             : ""});
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        {.where = corpus.where(),
+         .what = lexicon.all_tokens_ == 0 ? "a corpus without words"
+                                          : "too few different words",
+         .expected = Format("2 or more that come {} times or oftener",
+                            options.min_count),
+         .got = Format("{}, of {} words in all", lexicon.size(),
+                       lexicon.all_tokens_),
+         .hint =
+             different > 1 && options.min_count > 1 ? "--min-count 1" : ""});
   }
   return lexicon;
 }

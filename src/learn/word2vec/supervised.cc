@@ -23,11 +23,13 @@ double Since(Clock::time_point start) {
 }
 
 [[noreturn]] void Refuse(const std::string& where, std::string what,
-                         std::string expected, std::string got) {
+                         std::string expected, std::string got,
+                         std::string hint = "") {
   throw Error(ErrorCode::kInvalidArgument, {.where = where,
                                             .what = std::move(what),
                                             .expected = std::move(expected),
-                                            .got = std::move(got)});
+                                            .got = std::move(got),
+                                            .hint = std::move(hint)});
 }
 
 void CheckOptions(const SupervisedOptions& o) {
@@ -147,7 +149,8 @@ class Supervised {
                          text.begin() + static_cast<int64_t>(*bad), '\n');
       Refuse(Format("{}:{}", where, line), "not UTF-8", "",
              Format("byte 0x{:02X} at {}",
-                    static_cast<unsigned char>(text[*bad]), *bad));
+                    static_cast<unsigned char>(text[*bad]), *bad),
+             "iconv -f LATIN1 -t UTF-8");
     }
     represent::WordTable words, labels;
     std::vector<int64_t> word_counts, label_counts;

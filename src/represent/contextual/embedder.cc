@@ -213,6 +213,7 @@ class ModelEmbedder : public Embedder {
   void AddWindows(const std::string& text, size_t number,
                   const EmbedOptions& options, Embeddings& result,
                   std::vector<Window>& windows) const {
+    RequireText(text, options.first + number);
     const std::string whole = options.prompt + text;
     std::vector<int32_t> ids = Encode(whole, {.offsets = false}).ids;
     const auto count = static_cast<int64_t>(ids.size());
@@ -437,6 +438,25 @@ std::string Embedder::Prompt(const std::optional<std::string>& name) const {
                .expected = known.empty() ? "none: it has no prompts" : known,
                .got = wanted,
                .hint = "--prompt-text"});
+}
+
+void RequireText(std::string_view text, size_t number) {
+  if (text.size() > kMaxTextBytes) {
+    throw Error(ErrorCode::kLimit,
+                {.where = Format("text {}", number + 1),
+                 .what = "too long for one vector",
+                 .expected = Format("at most {} bytes", kMaxTextBytes),
+                 .got = std::to_string(text.size()),
+                 .hint = "shorter texts, a line each"});
+  }
+  const auto at = text::FindInvalidUtf8(text);
+  if (!at) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = Format("text {}", number + 1),
+               .what = "invalid UTF-8",
+               .got = Format("byte 0x{:02X} at offset {}",
+                             static_cast<unsigned char>(text[*at]), *at),
+               .hint = "iconv -f ENCODING -t UTF-8"});
 }
 
 double Cosine(std::span<const float> a, std::span<const float> b) {

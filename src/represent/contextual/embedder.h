@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/adapter.h"
@@ -115,6 +116,12 @@ class Embedder {
   virtual void LearnFrom(std::span<const std::string> /*texts*/,
                          const EmbedOptions& /*options*/) {}
 };
+
+// The longest text that is read at all.
+inline constexpr size_t kMaxTextBytes = size_t{64} << 20;
+// Throws kInvalidArgument for a text that is not UTF-8 and kLimit for one that
+// is too long, with its number, counted from 0 here and from 1 in the message.
+void RequireText(std::string_view text, size_t number);
 
 // The cosine of the angle between two vectors; 0 where one of them is 0.
 double Cosine(std::span<const float> a, std::span<const float> b);

@@ -295,7 +295,9 @@ TEST(WordEmbedder, WordsByARule) {
   EXPECT_EQ(blanks.Embed(texts, {}).unknown, (std::vector<int64_t>{2, 0}));
   const std::vector<std::string> invalid = {"w1 \xff"};
   EXPECT_THROW(korean.Embed(invalid, {}), Error);
-  EXPECT_EQ(blanks.Embed(invalid, {}).tokens[0], 1);
+  EXPECT_THROW(blanks.Embed(invalid, {}), Error);
+  const std::vector<std::string> longer = {std::string(kMaxTextBytes + 1, 'x')};
+  EXPECT_THROW(blanks.Embed(longer, {}), Error);
   // Tokens as they were cut.
   const auto tokens = korean.EmbedTokens(std::span(texts.data(), 1), {});
   EXPECT_EQ(tokens[0].texts, (std::vector<std::string>{"서울", "대한민국"}));

@@ -184,6 +184,7 @@ class TokenEmbedder : public BagEmbedder {
   Bag Read(const std::string& text, size_t number, bool spelled,
            const EmbedOptions& options) const override {
     Bag bag;
+    RequireText(text, number);
     std::vector<int32_t> ids =
         tokenizer_
             ->Encode(options.prompt + text, {.add_special_tokens = false,

@@ -179,13 +179,13 @@ void WordEmbedder::AddWord(std::string_view word, bool spelled,
   if (spelled) bag.texts.emplace_back(word);
 }
 
-BagEmbedder::Bag WordEmbedder::Read(const std::string& text, size_t,
+BagEmbedder::Bag WordEmbedder::Read(const std::string& text, size_t number,
                                     bool spelled,
                                     const EmbedOptions& options) const {
   Bag bag;
   std::string whole = options.prompt + text;
+  RequireText(text, number);
   if (options_.lower_case) {
-    if (text::FindInvalidUtf8(whole)) whole = text::ReplaceInvalidUtf8(whole);
     whole = text::Lowercase(whole);
   }
   if (classifier()) {
