@@ -139,17 +139,21 @@ int TrainVectors(const Invocation& call) {
   learn::Word2VecResult result;
   try {
     result = learn::TrainWord2Vec(corpus, options, pool);
+    EndProgress();
+    learn::WriteResult(output, result, format);
   } catch (const Error& error) {
     EndProgress();
-    if (error.code() == ErrorCode::kCancelled &&
-        fs::exists(options.checkpoint)) {
+    std::error_code ignored;
+    const bool outside = error.code() == ErrorCode::kCancelled ||
+                         error.code() == ErrorCode::kDiskFull ||
+                         error.code() == ErrorCode::kPermission ||
+                         error.code() == ErrorCode::kIo;
+    if (outside && fs::exists(options.checkpoint, ignored)) {
       Note(Format("{} {}", Translate("to go on, add --resume; kept in"),
                   options.checkpoint.string()));
     }
     throw;
   }
-  EndProgress();
-  learn::WriteResult(output, result, format);
   if (call.json()) {
     PrintJson({{"path", output},
                {"format", represent::VectorFormatName(format)},

@@ -260,17 +260,9 @@ class TokenEmbedder : public BagEmbedder {
 
 bool IsTokenTable(const fs::path& path) { return FindPlace(path).has_value(); }
 
-TokenTable TokenTable::Open(const fs::path& path) {
-  const auto place = FindPlace(path);
-  if (!place) {
-    throw Error(
-        ErrorCode::kNotFound,
-        {.where = path.string(), .what = "not a folder of static vectors"});
-  }
+TokenTable TokenTable::FromTensors(const formats::TensorMap& tensors,
+                                   const fs::path& file) {
   TokenTable table;
-  table.folder = place->folder;
-  const fs::path file = place->folder / "model.safetensors";
-  const auto tensors = formats::SafetensorsFile::Open(file).tensors;
   auto rows = tensors.find("embeddings");
   if (rows == tensors.end()) rows = tensors.find("embedding.weight");
   if (rows == tensors.end() || rows->second.shape.size() != 2 ||
@@ -290,6 +282,20 @@ TokenTable TokenTable::Open(const fs::path& path) {
   if (const auto it = tensors.find("mapping"); it != tensors.end()) {
     table.mapping = ReadMapping(file, it->second, table.rows.rows());
   }
+  return table;
+}
+
+TokenTable TokenTable::Open(const fs::path& path) {
+  const auto place = FindPlace(path);
+  if (!place) {
+    throw Error(
+        ErrorCode::kNotFound,
+        {.where = path.string(), .what = "not a folder of static vectors"});
+  }
+  const fs::path file = place->folder / "model.safetensors";
+  TokenTable table =
+      FromTensors(formats::SafetensorsFile::Open(file).tensors, file);
+  table.folder = place->folder;
   if (place->layout == Layout::kModel2Vec) {
     const Json config = ReadJson(path / "config.json");
     const auto normalize = config.find("normalize");

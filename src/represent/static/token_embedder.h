@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/gguf.h"
 #include "represent/contextual/embedder.h"
 #include "tensor/tensor.h"
 
@@ -31,6 +32,9 @@ struct TokenTable {
   // Throws kNotFound, kUnsupported (a type), and kCorrupt: a tensor that is
   // missing, misshapen or not finite, a mapping to rows that are not there.
   static TokenTable Open(const std::filesystem::path& path);
+  // The tensors alone; `file` is for messages.
+  static TokenTable FromTensors(const formats::TensorMap& tensors,
+                                const std::filesystem::path& file);
 };
 
 // Whether a path is such a folder.
