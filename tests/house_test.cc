@@ -256,7 +256,7 @@ const std::vector<Named>& Allowed() {
       {"src/text/tokenize/to_gguf.cc", "gpt2|llama", "GGUF's names of models"},
       {"src/text/tokenize/to_json.cc", "gpt2|llama|bert",
        "GGUF's names of models"},
-      {"src/hub/model_ref.cc", "smollm|gemma", "the aliases"},
+      {"src/hub/model_ref.cc", "smollm|gemma|llama", "the aliases"},
       {"src/cli/", "smollm|gemma|bart|qwen",
        "default model and examples of names"},
       {"src/generate/verify.cc", "smollm|gemma",

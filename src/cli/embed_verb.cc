@@ -200,6 +200,9 @@ void WriteTexts(represent::Embedder& embedder,
     Json about = {{"tokens", result.tokens[i]}};
     if (result.truncated[i]) about["truncated"] = true;
     if (result.chunks[i] > 1) about["chunks"] = result.chunks[i];
+    if (!result.unknown.empty() && result.unknown[i] > 0) {
+      about["unknown"] = result.unknown[i];
+    }
     writer.Write(result.row(i), static_cast<size_t>(result.dimensions),
                  "embedding", std::move(about));
   }
@@ -212,13 +215,9 @@ void WriteTokens(represent::Embedder& embedder,
   const auto result = embedder.EmbedTokens(texts, options);
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto& text = result[i];
-    Json spellings = Json::array();
-    for (const int32_t id : text.ids) {
-      spellings.push_back(embedder.tokenizer().TokenText(id));
-    }
     Json about = {{"tokens", text.ids.size()},
                   {"ids", text.ids},
-                  {"token_texts", std::move(spellings)}};
+                  {"token_texts", text.texts}};
     if (text.truncated) {
       about["truncated"] = true;
       NoteTruncated(options.first + i + 1,
@@ -253,18 +252,22 @@ int EmbedVerb(const Invocation& call) {
   const int64_t dimensions = options.dimensions > 0 ? options.dimensions : all;
   writer.Begin(dimensions);
   const InterruptGuard guard;
-  {
+  std::vector<std::string> given = call.positionals;
+  if (embedder->WantsTexts()) {  // all are read before the first is written
+    if (given.empty()) given = AllTexts();
+    LearnFrom(call, *embedder, given, options);
+  }
+  if (!given.empty() || !InterruptGuard::Interrupted()) {
     Counter counter;
-    ForTexts(call.positionals,
-             [&](const std::vector<std::string>& texts, size_t first) {
-               options.first = first;
-               if (per_token) {
-                 WriteTokens(*embedder, texts, options, dimensions, writer);
-               } else {
-                 WriteTexts(*embedder, texts, options, writer);
-               }
-               counter.Add(texts.size());
-             });
+    ForTexts(given, [&](const std::vector<std::string>& texts, size_t first) {
+      options.first = first;
+      if (per_token) {
+        WriteTokens(*embedder, texts, options, dimensions, writer);
+      } else {
+        WriteTexts(*embedder, texts, options, writer);
+      }
+      counter.Add(texts.size());
+    });
   }
   if (InterruptGuard::Interrupted()) return kInterrupted;
   writer.Finish();

@@ -74,6 +74,7 @@ int ChatVerb(const Invocation& call);
 int TokenizeVerb(const Invocation& call);
 int EmbedVerb(const Invocation& call);
 int SimilarVerb(const Invocation& call);
+int DistillVerb(const Invocation& call);
 int VectorizeVerb(const Invocation& call);
 int Bm25Verb(const Invocation& call);
 int MapVerb(const Invocation& call);
