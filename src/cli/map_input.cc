@@ -1,5 +1,7 @@
 #include "cli/map_input.h"
 
+#include <unistd.h>
+
 #include <cstring>
 #include <filesystem>
 #include <optional>
@@ -183,9 +185,15 @@ void EmbedTexts(const Invocation& call, const std::string& path,
     options.longer = represent::LongTexts::kTruncate;
   }
   options.prompt = PromptOption(call, *embedder);
-  constexpr size_t kSome = 1024;
+  constexpr size_t kSome = 512;
+  const bool draw = IsTerminal(STDERR_FILENO);
   for (size_t at = 0; at < input.texts.size(); at += kSome) {
     if (InterruptGuard::Interrupted()) return;
+    if (draw) {
+      const std::string text = Format("\r{} {}%\033[K", Translate("texts"),
+                                      100 * at / input.texts.size());
+      if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;
+    }
     options.first = at;
     const auto some =
         std::span(input.texts)

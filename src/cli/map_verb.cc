@@ -74,6 +74,28 @@ void ReadSize(const Invocation& call, MapOptions& options) {
   options.height = height;
 }
 
+// Options that only mean something with another one.
+void RefuseIdle(const Invocation& call, bool pca, const MapOptions& options) {
+  const auto refuse = [&](bool idle, std::initializer_list<const char*> names,
+                          const char* needed) {
+    for (const char* name : names) {
+      if (idle && (call.Text(name) || call.Flag(name))) {
+        ThrowUsage(name, "another option is needed", needed);
+      }
+    }
+  };
+  refuse(pca,
+         {"--metric", "--min-dist", "--spread", "--epochs", "--negative",
+          "--init", "--neighbors", "--seed"},
+         "--method umap");
+  refuse(!call.Text("--model"), {"--prompt", "--int8", "--truncate"},
+         "--model MODEL");
+  refuse(options.form != Form::kSvg && options.form != Form::kPng, {"--size"},
+         "-o with .svg or .png");
+  refuse(options.form != Form::kSvg && options.form != Form::kHtml, {"--title"},
+         "-o with .svg or .html");
+}
+
 MapOptions ReadMapOptions(const Invocation& call) {
   MapOptions options;
   options.pca = Choice<bool>(call, "--method", "umap",
@@ -120,6 +142,7 @@ MapOptions ReadMapOptions(const Invocation& call) {
     }
     options.form = form->second;
   }
+  RefuseIdle(call, options.pca, options);
   const bool picture = options.form == Form::kSvg ||
                        options.form == Form::kPng ||
                        options.form == Form::kHtml;

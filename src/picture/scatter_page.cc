@@ -82,7 +82,8 @@ function draw() {
   ink.globalAlpha = 1;
   const style = getComputedStyle(document.body);
   ink.strokeStyle = ink.fillStyle = style.color;
-  if (found) for (const i of found) if (visible(i)) ring(i, r + 1.5, 1);
+  if (found && found.size < 100)
+    for (const i of found) if (visible(i)) ring(i, r + 1.5, 1);
   if (hover >= 0) ring(hover, r + 4, 2);
   names(style);
 }
@@ -96,6 +97,7 @@ function names(style) {
   const seen = [];
   for (let i = 0; i < n && seen.length <= 150; i++) {
     const x = px(i), y = py(i);
+    if (found && !found.has(i)) continue;
     if (visible(i) && x > 0 && y > 0 && x < wide && y < high) seen.push(i);
   }
   if (seen.length > 150) return;
@@ -225,7 +227,8 @@ function go(step) {
   const i = list[at];
   left += wide / 2 - px(i); top += high / 2 - py(i);
   say(i);
-  status.textContent = (at + 1) + "/" + list.length + ": " + tip.textContent;
+  status.textContent = (at + 1) + "/" + list.length + ": " +
+      [...tip.childNodes].map(node => node.textContent).join(" – ");
 }
 $("search").addEventListener("input", search);
 $("search").addEventListener("keydown", e => {

@@ -45,7 +45,7 @@ double TextWidth(const std::string& text, double size) {
   for (const char c : text) {
     if (Continues(c)) continue;
     // Three bytes and more: mostly Hangul, Han and Kana, which are wide.
-    width += static_cast<unsigned char>(c) >= 0xE0 ? 0.95 : 0.58;
+    width += static_cast<unsigned char>(c) >= 0xE0 ? 0.97 : 0.62;
   }
   return width * size;
 }

@@ -34,8 +34,12 @@ void CheckOptions(const Points& points, const UmapOptions& options) {
                                     .got = std::to_string(points.rows)});
   }
   if (points.rows < 3) {
-    Refuse("too few points for a map", "at least 3",
-           std::to_string(points.rows));
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = "UMAP",
+                 .what = "too few points for a map",
+                 .expected = "at least 3",
+                 .got = std::to_string(points.rows),
+                 .hint = "principal components"});
   }
   if (options.neighbours < 2 || options.neighbours >= points.rows) {
     Refuse("neighbours do not fit the points",
