@@ -336,6 +336,7 @@ TEST_F(RefusedTest, ByName) {
       Error);
   EXPECT_FALSE(fs::exists(folder_ / "other"));
   expect("zoo_encoders/albert", "albert");
+  expect("zoo_seq2seq/t5", "got t5");
   expect("zoo_encoders/mpnet", "mpnet");
   expect("zoo_encoders/bert-masked-lm", "a head without a place");
   expect("zoo_encoders/distilbert-sequence-classification", "without a place");

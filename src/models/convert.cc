@@ -145,6 +145,7 @@ std::span<const TensorName> HeadOf(const Checkpoint& source,
 
 Folder Describe(const Checkpoint& source) {
   const std::string where = source.path.string();
+  FindGgufForm(source.Architecture(), true, where);  // throws without any
   Folder folder;
   folder.architecture = &FindArchitecture(source.Architecture(), where);
   const Architecture& architecture = *folder.architecture;
