@@ -118,6 +118,7 @@ uint64_t ZipReader::Read(
 
 void WriteZip(const fs::path& path, std::span<const ZipItem> items,
               bool compress) {
+  if (!compress) return StoreZip(path, items);
   // zip_close() writes a temporary file beside `path` and renames it.
   int code = 0;
   errno = 0;
@@ -151,8 +152,7 @@ void WriteZip(const fs::path& path, std::span<const ZipItem> items,
       fail();
     }
     const auto entry = static_cast<zip_uint64_t>(index);
-    if (zip_set_file_compression(
-            zip, entry, compress ? ZIP_CM_DEFLATE : ZIP_CM_STORE, 0) != 0 ||
+    if (zip_set_file_compression(zip, entry, ZIP_CM_DEFLATE, 0) != 0 ||
         zip_file_set_dostime(zip, entry, kDosTime, kDosDate, 0) != 0) {
       fail();
     }

@@ -56,6 +56,9 @@ struct ZipItem {
 // kDiskFull, kIo.
 void WriteZip(const std::filesystem::path& path, std::span<const ZipItem> items,
               bool compress = true);
+// The same of stored entries; what WriteZip() calls for them.
+void StoreZip(const std::filesystem::path& path,
+              std::span<const ZipItem> items);
 
 }  // namespace malmoi::archive
 

@@ -218,11 +218,8 @@ TEST_F(LookupTest, ARealModelAnswersTheSame) {
   const char* path = std::getenv("MALMOI_TEST_MODEL");
   if (path == nullptr) GTEST_SKIP() << "MALMOI_TEST_MODEL is not set";
   const std::shared_ptr<const LanguageModel> model = LanguageModel::Load(path);
-  const auto prompt = model->EncodePrompt(model->RenderChat(
-      {{{"role", "user"},
-        {"content",
-         "Repeat this exactly: The quick brown fox jumps over the lazy dog "
-         "while seven wizards quietly boil green tea in the old kitchen."}}}));
+  const auto prompt = model->EncodePrompt(
+      "one two three four five, one two three four five, one two three four");
   for (double temperature : {0.0, 0.7}) {
     GenerateOptions options;
     options.sampling.temperature = temperature;

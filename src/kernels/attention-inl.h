@@ -273,6 +273,12 @@ HWY_INLINE void Scale(float* values, float factor, int64_t count) {
   }
 }
 
+// How many lanes of a vector, of a count that may be less than none or more
+// than all.
+HWY_INLINE size_t Lanes(int64_t count) {
+  return static_cast<size_t>(std::clamp<int64_t>(count, 0, kF32Lanes));
+}
+
 // Scores become weights; rescales what was summed when the largest grows. Of
 // the `positions` that some query sees, whole vectors.
 HWY_INLINE void PageSoftmax(float* scores, int64_t first, int64_t visible,
@@ -284,8 +290,16 @@ HWY_INLINE void PageSoftmax(float* scores, int64_t first, int64_t visible,
     std::fill(scores, scores + positions, 0.0f);  // it sees nothing here
     return;
   }
-  for (int64_t j = 0; j < first; ++j) scores[j] = kUnseen;
-  for (int64_t j = visible; j < positions; ++j) scores[j] = kUnseen;
+  if (first > 0 || visible < positions) {
+    const VF unseen = hn::Set(df, kUnseen);
+    for (int64_t j = 0; j < positions; j += kLanes) {
+      if (j >= first && j + kLanes <= visible) continue;
+      const auto before = hn::FirstN(df, Lanes(visible - j));
+      const auto behind = hn::FirstN(df, Lanes(first - j));
+      const VF seen = hn::IfThenElse(before, hn::LoadU(df, scores + j), unseen);
+      hn::StoreU(hn::IfThenElse(behind, unseen, seen), df, scores + j);
+    }
+  }
   VF top = hn::Set(df, state.largest[q]);
   for (int64_t j = 0; j < positions; j += kLanes) {
     top = hn::Max(top, hn::LoadU(df, scores + j));
@@ -305,7 +319,7 @@ HWY_INLINE void PageSoftmax(float* scores, int64_t first, int64_t visible,
     Scale(state.sums + q * head_dim, shrink, head_dim);
     state.largest[q] = largest;
   }
-  state.total[q] += LanesInOrder(total);
+  state.total[q] += hn::GetLane(hn::SumOfLanes(df, total));
 }
 
 template <typename T>
@@ -419,7 +433,7 @@ class ChunkWorker {
       row.codes = codes_ + q * dim_;
       row.scales = scales_ + q * blocks_;
       row.sums = unused;
-      Quantize(in_.queries[q].query, row, 0, 0, dim_);
+      QuantizeRow(in_.queries[q].query, row, 0, 0, dim_);
     }
   }
 

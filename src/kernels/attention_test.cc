@@ -45,7 +45,7 @@ class Cache {
         for (float& value : head) value = Uniform(random);
         auto& plain = key ? plain_keys_ : plain_values_;
         plain.insert(plain.end(), head.begin(), head.end());
-        table.store_kv(type, key, head.data(), head_dim,
+        table.store_kv(type, key, head.data(), 0, 1, head_dim,
                        (key ? keys_ : values_)[page].data(),
                        j % kAttentionPage);
       }

@@ -199,6 +199,50 @@ class DecodedSource {
   size_t ahead_bytes_ = 0;
 };
 
+// The wide format as it lies: nothing of it has to be decoded.
+class WideSource {
+ public:
+  static constexpr int kCodes = kWideGroup / 4;
+  static constexpr size_t kVectors = kCodes + 2;
+
+  WideSource(const std::byte* panels, size_t panel_step)
+      : at_(panels), step_(panel_step) {}
+  HWY_INLINE VU8 Code(int p, int i, int v) const {
+    return LoadCodes(At(p, i * 8 + v));
+  }
+  HWY_INLINE VF Scale(int p) const {
+    return hn::LoadU(DF(), reinterpret_cast<const float*>(At(p, kCodes)));
+  }
+  HWY_INLINE VI Start(int p) const {
+    if constexpr (!kMovesBytes) return hn::Zero(DI());
+    return hn::LoadU(DI(), reinterpret_cast<const int32_t*>(At(p, kCodes + 1)));
+  }
+  HWY_INLINE void Next() { at_ += kVectors * kByteLanes; }
+  HWY_INLINE void NextPanel() { at_ += step_; }
+  // Beside each block that is computed, `bytes` of what is read next.
+  void SetAhead(const std::byte* at, size_t bytes) {
+    ahead_ = at;
+    ahead_bytes_ = bytes;
+  }
+  HWY_INLINE void Prefetch() {
+    for (size_t i = 0; i < ahead_bytes_; i += 64) {
+      __builtin_prefetch(ahead_ + i);
+    }
+    ahead_ += ahead_bytes_;
+  }
+
+ private:
+  HWY_INLINE const std::byte* At(int p, int vector) const {
+    return at_ + static_cast<size_t>(p) * step_ +
+           static_cast<size_t>(vector) * kByteLanes;
+  }
+
+  const std::byte* at_;
+  size_t step_;
+  const std::byte* ahead_ = nullptr;
+  size_t ahead_bytes_ = 0;
+};
+
 // Decodes `blocks` blocks of one panel, in DecodedSource's order.
 template <int kBits, bool kSuper, int kGroup>
 void DecodeBlocks(RawSource<kBits, kSuper, kGroup> from, int64_t blocks,

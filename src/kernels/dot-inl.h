@@ -33,6 +33,7 @@ using VF = hn::Vec<DF>;
 using VI = hn::Vec<DI>;
 using VU8 = hn::Vec<DU8>;
 using VI16 = hn::Vec<DI16>;
+using VI8 = hn::Vec<DI8>;
 constexpr int kF32Lanes = hn::MaxLanes(DF());
 constexpr int kByteLanes = 4 * kF32Lanes;
 

@@ -126,7 +126,7 @@ TEST_P(EdgesTest, Int8ProductsTakeAnyRowsOfABatch) {
     std::vector<float> values(kColumns);
     for (int64_t t = 0; t < kTokens; ++t) {
       for (float& value : values) value = Uniform(random);
-      twin.quantize(values.data(), x.rows, t, 0, kColumns);
+      twin.quantize(values.data(), 0, 1, x.rows, t, 0, kColumns);
     }
     std::vector<float> all(kTokens * kCount);
     twin.matmul_int8(plain.format, plain.data.data(), kCount / twin.lanes,

@@ -17,10 +17,12 @@
 namespace malmoi::kernels {
 
 // Rows of activations quantized to int8 with a scale per `block` columns: 32
-// for simple weight formats, 256 for super formats, whose group sums stay
-// integers. Four rows are a quad whose words of four columns are interleaved,
-// so that a tile of four rows reads one stream; the last rows % 4 are plain:
-//   codes   quads [columns/4][4][4], then rows [columns]
+// for simple weight formats, 64 for the wide one, 256 for super formats, whose
+// group sums stay integers. Four rows are a quad whose words of four columns
+// are interleaved, so that a tile of four rows reads one stream; the last rows
+// % 4 are plain:
+//   codes   quads [columns/4][4][4], then rows [columns]; block 64: plus 128
+//           where the target's KernelTable::moved_bytes says so
 //   scales  quads [columns/block][4], then rows [columns/block]
 //   sums    block 32: scale·Σcodes, f32, as scales
 //   pairs   block 256: Σcodes of groups of 16 or of 32 columns, int16, two
@@ -48,10 +50,11 @@ struct Int8Rows {
 };
 
 struct KernelTable {
-  std::string_view name;  // "AVX2"
-  int lanes = 4;          // rows of a panel
-  bool fused = true;      // multiply-adds round once
-  bool bf16_dot = false;  // matmul_bf16 is faster than matmul_float
+  std::string_view name;     // "AVX2"
+  int lanes = 4;             // rows of a panel
+  bool fused = true;         // multiply-adds round once
+  bool bf16_dot = false;     // matmul_bf16 is faster than matmul_float
+  bool moved_bytes = false;  // codes of Int8Rows with block 64
 
   // out[t·out_stride + p·lanes + r] = Σ_k weight[p][r][k]·row[first+t][k] for
   // `panels` panels and `tokens` rows. Integer formats only; columns are the
@@ -87,23 +90,34 @@ struct KernelTable {
   // out = values rounded to the nearest bf16, ties to even.
   void (*round_bf16)(const float* values, int64_t count, uint16_t* out);
 
-  // Quantizes columns [first, first + count) of row `index` of `out`; both
-  // are multiples of its block.
-  // scale = max|x|/127, code = round-to-even(x·(127/max|x|)).
-  void (*quantize)(const float* values, const Int8Rows& out, int64_t index,
-                   int64_t first, int64_t count);
+  // Quantizes columns [first, first + count) of rows [index, index + rows) of
+  // `out`, which are `stride` apart in `values`; columns are multiples of its
+  // block. scale = max|x|/127, code = round-to-even(x·(127/max|x|)). Whole
+  // quads of block 64 are fastest.
+  void (*quantize)(const float* values, int64_t stride, int64_t rows,
+                   const Int8Rows& out, int64_t index, int64_t first,
+                   int64_t count);
 
-  // out = x/sqrt(mean(x²)+epsilon)·weight (Zhang & Sennrich 2019).
+  // out = (x - mean(x))/sqrt(variance(x)+epsilon)·weight + bias (Ba et al.
+  // 2016); `bias` may be null, `out` may be `x`.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias,
+                     int64_t columns, float epsilon, float* out);
+  // out = x/sqrt(mean(x²)+epsilon)·weight (Zhang & Sennrich 2019); `out` may
+  // be `x`.
   void (*rms_norm)(const float* x, const float* weight, int64_t columns,
                    float epsilon, float* out);
 
-  // gate = activation(gate)·up, elementwise. silu: x/(1+exp(-x)); gelu:
+  // gate = activation(gate)·up, elementwise, or activation(gate) where `up` is
+  // null. silu: x/(1+exp(-x)); gelu:
   // x·(1+erf(x/√2))/2 (Hendrycks & Gimpel 2016); gelu_tanh, their
   // approximation: x·(1+tanh(√(2/π)·(x+0.044715x³)))/2.
   void (*silu_mul)(float* gate, const float* up, int64_t count);
   void (*gelu_mul)(float* gate, const float* up, int64_t count);
   void (*gelu_tanh_mul)(float* gate, const float* up, int64_t count);
   void (*add)(float* to, const float* from, int64_t count);
+  // to += from + more.
+  void (*add_two)(float* to, const float* from, const float* more,
+                  int64_t count);
 
   // Of state spaces, see kernels/state_space.h.
   void (*convolve)(const Convolution& in);
@@ -118,9 +132,11 @@ struct KernelTable {
   void (*attend_chunk)(const AttentionInput& in, int64_t chunk,
                        const AttentionState& state);
 
-  // Stores a head's key, or value, [head_dim], at `position` of a page.
-  void (*store_kv)(KvType type, bool key, const float* values, int64_t head_dim,
-                   std::byte* page, int64_t position);
+  // Stores a head's keys, or values, [rows][head_dim], `stride` apart, from
+  // `position` of a page on; they end within the page.
+  void (*store_kv)(KvType type, bool key, const float* values, int64_t stride,
+                   int64_t rows, int64_t head_dim, std::byte* page,
+                   int64_t position);
 
   // Arithmetic roofs: runs about `iterations` inner steps on registers and
   // returns the operations done (multiply and add counted apart).

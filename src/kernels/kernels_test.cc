@@ -56,10 +56,12 @@ TEST_P(KernelTest, Int8ProductsEqualTheScalarTwins) {
   // More than a stretch of decoded columns; an odd number of panels; whole
   // quads, two at once, and three rows beside them.
   constexpr int64_t kColumns = 1024 + 512, kTokens = 15, kCount = 48;
-  for (DType dtype : kBlockTypes) {
+  for (const auto& [dtype, format] : IntegerPackings()) {
     const auto rows = RandomRows(dtype, kCount, kColumns, random);
-    const Packed fast = Pack(dtype, rows, kCount, kColumns, table.lanes);
-    const Packed plain = Pack(dtype, rows, kCount, kColumns, scalar.lanes);
+    const Packed fast =
+        Pack(dtype, rows, kCount, kColumns, table.lanes, format);
+    const Packed plain =
+        Pack(dtype, rows, kCount, kColumns, scalar.lanes, format);
     QuantizedRows x(kTokens, kColumns, fast.format.block());
     for (int8_t& code : x.codes_) {
       code = static_cast<int8_t>(static_cast<int>(random.Below(255)) - 127);
@@ -78,10 +80,11 @@ TEST_P(KernelTest, Int8ProductsEqualTheScalarTwins) {
       }
     }
     std::vector<float> a(kTokens * kCount), b(a.size()), single(a.size());
-    table.matmul_int8(fast.format, fast.data.data(), kCount / table.lanes,
-                      x.rows, 0, kTokens, a.data(), kCount);
     scalar.matmul_int8(plain.format, plain.data.data(), kCount / scalar.lanes,
                        x.rows, 0, kTokens, b.data(), kCount);
+    x.Move(table);
+    table.matmul_int8(fast.format, fast.data.data(), kCount / table.lanes,
+                      x.rows, 0, kTokens, a.data(), kCount);
     for (int64_t t = 0; t < kTokens; ++t) {
       table.matmul_int8(fast.format, fast.data.data(), kCount / table.lanes,
                         x.rows, t, 1, single.data() + t * kCount, kCount);
@@ -91,7 +94,38 @@ TEST_P(KernelTest, Int8ProductsEqualTheScalarTwins) {
       if (table.fused) {
         ASSERT_EQ(a[i], b[i]) << Info(dtype).name << " " << i;
       } else {
-        ASSERT_NEAR(a[i], b[i], 1e-4 * (1 + std::fabs(b[i])));
+        // Sums of wide blocks, up to 8,128 each, cancel.
+        const double scale = format == kWideBytes ? 2e-2 : 1e-4;
+        ASSERT_NEAR(a[i], b[i], scale * (1 + std::fabs(b[i])));
+      }
+    }
+  }
+}
+
+// Floats in 8 bits: half a step of the largest of a block.
+TEST_P(KernelTest, WideBytesKeepHalfAStep) {
+  Random random(14);
+  const int lanes = GetParam()->lanes;
+  constexpr int64_t kColumns = 384, kCount = 19;
+  auto rows = RandomRows(DType::kF32, kCount, kColumns, random);
+  float* values = reinterpret_cast<float*>(rows.data());
+  std::fill_n(values + kWideGroup, kWideGroup, 0.0f);
+  const Packed packed =
+      Pack(DType::kF32, rows, kCount, kColumns, lanes, kWideBytes);
+  for (int64_t r = 0; r < kCount; ++r) {
+    for (int64_t first = 0; first < kColumns; first += kWideGroup) {
+      const float* block = values + r * kColumns + first;
+      float largest = 0;
+      for (int k = 0; k < kWideGroup; ++k) {
+        largest = std::max(largest, std::fabs(block[k]));
+      }
+      for (int k = 0; k < kWideGroup; ++k) {
+        const float weight =
+            PanelWeight(packed.format, lanes, kColumns,
+                        packed.data.data() +
+                            packed.panel_bytes * static_cast<size_t>(r / lanes),
+                        static_cast<int>(r % lanes), first + k);
+        ASSERT_NEAR(weight, block[k], largest / 127 * 0.5f * 1.0001f);
       }
     }
   }
@@ -102,25 +136,34 @@ TEST_P(KernelTest, Int8ProductsAreThoseOfTheDequantizedFactors) {
   Random random(12);
   const KernelTable& table = *GetParam();
   constexpr int64_t kColumns = 512, kTokens = 6, kCount = 32;
-  for (DType dtype : kBlockTypes) {
+  for (const auto& [dtype, format] : IntegerPackings()) {
     const auto rows = RandomRows(dtype, kCount, kColumns, random);
-    const Packed packed = Pack(dtype, rows, kCount, kColumns, table.lanes);
+    const Packed packed =
+        Pack(dtype, rows, kCount, kColumns, table.lanes, format);
     QuantizedRows x(kTokens, kColumns, packed.format.block());
     std::vector<float> values(kColumns);
     for (int64_t t = 0; t < kTokens; ++t) {
       for (float& value : values) value = Uniform(random);
       // In two parts, as an epilogue stores them.
-      table.quantize(values.data(), x.rows, t, 0, 256);
-      table.quantize(values.data() + 256, x.rows, t, 256, 256);
+      table.quantize(values.data(), 0, 1, x.rows, t, 0, 256);
+      table.quantize(values.data() + 256, 0, 1, x.rows, t, 256, 256);
     }
     std::vector<float> out(kTokens * kCount);
     table.matmul_int8(packed.format, packed.data.data(), kCount / table.lanes,
                       x.rows, 0, kTokens, out.data(), kCount);
+    x.Move(table);
     std::vector<float> weights(kColumns);
     const size_t row_bytes = *ByteSize(dtype, kColumns);
     for (int64_t r = 0; r < kCount; ++r) {
       DequantizeRow(dtype, rows.data() + static_cast<size_t>(r) * row_bytes,
                     kColumns, weights.data());
+      for (int64_t k = 0; format == kWideBytes && k < kColumns; ++k) {
+        weights[static_cast<size_t>(k)] = PanelWeight(
+            format, table.lanes, kColumns,
+            packed.data.data() +
+                packed.panel_bytes * static_cast<size_t>(r / table.lanes),
+            static_cast<int>(r % table.lanes), k);
+      }
       for (int64_t t = 0; t < kTokens; ++t) {
         double sum = 0, size = 0;
         for (int64_t k = 0; k < kColumns; ++k) {
@@ -242,11 +285,13 @@ TEST_P(KernelTest, QuantizingEqualsTheScalarTwinAndKeepsHalfAStep) {
   std::vector<float> x(kColumns);
   for (float& value : x) value = Uniform(random) * 3;
   std::fill(x.begin() + 32, x.begin() + 64, 0.0f);  // a block of zeros
-  for (const int64_t block : {32, 256}) {
+  for (const int64_t block : {32, kWideGroup, 256}) {
     for (const int64_t row : {1, 5}) {  // in a quad and behind it
       QuantizedRows a(6, kColumns, block), b(6, kColumns, block);
-      GetParam()->quantize(x.data(), a.rows, row, 0, kColumns);
-      ScalarKernels().quantize(x.data(), b.rows, row, 0, kColumns);
+      a.Move(*GetParam());  // what no row is written to
+      GetParam()->quantize(x.data(), 0, 1, a.rows, row, 0, kColumns);
+      ScalarKernels().quantize(x.data(), 0, 1, b.rows, row, 0, kColumns);
+      a.Move(*GetParam());
       EXPECT_EQ(a.codes_, b.codes_);
       EXPECT_EQ(a.scales_, b.scales_);
       EXPECT_EQ(a.sums_, b.sums_);
@@ -258,6 +303,57 @@ TEST_P(KernelTest, QuantizingEqualsTheScalarTwinAndKeepsHalfAStep) {
                   scale * 0.5f * 1.0001f);
       }
     }
+  }
+}
+
+// A quad and what is left beside it, as one row after the other.
+TEST_P(KernelTest, QuantizingRowsTogetherIsTheSame) {
+  Random random(15);
+  constexpr int64_t kColumns = 256, kRows = 7, kStride = 300;
+  std::vector<float> x(kRows * kStride);
+  for (float& value : x) value = Uniform(random) * 3;
+  std::fill_n(x.begin() + kStride, kWideGroup, 0.0f);
+  for (const int64_t block : {32, kWideGroup, 256}) {
+    QuantizedRows a(kRows, kColumns, block), b(kRows, kColumns, block);
+    GetParam()->quantize(x.data(), kStride, kRows, a.rows, 0, 0, kColumns);
+    a.Move(*GetParam());
+    for (int64_t r = 0; r < kRows; ++r) {
+      ScalarKernels().quantize(x.data() + r * kStride, 0, 1, b.rows, r, 0,
+                               kColumns);
+    }
+    EXPECT_EQ(a.codes_, b.codes_);
+    EXPECT_EQ(a.scales_, b.scales_);
+    EXPECT_EQ(a.sums_, b.sums_);
+    EXPECT_EQ(a.pairs16_, b.pairs16_);
+    EXPECT_EQ(a.pairs32_, b.pairs32_);
+  }
+}
+
+TEST_P(KernelTest, LayerNormHasNoMeanAndUnitVariance) {
+  Random random(16);
+  for (int64_t columns : {7, 64, 577}) {
+    const size_t count = static_cast<size_t>(columns);
+    std::vector<float> x(count), w(count, 1.0f), bias(count, 0.0f), twin(count);
+    for (float& value : x) value = Uniform(random) * 5 + 20;
+    std::vector<float> out = x;
+    GetParam()->layer_norm(out.data(), w.data(), nullptr, columns, 0.0f,
+                           out.data());
+    double sum = 0, squares = 0;
+    for (float value : out) {
+      sum += static_cast<double>(value);
+      squares += static_cast<double>(value) * static_cast<double>(value);
+    }
+    EXPECT_NEAR(sum / static_cast<double>(columns), 0.0, 1e-5);
+    EXPECT_NEAR(squares / static_cast<double>(columns), 1.0, 1e-5);
+    for (size_t k = 0; k < count; ++k) {
+      w[k] = Uniform(random);
+      bias[k] = Uniform(random);
+    }
+    GetParam()->layer_norm(x.data(), w.data(), bias.data(), columns, 1e-5f,
+                           out.data());
+    ScalarKernels().layer_norm(x.data(), w.data(), bias.data(), columns, 1e-5f,
+                               twin.data());
+    for (size_t k = 0; k < count; ++k) EXPECT_NEAR(out[k], twin[k], 1e-5);
   }
 }
 

@@ -54,8 +54,8 @@ HWY_INLINE void StoreCodes(const float* values, int8_t* codes,
   std::memcpy(scale_at, &half, 2);
 }
 
-void StoreKv(KvType type, bool keys, const float* values, int64_t head_dim,
-             std::byte* page, int64_t position) {
+void StoreOne(KvType type, bool keys, const float* values, int64_t head_dim,
+              std::byte* page, int64_t position) {
   const int64_t padded = PaddedHeadDim(type, head_dim);
   const int64_t first = keys ? position : position * padded;
   const int64_t step = keys ? kAttentionPage : 1;
@@ -85,6 +85,51 @@ void StoreKv(KvType type, bool keys, const float* values, int64_t head_dim,
       std::memcpy(page + ((b * 8 + w) * kAttentionPage + position) * 4,
                   codes + w * 4, 4);
     }
+  }
+}
+
+// Keys of four positions, as floats: transposed four by four.
+void StoreFourKeys(const float* HWY_RESTRICT values, int64_t stride,
+                   int64_t head_dim, float* HWY_RESTRICT to) {
+  const hn::Full128<float> d4;
+  const hn::Repartition<uint64_t, decltype(d4)> d2;
+  int64_t d = 0;
+  for (; d + 4 <= head_dim; d += 4) {
+    const auto a = hn::LoadU(d4, values + d);
+    const auto b = hn::LoadU(d4, values + stride + d);
+    const auto c = hn::LoadU(d4, values + 2 * stride + d);
+    const auto e = hn::LoadU(d4, values + 3 * stride + d);
+    const auto ab_low = hn::BitCast(d2, hn::InterleaveLower(d4, a, b));
+    const auto ab_high = hn::BitCast(d2, hn::InterleaveUpper(d4, a, b));
+    const auto ce_low = hn::BitCast(d2, hn::InterleaveLower(d4, c, e));
+    const auto ce_high = hn::BitCast(d2, hn::InterleaveUpper(d4, c, e));
+    const auto put = [&](int64_t i, auto four) HWY_ATTR {
+      hn::StoreU(hn::BitCast(d4, four), d4, to + (d + i) * kAttentionPage);
+    };
+    put(0, hn::InterleaveLower(d2, ab_low, ce_low));
+    put(1, hn::InterleaveUpper(d2, ab_low, ce_low));
+    put(2, hn::InterleaveLower(d2, ab_high, ce_high));
+    put(3, hn::InterleaveUpper(d2, ab_high, ce_high));
+  }
+  for (; d < head_dim; ++d) {
+    for (int64_t r = 0; r < 4; ++r) {
+      to[d * kAttentionPage + r] = values[r * stride + d];
+    }
+  }
+}
+
+void StoreKv(KvType type, bool keys, const float* values, int64_t stride,
+             int64_t rows, int64_t head_dim, std::byte* page,
+             int64_t position) {
+  int64_t r = 0;
+  if (keys && type == KvType::kF32) {
+    for (; r + 4 <= rows; r += 4) {
+      StoreFourKeys(values + r * stride, stride, head_dim,
+                    reinterpret_cast<float*>(page) + position + r);
+    }
+  }
+  for (; r < rows; ++r) {
+    StoreOne(type, keys, values + r * stride, head_dim, page, position + r);
   }
 }
 

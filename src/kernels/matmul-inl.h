@@ -51,16 +51,18 @@ struct TileRows {
   int64_t scale_step, scale_row;
   int64_t pair_step, pair_row;
 
-  TileRows(const Int8Rows& rows, int group, int64_t row) {
-    const int64_t blocks = rows.columns / rows.block;
+  // `block` and `group` are the format's, and constants: no divisions.
+  HWY_INLINE TileRows(const Int8Rows& rows, int64_t block, int group,
+                      int64_t row) {
+    const int64_t blocks = rows.columns / block;
     const int64_t per_row = rows.columns / group;  // sums
     const auto code = rows.Find(row, rows.columns, 4);
     const auto scale = rows.Find(row, blocks, 1);
     const auto pair = rows.Find(row, per_row, 2);
     codes = rows.codes + code.first;
     scales = rows.scales + scale.first;
-    sums = rows.block == 32 ? rows.sums + scale.first : nullptr;
-    pairs = rows.block == 32
+    sums = block == 32 ? rows.sums + scale.first : nullptr;
+    pairs = block != 256
                 ? nullptr
                 : (group == 16 ? rows.pairs16 : rows.pairs32) + pair.first;
     word_step = code.step;
@@ -71,11 +73,22 @@ struct TileRows {
     pair_row = per_row;
   }
   // Moves on to later columns.
-  void Skip(int64_t columns, const Int8Rows& rows, int group) {
+  HWY_INLINE void Skip(int64_t columns, int64_t block, int group) {
     codes += columns / 4 * word_step;
-    scales += columns / rows.block * scale_step;
-    if (sums != nullptr) sums += columns / rows.block * scale_step;
+    scales += columns / block * scale_step;
+    if (sums != nullptr) sums += columns / block * scale_step;
     if (pairs != nullptr) pairs += columns / group / 2 * pair_step;
+  }
+  // The words of some columns: word v of row t.
+  struct Words {
+    const int8_t* at;
+    int64_t word_step, row_step;
+    HWY_INLINE VI operator()(int64_t v, int64_t t) const {
+      return BroadcastFour(at + v * word_step + t * row_step);
+    }
+  };
+  HWY_INLINE Words From(int64_t word) const {
+    return {codes + word * word_step, word_step, row_step};
   }
   HWY_INLINE VI Word(int64_t word, int64_t t) const {
     return BroadcastFour(codes + word * word_step + t * row_step);
@@ -95,11 +108,23 @@ struct TileRows {
 struct QuadRows : TileRows {
   int64_t quad_codes, quad_scales, quad_pairs;  // from a quad to the next
 
-  QuadRows(const Int8Rows& rows, int group, int64_t row)
-      : TileRows(rows, group, row),
+  HWY_INLINE QuadRows(const Int8Rows& rows, int64_t block, int group,
+                      int64_t row)
+      : TileRows(rows, block, group, row),
         quad_codes(rows.columns * 4),
-        quad_scales(rows.columns / rows.block * 4),
+        quad_scales(rows.columns / block * 4),
         quad_pairs(rows.columns / group * 4) {}
+  struct Words {
+    const int8_t* first;
+    const int8_t* second;
+    HWY_INLINE VI operator()(int64_t v, int64_t t) const {
+      return BroadcastFour((t < 4 ? first : second) + v * 16 + t % 4 * 4);
+    }
+  };
+  HWY_INLINE Words From(int64_t word) const {
+    const int8_t* at = codes + word * 16;
+    return {at, at + quad_codes};
+  }
   HWY_INLINE VI Word(int64_t word, int64_t t) const {
     return BroadcastFour(codes + t / 4 * quad_codes + word * 16 + t % 4 * 4);
   }
@@ -159,19 +184,13 @@ struct Int8Tile {
     }
   }
 
-  // The same for signed codes of 8 bits; `start` as ByteStart() of them.
-  template <int kBegin, int kEnd, typename Source, typename Rows>
-  static HWY_INLINE void AddByteDots(const Source& source, int i,
-                                     const Rows& rows, int64_t word,
-                                     const Multiplier (&scale)[kPanels],
-                                     const VI (&start)[kPanels],
-                                     VI (&sums)[kCells]) {
-    constexpr bool kLater = !kScalesPairs;  // the scale multiplies the sums
-    VI dots[kCells];
-    HWY_UNROLL(16)
-    for (int c = 0; c < kCells; ++c) {
-      dots[c] = kLater ? start[c / kRows] : sums[c];
-    }
+  // dots[p·kRows + t] += Σ code·code of signed codes of 8 bits; activations
+  // are moved already in the wide format (kMovesBytes).
+  template <int kBegin, int kEnd, typename Source, typename Words>
+  static HWY_INLINE void AddBytes(const Source& source, int i,
+                                  const Words& words,
+                                  const Multiplier (&scale)[kPanels],
+                                  VI (&dots)[kCells]) {
     HWY_UNROLL(8)
     for (int v = kBegin; v < kEnd; ++v) {
       if constexpr (kMovesBytes) {
@@ -180,7 +199,8 @@ struct Int8Tile {
         for (int p = 0; p < kPanels; ++p) code[p] = source.Code(p, i, v);
         HWY_UNROLL(8)
         for (int t = 0; t < kRows; ++t) {
-          const VI moved = MoveUp(rows.Word(word + v, t));
+          const VI word = words(v, t);
+          const VI moved = kGroup == kWideGroup ? word : MoveUp(word);
           HWY_UNROLL(2)
           for (int p = 0; p < kPanels; ++p) {
             VI& dot = dots[p * kRows + t];
@@ -194,13 +214,29 @@ struct Int8Tile {
           HWY_UNROLL(8)
           for (int t = 0; t < kRows; ++t) {
             VI& dot = dots[p * kRows + t];
-            dot = DotBytes(dot, code, rows.Word(word + v, t), scale[p]);
+            dot = DotBytes(dot, code, words(v, t), scale[p]);
           }
         }
       }
       HWY_UNROLL(16)
       for (int c = 0; c < kCells; ++c) Keep(dots[c]);
     }
+  }
+
+  // AddDots() of such codes; `start` as ByteStart() of them.
+  template <int kBegin, int kEnd, typename Source, typename Rows>
+  static HWY_INLINE void AddByteDots(const Source& source, int i,
+                                     const Rows& rows, int64_t word,
+                                     const Multiplier (&scale)[kPanels],
+                                     const VI (&start)[kPanels],
+                                     VI (&sums)[kCells]) {
+    constexpr bool kLater = !kScalesPairs;  // the scale multiplies the sums
+    VI dots[kCells];
+    HWY_UNROLL(16)
+    for (int c = 0; c < kCells; ++c) {
+      dots[c] = kLater ? start[c / kRows] : sums[c];
+    }
+    AddBytes<kBegin, kEnd>(source, i, rows.From(word), scale, dots);
     HWY_UNROLL(16)
     for (int c = 0; c < kCells; ++c) {
       if constexpr (kLater) {
@@ -221,11 +257,8 @@ struct Int8Tile {
     VI dots[kCells];
     if constexpr (kBits == 8) {
       HWY_UNROLL(16)
-      for (int c = 0; c < kCells; ++c) dots[c] = hn::Zero(DI());
-      VI start[kPanels];
-      HWY_UNROLL(2)
-      for (int p = 0; p < kPanels; ++p) start[p] = source.Start(p);
-      AddByteDots<0, 8>(source, 0, rows, b * 8, one, start, dots);
+      for (int c = 0; c < kCells; ++c) dots[c] = source.Start(c / kRows);
+      AddBytes<0, 8>(source, 0, rows.From(b * 8), one, dots);
     } else {
       AddDots<0, 8, false>(source, 0, rows, b * 8, one, dots);
     }
@@ -239,6 +272,30 @@ struct Int8Tile {
         sum = hn::MulAdd(hn::ConvertTo(DF(), dots[p * kRows + t]),
                          hn::Mul(scale, rows.Scale(b, t)), sum);
         if (format.has_min()) sum = hn::MulAdd(min, rows.Sum(b, t), sum);
+      }
+    }
+  }
+
+  template <typename Source, typename Rows>
+  static HWY_INLINE void Wide(const Source& source, const Rows& rows, int64_t b,
+                              VF (&sums)[kCells]) {
+    Multiplier one[kPanels];
+    HWY_UNROLL(2)
+    for (int p = 0; p < kPanels; ++p) one[p] = One();
+    VI dots[kCells];
+    HWY_UNROLL(16)
+    for (int c = 0; c < kCells; ++c) dots[c] = source.Start(c / kRows);
+    for (int i = 0; i < kGroup / 32; ++i) {
+      AddBytes<0, 8>(source, i, rows.From(b * (kGroup / 4) + i * 8), one, dots);
+    }
+    HWY_UNROLL(2)
+    for (int p = 0; p < kPanels; ++p) {
+      const VF scale = source.Scale(p);
+      HWY_UNROLL(8)
+      for (int t = 0; t < kRows; ++t) {
+        VF& sum = sums[p * kRows + t];
+        sum = hn::MulAdd(hn::ConvertTo(DF(), dots[p * kRows + t]),
+                         hn::Mul(scale, rows.Scale(b, t)), sum);
       }
     }
   }
@@ -324,6 +381,8 @@ struct Int8Tile {
       source.Prefetch();
       if constexpr (kSuper) {
         Super(format, source, rows, b, sums);
+      } else if constexpr (kGroup == kWideGroup) {
+        Wide(source, rows, b, sums);
       } else {
         Simple(format, source, rows, b, sums);
       }
@@ -350,12 +409,13 @@ void StretchRows(const PanelFormat& format, Source source, int64_t column,
                  int64_t blocks, const Int8Rows& rows, int64_t first,
                  int64_t tokens, const Upcoming& next, float* out,
                  int64_t out_stride) {
+  constexpr int64_t kBlock = kSuper ? 256 : kGroup;
   const bool begins = column == 0;
   const int64_t end = first + tokens;
   size_t fetched = 0;  // panels
   const auto run = [&](int64_t row, auto count, auto tile) {
     constexpr int kRows = decltype(count)::value;
-    tile.Skip(column, rows, kGroup);
+    tile.Skip(column, kBlock, kGroup);
     const bool fetches = fetched < kPanels;
     source.SetAhead(next.first + fetched * next.panel_bytes,
                     fetches ? next.block_bytes : 0);
@@ -367,10 +427,10 @@ void StretchRows(const PanelFormat& format, Source source, int64_t column,
   };
   const auto quads = [&](int64_t row, auto count) {
     return run(row, std::integral_constant<int, 4 * decltype(count)::value>(),
-               QuadRows(rows, kGroup, row));
+               QuadRows(rows, kBlock, kGroup, row));
   };
   const auto few = [&](int64_t row, auto count) {
-    return run(row, count, TileRows(rows, kGroup, row));
+    return run(row, count, TileRows(rows, kBlock, kGroup, row));
   };
   const int64_t in_quads = rows.rows / 4 * 4;
   for (int64_t row = first; row < end;) {
@@ -399,7 +459,8 @@ void FewRows(const PanelFormat& format, const std::byte* panels,
              size_t panel_bytes, int64_t panel_count, const Int8Rows& rows,
              int64_t first, int64_t tokens, float* out, int64_t out_stride) {
   using Raw = RawSource<kBits, kSuper, kGroup>;
-  constexpr int64_t kColumns = kSuper ? 256 : 32;
+  constexpr bool kWide = kGroup == kWideGroup;
+  constexpr int64_t kColumns = kSuper ? 256 : kGroup;
   const int64_t blocks = rows.columns / kColumns;
   const bool apart = first < rows.rows / 4 * 4;  // rows of a quad
   if (apart && tokens > 1) {
@@ -415,8 +476,16 @@ void FewRows(const PanelFormat& format, const std::byte* panels,
     return;
   }
   const auto run = [&](auto count) {
-    const TileRows tile(rows, kGroup, first);
-    Raw source(format, panels, panel_bytes);
+    const TileRows tile(rows, kColumns, kGroup, first);
+    auto source = [&] {
+      if constexpr (kWide) {
+        WideSource wide(panels, panel_bytes);
+        wide.SetAhead(panels + 4096, BlockBytes(format, kF32Lanes));
+        return wide;
+      } else {
+        return Raw(format, panels, panel_bytes);
+      }
+    }();
     for (int64_t p = 0; p < panel_count; ++p, source.NextPanel()) {
       Int8Tile<kBits, kSuper, kGroup, 1, decltype(count)::value>::Run(
           format, source, blocks, tile, true, out + p * kF32Lanes, out_stride);
@@ -433,27 +502,35 @@ void PanelGroup(const PanelFormat& format, const std::byte* panels,
                 int64_t tokens, float* out, int64_t out_stride) {
   using Raw = RawSource<kBits, kSuper, kGroup>;
   using Decoded = DecodedSource<kBits, kSuper, kGroup>;
-  constexpr int64_t kColumns = kSuper ? 256 : 32;
+  constexpr int64_t kColumns = kSuper ? 256 : kGroup;
   const int64_t columns = rows.columns;
+  constexpr bool kWide = kGroup == kWideGroup;  // is read as it lies
   constexpr size_t kStep = kStretch / kColumns * Decoded::kVectors * kByteLanes;
-  alignas(64) uint8_t decoded[kPanels * kStep];
+  alignas(64) uint8_t decoded[kWide ? 1 : kPanels * kStep];
   const size_t block_bytes = BlockBytes(format, static_cast<int>(kF32Lanes));
   for (int64_t column = 0; column < columns; column += kStretch) {
     const int64_t blocks = std::min(kStretch, columns - column) / kColumns;
     const std::byte* from =
         panels + static_cast<size_t>(column / kColumns) * block_bytes;
-    for (size_t i = 0; i < kPanels; ++i) {
-      DecodeBlocks(Raw(format, from + i * panel_bytes, 0), blocks,
-                   decoded + i * kStep);
-    }
     const bool last = column + kStretch >= columns;
     const Upcoming next = {
         last ? panels + kPanels * panel_bytes
              : from + static_cast<size_t>(blocks) * block_bytes,
         panel_bytes, block_bytes};
-    StretchRows<kBits, kSuper, kGroup, kPanels>(format, Decoded(decoded, kStep),
-                                                column, blocks, rows, first,
-                                                tokens, next, out, out_stride);
+    const auto compute = [&](const auto& source) {
+      StretchRows<kBits, kSuper, kGroup, kPanels>(format, source, column,
+                                                  blocks, rows, first, tokens,
+                                                  next, out, out_stride);
+    };
+    if constexpr (kWide) {
+      compute(WideSource(from, panel_bytes));
+    } else {
+      for (size_t i = 0; i < kPanels; ++i) {
+        DecodeBlocks(Raw(format, from + i * panel_bytes, 0), blocks,
+                     decoded + i * kStep);
+      }
+      compute(Decoded(decoded, kStep));
+    }
   }
 }
 
@@ -490,6 +567,8 @@ void MatmulInt8(const PanelFormat& format, const std::byte* panels,
   if (!format.super) {
     if (format.codes == Codes::kU4) return run(Int8Panels<4, false, 32>);
     if (format.codes == Codes::kU5) return run(Int8Panels<5, false, 32>);
+    if (format.group == kWideGroup)
+      return run(Int8Panels<8, false, kWideGroup>);
     return run(Int8Panels<8, false, 32>);
   }
   switch (format.codes) {

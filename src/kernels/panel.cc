@@ -1,5 +1,6 @@
 #include "kernels/panel.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -148,6 +149,47 @@ void PackWordBlocks(const PanelFormat& format, const std::byte* rows_in,
   }
 }
 
+// Of the wide format: where the scale of a lane lies in a block.
+size_t WideScaleAt(int lanes, int lane) {
+  return kWideGroup / 32 * CodeBytes(kWideBytes, lanes) +
+         static_cast<size_t>(lane) * 4;
+}
+
+// Rows of floats in the wide format.
+void PackWide(DType dtype, const std::byte* rows_in, size_t row_bytes, int rows,
+              int64_t columns, int lanes, std::byte* panel, float* row) {
+  const int64_t width = kWideBytes.block();
+  uint8_t codes[kWideGroup];  // plus 128
+  for (int r = 0; r < rows; ++r) {
+    DequantizeRow(dtype, rows_in + static_cast<size_t>(r) * row_bytes, columns,
+                  row);
+    std::byte* to = panel;
+    for (int64_t first = 0; first < columns; first += width) {
+      float largest = 0;
+      for (int64_t k = 0; k < width; ++k) {
+        largest = std::max(largest, std::fabs(row[first + k]));
+      }
+      const float scale = largest / 127.0f;
+      const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+      int32_t start = 0;
+      for (int64_t k = 0; k < width; ++k) {
+        const int code =
+            static_cast<int>(std::nearbyint(row[first + k] * inverse));
+        codes[k] = static_cast<uint8_t>(code + 128);
+        start -= 128 * code;
+      }
+      for (int i = 0; i < kWideGroup / 32; ++i) {
+        PutCodes(kWideBytes, lanes, r, codes + i * 32,
+                 to + static_cast<size_t>(i) * CodeBytes(kWideBytes, lanes));
+      }
+      std::byte* at = to + WideScaleAt(lanes, r);
+      std::memcpy(at, &scale, 4);
+      std::memcpy(at + lanes * 4, &start, 4);
+      to += BlockBytes(kWideBytes, lanes);
+    }
+  }
+}
+
 void PackFloats(const PanelFormat& format, DType dtype, const std::byte* row,
                 int lane, int64_t columns, int lanes, std::byte* panel,
                 std::byte* scratch) {
@@ -220,6 +262,10 @@ size_t CodeBytes(const PanelFormat& format, int lanes) {
 size_t BlockBytes(const PanelFormat& format, int lanes) {
   const size_t levels = format.stored_min ? 2 : 1;
   const size_t halves = levels * static_cast<size_t>(lanes) * 2;
+  if (format == kWideBytes) {
+    return kWideGroup / 32 * CodeBytes(format, lanes) +
+           static_cast<size_t>(lanes) * 8;
+  }
   if (!format.super) return CodeBytes(format, lanes) + halves;
   return 8 * CodeBytes(format, lanes) + levels * PairBytes(format, lanes) +
          halves;
@@ -253,6 +299,10 @@ void PackPanel(const PanelFormat& format, DType dtype, const std::byte* rows_in,
     }
     return;
   }
+  if (format == kWideBytes) {
+    return PackWide(dtype, rows_in, row_bytes, rows, columns, lanes, panel,
+                    reinterpret_cast<float*>(scratch));
+  }
   if (dtype == DType::kQ4_0 || dtype == DType::kQ4_1 || dtype == DType::kQ8_0) {
     PackWordBlocks(format, rows_in, row_bytes, rows, columns / 32, lanes,
                    panel);
@@ -278,6 +328,16 @@ void PackPanel(const PanelFormat& format, DType dtype, const std::byte* rows_in,
 void UnpackLane(const PanelFormat& format, int lanes, const std::byte* block,
                 int lane, CodeBlock& out) {
   const size_t code_bytes = CodeBytes(format, lanes);
+  if (format == kWideBytes) {
+    for (int i = 0; i < kWideGroup / 32; ++i) {
+      GetCodes(format, lanes, lane, block + static_cast<size_t>(i) * code_bytes,
+               out.codes + i * 32);
+    }
+    out.scales[0] = 1;
+    std::memcpy(&out.d, block + WideScaleAt(lanes, lane), 4);
+    out.dmin = 0;
+    return;
+  }
   if (!format.super) {
     GetCodes(format, lanes, lane, block, out.codes);
     out.scales[0] = out.mins[0] = 1;

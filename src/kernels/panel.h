@@ -14,14 +14,17 @@
 //             bits 4, 5 of column 16h+4j+b
 //   bytes     8-bit codes, signed: vector v, lane r, byte b
 // A simple format is a run of such blocks, each followed by its scales and,
-// where stored, mins: [lanes] f16. A super format keeps the two levels of the
-// K types: 8 blocks of codes, then for each pair of groups the two scales and,
-// where stored, the two mins: [pairs][lanes][2] int8; then d and, where mins
-// are stored, dmin: [lanes] f16. In both, weight = scale·(code - zero), or
-// scale·code + min; a super format's scale is d·scale, its min -dmin·min.
-// Nothing is larger than in the file but by a few bits. Float weights are
-// [columns][lanes], but bf16 pairs of columns, [columns/2][lanes][2], as
-// vdpbf16ps reads them; the last pair of an odd number has a zero.
+// where stored, mins: [lanes] f16. The wide one has
+// two blocks of bytes, then their scales, [lanes] f32, and -128·Σcodes,
+// [lanes] int32, which sums begin with where a processor multiplies unsigned by
+// signed bytes. A super format keeps the two levels of the K types: 8 blocks of
+// codes, then for each pair of groups the two scales and, where stored, the two
+// mins: [pairs][lanes][2] int8; then d and, where mins are stored, dmin:
+// [lanes] f16. In both, weight = scale·(code - zero), or scale·code + min; a
+// super format's scale is d·scale, its min -dmin·min. Nothing is larger than in
+// the file but by a few bits. Float weights are [columns][lanes], but bf16
+// pairs of columns, [columns/2][lanes][2], as vdpbf16ps reads them; the last
+// pair of an odd number has a zero.
 #ifndef MALMOI_KERNELS_PANEL_H_
 #define MALMOI_KERNELS_PANEL_H_
 
@@ -39,7 +42,8 @@ enum class Codes : uint8_t { kU4, kU5, kU6, kS8, kF32, kF16, kBF16 };
 struct PanelFormat {
   Codes codes = Codes::kF32;
   bool super = false;  // blocks of 256 with integer scales
-  int group = 32;      // columns that share a scale: 32; 16 or 32 if super
+  int group = 32;      // columns that share a scale: 32; 16 or 32 if super;
+                       // 64 in the wide format
   bool stored_min = false;
   int zero = 0;  // without stored mins
 
@@ -50,8 +54,16 @@ struct PanelFormat {
     return kBits[static_cast<int>(codes)];
   }
   // Columns that share a scale in the activations it is multiplied with.
-  int64_t block() const { return super ? 256 : 32; }
+  int64_t block() const { return super ? 256 : group; }
+  bool operator==(const PanelFormat&) const = default;
 };
+
+// What float weights become that are multiplied in 8 bits: no type of a file. A
+// scale per 64 columns costs a tenth of the products' time, one per 32 a
+// third.
+inline constexpr int kWideGroup = 64;
+inline constexpr PanelFormat kWideBytes = {.codes = Codes::kS8,
+                                           .group = kWideGroup};
 
 // The format that holds weights of this type exactly.
 PanelFormat FormatFor(DType dtype);
@@ -68,7 +80,8 @@ size_t PanelBytes(const PanelFormat& format, int lanes, int64_t columns);
 
 // Packs rows [0, rows) of `dtype` weights, `row_bytes` apart, into one panel;
 // lanes past `rows` become zero. `format` is FormatFor(dtype), or f32 codes,
-// for which quantized rows are dequantized. `scratch` holds
+// for which quantized rows are dequantized, or kWideBytes, for which rows of
+// floats are rounded: scale = largest/127. `scratch` holds
 // PackScratchBytes() bytes.
 size_t PackScratchBytes(int64_t columns);
 void PackPanel(const PanelFormat& format, DType dtype, const std::byte* rows_in,

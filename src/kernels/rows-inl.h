@@ -31,7 +31,7 @@ struct HalfSums {
 };
 HWY_INLINE HalfSums QuantizeBlock(const float* HWY_RESTRICT values, VF inverse,
                                   int8_t* HWY_RESTRICT codes, int64_t word_step,
-                                  bool halves) {
+                                  bool halves, bool moves) {
   const DI di;
   constexpr int kLanes = kF32Lanes;
   const hn::Rebind<int8_t, DI> d8;
@@ -46,7 +46,10 @@ HWY_INLINE HalfSums QuantizeBlock(const float* HWY_RESTRICT values, VF inverse,
     hn::StoreU(hn::DemoteTo(d8, code), d8, block + v * kLanes);
   }
   for (int w = 0; w < 8; ++w) {
-    std::memcpy(codes + w * word_step, block + w * 4, 4);
+    uint32_t word;
+    std::memcpy(&word, block + w * 4, 4);
+    if (moves) word ^= 0x80808080u;
+    std::memcpy(codes + w * word_step, &word, 4);
   }
   if (!halves) {
     return {0, hn::GetLane(hn::SumOfLanes(di, hn::Add(sums[0], sums[1])))};
@@ -55,30 +58,35 @@ HWY_INLINE HalfSums QuantizeBlock(const float* HWY_RESTRICT values, VF inverse,
           hn::GetLane(hn::SumOfLanes(di, sums[1]))};
 }
 
-void Quantize(const float* HWY_RESTRICT values, const Int8Rows& out,
-              int64_t index, int64_t first, int64_t count) {
+HWY_INLINE float LargestOf(const float* values, int64_t count) {
   const DF df;
-  constexpr int kLanes = kF32Lanes;
+  VF largest = hn::Zero(df);
+  for (int64_t k = 0; k < count; k += kF32Lanes) {
+    largest = hn::Max(largest, hn::Abs(hn::LoadU(df, values + k)));
+  }
+  return hn::GetLane(hn::MaxOfLanes(df, largest));
+}
+
+void QuantizeRow(const float* HWY_RESTRICT values, const Int8Rows& out,
+                 int64_t index, int64_t first, int64_t count) {
+  const DF df;
   const auto code_at = out.Find(index, out.columns, 4);
   const auto scale_at = out.Find(index, out.columns / out.block, 1);
   const auto pair16_at = out.Find(index, out.columns / 16, 2);
   const auto pair32_at = out.Find(index, out.columns / 32, 2);
   for (int64_t column = 0; column < count; column += out.block) {
-    VF largest = hn::Zero(df);
-    for (int64_t k = 0; k < out.block; k += kLanes) {
-      largest = hn::Max(largest, hn::Abs(hn::LoadU(df, values + column + k)));
-    }
-    const float maximum = hn::GetLane(hn::MaxOfLanes(df, largest));
+    const float maximum = LargestOf(values + column, out.block);
     const float scale = maximum / 127.0f;
     const VF inverse = hn::Set(df, maximum > 0 ? 127.0f / maximum : 0.0f);
     const int64_t block = (first + column) / out.block;
     out.scales[scale_at.first + block * scale_at.step] = scale;
     for (int64_t k = 0; k < out.block; k += 32) {
       const int64_t at = first + column + k;
-      const HalfSums sums =
-          QuantizeBlock(values + column + k, inverse,
-                        out.codes + code_at.first + at / 4 * code_at.step,
-                        code_at.step, out.block != 32);
+      const HalfSums sums = QuantizeBlock(
+          values + column + k, inverse,
+          out.codes + code_at.first + at / 4 * code_at.step, code_at.step,
+          out.block == 256, kMovesBytes && out.block == kWideBytes.block());
+      if (out.block == kWideBytes.block()) continue;
       const int both = sums.low + sums.high;
       if (out.block == 32) {
         out.sums[scale_at.first + block * scale_at.step] =
@@ -94,8 +102,114 @@ void Quantize(const float* HWY_RESTRICT values, const Int8Rows& out,
   }
 }
 
-void RmsNorm(const float* HWY_RESTRICT x, const float* HWY_RESTRICT weight,
-             int64_t columns, float epsilon, float* HWY_RESTRICT out) {
+// Of every 16 bytes of a and of b, the elements in half as many bits: those of
+// a, then those of b.
+HWY_INLINE VI16 BlocksToPairs(VI a, VI b) {
+  return hn::ReorderDemote2To(DI16(), a, b);
+}
+HWY_INLINE VI8 BlocksToBytes(VI16 a, VI16 b) {
+#if HWY_TARGET == HWY_NEON
+  return VI8{vcombine_s8(vqmovn_s16(a.raw), vqmovn_s16(b.raw))};
+#elif HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+  return VI8{_mm512_packs_epi16(a.raw, b.raw)};
+#elif HWY_TARGET == HWY_AVX2
+  return VI8{_mm256_packs_epi16(a.raw, b.raw)};
+#else
+  return VI8{_mm_packs_epi16(a.raw, b.raw)};
+#endif
+}
+
+// A quad of the wide format. Demoting four vectors leaves in every 16 bytes
+// four columns of each: the order in which a quad is stored.
+void QuantizeQuad(const float* HWY_RESTRICT values, int64_t stride,
+                  const Int8Rows& out, int64_t index, int64_t first,
+                  int64_t count) {
+  const DF df;
+  const int64_t wide = kWideBytes.block();
+  int8_t* codes = out.codes + index * out.columns + first * 4;
+  float* scales = out.scales + index * (out.columns / wide) + first / wide * 4;
+  for (int64_t column = 0; column < count; column += wide, scales += 4) {
+    VF inverse[4];
+    HWY_UNROLL(4)
+    for (int r = 0; r < 4; ++r) {
+      const float largest = LargestOf(values + r * stride + column, wide);
+      scales[r] = largest / 127.0f;
+      inverse[r] = hn::Set(df, largest > 0 ? 127.0f / largest : 0.0f);
+    }
+    for (int64_t k = 0; k < wide; k += kF32Lanes, codes += 4 * kF32Lanes) {
+      const float* at = values + column + k;
+      const auto code = [&](int r) HWY_ATTR {
+        return hn::NearestInt(
+            hn::Mul(hn::LoadU(df, at + r * stride), inverse[r]));
+      };
+      const VI8 bytes = BlocksToBytes(BlocksToPairs(code(0), code(1)),
+                                      BlocksToPairs(code(2), code(3)));
+      hn::StoreU(
+          kMovesBytes ? hn::Xor(bytes, hn::Set(DI8(), int8_t{-128})) : bytes,
+          DI8(), codes);
+    }
+  }
+}
+
+void Quantize(const float* HWY_RESTRICT values, int64_t stride, int64_t rows,
+              const Int8Rows& out, int64_t index, int64_t first,
+              int64_t count) {
+  const int64_t in_quads = out.rows / 4 * 4;
+  for (int64_t r = 0; r < rows;) {
+    const int64_t row = index + r;
+    if (out.block == kWideBytes.block() && row % 4 == 0 && row < in_quads &&
+        r + 4 <= rows) {
+      QuantizeQuad(values + r * stride, stride, out, row, first, count);
+      r += 4;
+    } else {
+      QuantizeRow(values + r * stride, out, row, first, count);
+      ++r;
+    }
+  }
+}
+
+void LayerNorm(const float* x, const float* HWY_RESTRICT weight,
+               const float* HWY_RESTRICT bias, int64_t columns, float epsilon,
+               float* out) {
+  const DF df;
+  constexpr int64_t kLanes = kF32Lanes;
+  const float count = static_cast<float>(columns);
+  VF sums[2] = {hn::Zero(df), hn::Zero(df)};
+  int64_t k = 0;
+  for (; k + 2 * kLanes <= columns; k += 2 * kLanes) {
+    sums[0] = hn::Add(sums[0], hn::LoadU(df, x + k));
+    sums[1] = hn::Add(sums[1], hn::LoadU(df, x + k + kLanes));
+  }
+  float sum = LanesInOrder(hn::Add(sums[0], sums[1]));
+  for (; k < columns; ++k) sum += x[k];
+  const float mean = sum / count;
+  const VF middle = hn::Set(df, mean);
+  sums[0] = sums[1] = hn::Zero(df);
+  for (k = 0; k + 2 * kLanes <= columns; k += 2 * kLanes) {
+    const VF a = hn::Sub(hn::LoadU(df, x + k), middle);
+    const VF b = hn::Sub(hn::LoadU(df, x + k + kLanes), middle);
+    sums[0] = hn::MulAdd(a, a, sums[0]);
+    sums[1] = hn::MulAdd(b, b, sums[1]);
+  }
+  sum = LanesInOrder(hn::Add(sums[0], sums[1]));
+  for (; k < columns; ++k) sum += (x[k] - mean) * (x[k] - mean);
+  const float scale = 1.0f / std::sqrt(sum / count + epsilon);
+  const VF factor = hn::Set(df, scale);
+  for (k = 0; k + kLanes <= columns; k += kLanes) {
+    const VF unit = hn::Mul(hn::Sub(hn::LoadU(df, x + k), middle), factor);
+    const VF w = hn::LoadU(df, weight + k);
+    hn::StoreU(bias != nullptr ? hn::MulAdd(unit, w, hn::LoadU(df, bias + k))
+                               : hn::Mul(unit, w),
+               df, out + k);
+  }
+  for (; k < columns; ++k) {
+    out[k] =
+        (x[k] - mean) * scale * weight[k] + (bias != nullptr ? bias[k] : 0.0f);
+  }
+}
+
+void RmsNorm(const float* x, const float* HWY_RESTRICT weight, int64_t columns,
+             float epsilon, float* out) {
   const DF df;
   constexpr int64_t kLanes = kF32Lanes;
   VF sums[2] = {hn::Zero(df), hn::Zero(df)};
@@ -137,24 +251,29 @@ HWY_INLINE VF GeluTanh(VF x) {
   return OverOnePlusExp(x, hn::Mul(inner, hn::Set(df, -1.5957691216057308f)));
 }
 
-// x·Φ(x), where Φ(-|x|) is half the complement of the error function at
-// |x|/√2: Abramowitz & Stegun (1964), 7.1.26, within 1.5e-7.
+// x·(1+erf(x/√2))/2. erf as a quotient of polynomials, fitted to x within ±5.5
+// (outside, it is ±1 for a float) by reweighted least squares:
+// tools/fit_gelu.py. Within 2e-7 of 1+|x|.
 HWY_INLINE VF Gelu(VF x) {
   const DF df;
-  const auto set = [&](float value) { return hn::Set(df, value); };
-  const VF z = hn::Mul(hn::Abs(x), set(0.70710678118654752f));
-  const VF one = set(1.0f);
-  const VF t = hn::Div(one, hn::MulAdd(z, set(0.3275911f), one));
-  VF sum = set(1.061405429f);
-  sum = hn::MulAdd(sum, t, set(-1.453152027f));
-  sum = hn::MulAdd(sum, t, set(1.421413741f));
-  sum = hn::MulAdd(sum, t, set(-0.284496736f));
-  sum = hn::MulAdd(sum, t, set(0.254829592f));
-  const VF tail =
-      hn::Mul(hn::Mul(hn::Mul(sum, t), set(0.5f)),
-              hn::Exp(df, hn::Max(hn::Neg(hn::Mul(z, z)), set(-100.0f))));
-  return hn::Mul(
-      x, hn::IfThenElse(hn::Ge(x, hn::Zero(df)), hn::Sub(one, tail), tail));
+  const auto set = [&](float value) HWY_ATTR { return hn::Set(df, value); };
+  const VF edge = set(5.51543283f);
+  const VF y = hn::Max(hn::Min(x, edge), hn::Neg(edge));
+  const VF s = hn::Mul(y, y);
+  VF p = set(2.22611388e-10f);
+  p = hn::MulAdd(p, s, set(-4.33815046e-08f));
+  p = hn::MulAdd(p, s, set(6.21368827e-06f));
+  p = hn::MulAdd(p, s, set(0.000321050902f));
+  p = hn::MulAdd(p, s, set(0.00889979955f));
+  p = hn::MulAdd(p, s, set(0.0700678304f));
+  p = hn::MulAdd(p, s, set(0.797884524f));
+  VF q = set(5.87863615e-05f);
+  q = hn::MulAdd(q, s, set(0.0017759793f));
+  q = hn::MulAdd(q, s, set(0.0285701733f));
+  q = hn::MulAdd(q, s, set(0.254482865f));
+  q = hn::MulAdd(q, s, set(1.0f));
+  const VF half = hn::Mul(x, set(0.5f));
+  return hn::MulAdd(half, hn::Div(hn::Mul(y, p), q), half);
 }
 
 template <typename Activation>
@@ -165,11 +284,13 @@ HWY_INLINE void ActivateMul(float* HWY_RESTRICT gate,
   constexpr int64_t kLanes = kF32Lanes;
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    const VF g = hn::LoadU(df, gate + i);
-    hn::StoreU(hn::Mul(activation(g), hn::LoadU(df, up + i)), df, gate + i);
+    const VF g = activation(hn::LoadU(df, gate + i));
+    hn::StoreU(up != nullptr ? hn::Mul(g, hn::LoadU(df, up + i)) : g, df,
+               gate + i);
   }
   for (; i < count; ++i) {
-    gate[i] = hn::GetLane(activation(hn::Set(df, gate[i]))) * up[i];
+    gate[i] = hn::GetLane(activation(hn::Set(df, gate[i]))) *
+              (up != nullptr ? up[i] : 1.0f);
   }
 }
 
@@ -186,6 +307,18 @@ void GeluMul(float* HWY_RESTRICT gate, const float* HWY_RESTRICT up,
 void GeluTanhMul(float* HWY_RESTRICT gate, const float* HWY_RESTRICT up,
                  int64_t count) {
   ActivateMul(gate, up, count, [](VF x) { return GeluTanh(x); });
+}
+
+void AddTwo(float* HWY_RESTRICT to, const float* HWY_RESTRICT from,
+            const float* HWY_RESTRICT more, int64_t count) {
+  const DF df;
+  constexpr int64_t kLanes = kF32Lanes;
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const VF sum = hn::Add(hn::LoadU(df, from + i), hn::LoadU(df, more + i));
+    hn::StoreU(hn::Add(hn::LoadU(df, to + i), sum), df, to + i);
+  }
+  for (; i < count; ++i) to[i] += from[i] + more[i];
 }
 
 void AddRows(float* HWY_RESTRICT to, const float* HWY_RESTRICT from,

@@ -38,6 +38,7 @@ float Int8Dot(const PanelFormat& format, const std::byte* panel, int lane,
     }
     if (!format.super) {
       sum = std::fma(static_cast<float>(dots), block.d * scale_a, sum);
+      if (!format.has_min()) continue;
       sum = std::fma(-block.dmin, rows.sums[scale_at.first + b * scale_at.step],
                      sum);
       continue;
@@ -120,8 +121,8 @@ void RoundBF16(const float* values, int64_t count, uint16_t* out) {
   for (int64_t k = 0; k < count; ++k) out[k] = FloatToBF16(values[k]);
 }
 
-void Quantize(const float* values, const Int8Rows& out, int64_t index,
-              int64_t first, int64_t count) {
+void QuantizeRow(const float* values, const Int8Rows& out, int64_t index,
+                 int64_t first, int64_t count) {
   const auto code_at = out.Find(index, out.columns, 4);
   const auto scale_at = out.Find(index, out.columns / out.block, 1);
   const auto pair16_at = out.Find(index, out.columns / 16, 2);
@@ -144,6 +145,7 @@ void Quantize(const float* values, const Int8Rows& out, int64_t index,
           static_cast<int8_t>(code);
       sums[k / 16] += code;
     }
+    if (out.block == kWideBytes.block()) continue;
     if (out.block == 32) {
       out.sums[scale_at.first + block * scale_at.step] =
           scale * static_cast<float>(sums[0] + sums[1]);
@@ -160,6 +162,33 @@ void Quantize(const float* values, const Int8Rows& out, int64_t index,
   }
 }
 
+void Quantize(const float* values, int64_t stride, int64_t rows,
+              const Int8Rows& out, int64_t index, int64_t first,
+              int64_t count) {
+  for (int64_t r = 0; r < rows; ++r) {
+    QuantizeRow(values + r * stride, out, index + r, first, count);
+  }
+}
+
+void LayerNorm(const float* x, const float* weight, const float* bias,
+               int64_t columns, float epsilon, float* out) {
+  double sum = 0, squares = 0;
+  for (int64_t k = 0; k < columns; ++k) sum += static_cast<double>(x[k]);
+  const float mean = static_cast<float>(sum / static_cast<double>(columns));
+  for (int64_t k = 0; k < columns; ++k) {
+    const double centered = static_cast<double>(x[k] - mean);
+    squares += centered * centered;
+  }
+  const float scale =
+      1.0f /
+      std::sqrt(static_cast<float>(squares / static_cast<double>(columns)) +
+                epsilon);
+  for (int64_t k = 0; k < columns; ++k) {
+    out[k] =
+        (x[k] - mean) * scale * weight[k] + (bias != nullptr ? bias[k] : 0.0f);
+  }
+}
+
 void RmsNorm(const float* x, const float* weight, int64_t columns,
              float epsilon, float* out) {
   float sum = 0;
@@ -169,16 +198,18 @@ void RmsNorm(const float* x, const float* weight, int64_t columns,
   for (int64_t k = 0; k < columns; ++k) out[k] = x[k] * scale * weight[k];
 }
 
+float Up(const float* up, int64_t i) { return up != nullptr ? up[i] : 1.0f; }
+
 void SiluMul(float* gate, const float* up, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
-    gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
+    gate[i] = gate[i] / (1.0f + std::exp(-gate[i])) * Up(up, i);
   }
 }
 
 void GeluMul(float* gate, const float* up, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const float x = gate[i];
-    gate[i] = 0.5f * x * (1.0f + std::erf(x * 0.70710678f)) * up[i];
+    gate[i] = 0.5f * x * (1.0f + std::erf(x * 0.70710678f)) * Up(up, i);
   }
 }
 
@@ -186,12 +217,16 @@ void GeluTanhMul(float* gate, const float* up, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     const float x = gate[i];
     const float inner = 0.7978845608f * (x + 0.044715f * x * x * x);
-    gate[i] = 0.5f * x * (1.0f + std::tanh(inner)) * up[i];
+    gate[i] = 0.5f * x * (1.0f + std::tanh(inner)) * Up(up, i);
   }
 }
 
 void Add(float* to, const float* from, int64_t count) {
   for (int64_t i = 0; i < count; ++i) to[i] += from[i];
+}
+
+void AddTwo(float* to, const float* from, const float* more, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i] + more[i];
 }
 
 void Convolve(const Convolution& in) {
@@ -293,7 +328,7 @@ float Score(const AttentionInput& in, const float* query, const std::byte* keys,
     int8_t codes[32];
     float scale, sum;
     const Int8Rows row = {1, 32, 32, codes, &scale, &sum, nullptr, nullptr};
-    Quantize(query + b * 32, row, 0, 0, 32);
+    QuantizeRow(query + b * 32, row, 0, 0, 32);
     int dot = 0;
     for (int64_t k = 0; k < 32; ++k) {
       const int64_t word = b * 8 + k / 4;
@@ -351,8 +386,8 @@ void AttendChunk(const AttentionInput& in, int64_t chunk,
   }
 }
 
-void StoreKv(KvType type, bool key, const float* values, int64_t head_dim,
-             std::byte* page, int64_t position) {
+void StoreOne(KvType type, bool key, const float* values, int64_t head_dim,
+              std::byte* page, int64_t position) {
   const int64_t padded = PaddedHeadDim(type, head_dim);
   const auto at = [&](int64_t d) {
     return key ? d * kAttentionPage + position : position * padded + d;
@@ -384,6 +419,14 @@ void StoreKv(KvType type, bool key, const float* values, int64_t head_dim,
       page[to] = static_cast<std::byte>(
           static_cast<int8_t>(std::nearbyint(values[d] * inverse)));
     }
+  }
+}
+
+void StoreKv(KvType type, bool key, const float* values, int64_t stride,
+             int64_t rows, int64_t head_dim, std::byte* page,
+             int64_t position) {
+  for (int64_t r = 0; r < rows; ++r) {
+    StoreOne(type, key, values + r * stride, head_dim, page, position + r);
   }
 }
 
@@ -422,11 +465,13 @@ const KernelTable& ScalarKernels() {
       .matmul_bf16 = MatmulBF16,
       .round_bf16 = RoundBF16,
       .quantize = Quantize,
+      .layer_norm = LayerNorm,
       .rms_norm = RmsNorm,
       .silu_mul = SiluMul,
       .gelu_mul = GeluMul,
       .gelu_tanh_mul = GeluTanhMul,
       .add = Add,
+      .add_two = AddTwo,
       .convolve = Convolve,
       .scan_channels = ScanChannels,
       .scan_head = ScanHead,

@@ -20,7 +20,7 @@ kernels::Int8Rows NewInt8Rows(Arena& arena, int64_t rows, int64_t columns,
   out.scales = arena.New<float>(count / static_cast<size_t>(block));
   if (block == 32) {
     out.sums = arena.New<float>(count / 32);
-  } else {
+  } else if (block == 256) {
     out.pairs16 = arena.New<int16_t>(count / 16);
     out.pairs32 = arena.New<int16_t>(count / 32);
   }
@@ -44,6 +44,8 @@ Activations NewActivations(Arena& arena, int64_t rows, int64_t columns,
     if (columns % 2 != 0) std::fill_n(out.bf16, count, uint16_t{0});
   }
   if (forms.int8) out.int8 = NewInt8Rows(arena, rows, columns, 32);
+  if (forms.int8_wide)
+    out.int8_wide = NewInt8Rows(arena, rows, columns, kernels::kWideGroup);
   if (forms.int8_super) {
     out.int8_super = NewInt8Rows(arena, rows, columns, 256);
   }
@@ -51,23 +53,28 @@ Activations NewActivations(Arena& arena, int64_t rows, int64_t columns,
 }
 
 void PutRow(const Activations& out, int64_t row, const float* values) {
-  PutPart(out, row, 0, out.columns, values);
+  PutParts(out, row, 1, 0, out.columns, values, out.columns);
 }
 
-void PutPart(const Activations& out, int64_t row, int64_t first, int64_t count,
-             const float* values) {
-  if (out.values != nullptr) {
-    float* to = out.values + row * out.columns + first;
-    if (to != values) std::copy(values, values + count, to);
+void PutParts(const Activations& out, int64_t row, int64_t rows, int64_t first,
+              int64_t count, const float* values, int64_t stride) {
+  const kernels::KernelTable& table = kernels::Kernels();
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* from = values + r * stride;
+    if (out.values != nullptr) {
+      float* to = out.values + (row + r) * out.columns + first;
+      if (to != from) std::copy(from, from + count, to);
+    }
+    if (out.bf16 != nullptr) {
+      table.round_bf16(
+          from, count,
+          out.bf16 + (row + r) * kernels::PaddedBF16(out.columns) + first);
+    }
   }
-  if (out.bf16 != nullptr) {
-    kernels::Kernels().round_bf16(
-        values, count,
-        out.bf16 + row * kernels::PaddedBF16(out.columns) + first);
-  }
-  for (const kernels::Int8Rows* rows : {&out.int8, &out.int8_super}) {
-    if (rows->codes == nullptr) continue;
-    kernels::Kernels().quantize(values, *rows, row, first, count);
+  for (const kernels::Int8Rows* codes :
+       {&out.int8, &out.int8_wide, &out.int8_super}) {
+    if (codes->codes == nullptr) continue;
+    table.quantize(values, stride, rows, *codes, row, first, count);
   }
 }
 

@@ -43,7 +43,8 @@ void PlanPanels(std::span<const PackJob> jobs) {
     const Tensor& tensor = *job.tensor;
     matrix.format = job.as_f32
                         ? kernels::PanelFormat{.codes = kernels::Codes::kF32}
-                        : kernels::FormatFor(tensor.dtype);
+                    : job.as_wide_bytes ? kernels::kWideBytes
+                                        : kernels::FormatFor(tensor.dtype);
     matrix.bf16_rows = job.bf16_rows && kernels::Kernels().bf16_dot &&
                        matrix.format.codes == kernels::Codes::kBF16;
     matrix.rows = tensor.rows();

@@ -17,15 +17,13 @@ float* RowOfEachThread(Exec& exec, int64_t columns) {
 }  // namespace
 
 void NormRow(NormKind kind, const float* x, std::span<const float> weight,
-             std::span<const float> bias, double epsilon, float* scratch,
-             float* to) {
+             std::span<const float> bias, double epsilon, float* to) {
   const int64_t columns = static_cast<int64_t>(weight.size());
   if (kind == NormKind::kLayer) {
-    double sum = 0;
-    for (int64_t i = 0; i < columns; ++i) sum += static_cast<double>(x[i]);
-    const float mean = static_cast<float>(sum / static_cast<double>(columns));
-    for (int64_t i = 0; i < columns; ++i) scratch[i] = x[i] - mean;
-    x = scratch;
+    kernels::Kernels().layer_norm(x, weight.data(),
+                                  bias.empty() ? nullptr : bias.data(), columns,
+                                  static_cast<float>(epsilon), to);
+    return;
   }
   kernels::Kernels().rms_norm(x, weight.data(), columns,
                               static_cast<float>(epsilon), to);
@@ -38,32 +36,34 @@ void NormRows(Exec& exec, NormKind kind, const float* x,
   const int64_t columns = out.columns;
   MALMOI_CHECK(static_cast<int64_t>(weight.size()) == columns);
   Arena::Scope scope(exec.arena);
-  float* scratch = RowOfEachThread(exec, columns);
-  float* centered =
-      kind == NormKind::kLayer ? RowOfEachThread(exec, columns) : scratch;
-  ForRows(exec, out.rows, [&](int64_t row, int thread) {
-    float* to = out.values != nullptr ? out.values + row * columns
-                                      : scratch + thread * columns;
-    NormRow(kind, x + row * columns, weight, bias, epsilon,
-            centered + thread * columns, to);
-    PutRow(out, row, to);
-  });
+  constexpr int64_t kQuad = 4;  // see PutParts
+  float* scratch = RowOfEachThread(exec, kQuad * columns);
+  ForParts(exec, out.rows, kQuad,
+           [&](int64_t first, int64_t count, int thread) {
+             for (int64_t row = first; row < first + count; row += kQuad) {
+               const int64_t rows = std::min(kQuad, first + count - row);
+               float* to = out.values != nullptr
+                               ? out.values + row * columns
+                               : scratch + thread * kQuad * columns;
+               for (int64_t r = 0; r < rows; ++r) {
+                 NormRow(kind, x + (row + r) * columns, weight, bias, epsilon,
+                         to + r * columns);
+               }
+               PutParts(out, row, rows, 0, columns, to, columns);
+             }
+           });
 }
 
 void NormInPlace(Exec& exec, NormKind kind, int64_t rows,
                  std::span<const float> weight, std::span<const float> bias,
                  double epsilon, const float* more, float* x) {
   const int64_t columns = static_cast<int64_t>(weight.size());
-  Arena::Scope scope(exec.arena);
-  float* scratch = RowOfEachThread(exec, columns);
-  ForRows(exec, rows, [&](int64_t row, int thread) {
-    float* copy = scratch + thread * columns;
+  ForRows(exec, rows, [&](int64_t row, int) {
     float* to = x + row * columns;
-    std::copy_n(to, columns, copy);
     if (more != nullptr) {
-      kernels::Kernels().add(copy, more + row * columns, columns);
+      kernels::Kernels().add(to, more + row * columns, columns);
     }
-    NormRow(kind, copy, weight, bias, epsilon, copy, to);
+    NormRow(kind, to, weight, bias, epsilon, to);
   });
 }
 
@@ -75,8 +75,7 @@ void AddRmsNorm(Exec& exec, const float* x, int64_t rows,
   float* scratch = RowOfEachThread(exec, columns);
   ForRows(exec, rows, [&](int64_t row, int thread) {
     float* normed = scratch + thread * columns;
-    NormRow(NormKind::kRms, x + row * columns, weight, {}, epsilon, nullptr,
-            normed);
+    NormRow(NormKind::kRms, x + row * columns, weight, {}, epsilon, normed);
     if (scale != 1.0f) {
       for (int64_t k = 0; k < columns; ++k) normed[k] *= scale;
     }
@@ -85,8 +84,10 @@ void AddRmsNorm(Exec& exec, const float* x, int64_t rows,
 }
 
 void PutRows(Exec& exec, const float* x, const Activations& out) {
-  ForRows(exec, out.rows,
-          [&](int64_t row, int) { PutRow(out, row, x + row * out.columns); });
+  ForParts(exec, out.rows, 4, [&](int64_t first, int64_t count, int) {
+    PutParts(out, first, count, 0, out.columns, x + first * out.columns,
+             out.columns);
+  });
 }
 
 Rotation MakeRotation(Exec& exec, std::span<const int64_t> positions,

@@ -14,11 +14,9 @@
 namespace malmoi::ops {
 
 // to = x/rms(x)·weight + bias, [weight.size()]; no bias where it is empty.
-// kLayer: of x - mean(x), computed in `scratch`, which may be x itself and is
-// left alone by kRms. `to` is neither.
+// kLayer: of x - mean(x). `to` may be x.
 void NormRow(NormKind kind, const float* x, std::span<const float> weight,
-             std::span<const float> bias, double epsilon, float* scratch,
-             float* to);
+             std::span<const float> bias, double epsilon, float* to);
 
 // The same of rows of x, [out.rows, weight.size()]. A region of its own only
 // for many rows.

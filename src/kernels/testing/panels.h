@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "base/random.h"
@@ -75,6 +76,18 @@ inline std::vector<std::byte> RandomRows(DType dtype, int64_t rows,
   return bytes;
 }
 
+// Types of files with the formats that hold them, and floats in 8 bits.
+struct Packing {
+  DType dtype;
+  PanelFormat format;
+};
+inline std::vector<Packing> IntegerPackings() {
+  std::vector<Packing> all;
+  for (DType dtype : kBlockTypes) all.push_back({dtype, FormatFor(dtype)});
+  all.push_back({DType::kF32, kWideBytes});
+  return all;
+}
+
 struct Packed {
   PanelFormat format;
   size_t panel_bytes;
@@ -82,9 +95,10 @@ struct Packed {
 };
 
 inline Packed Pack(DType dtype, const std::vector<std::byte>& rows,
-                   int64_t count, int64_t columns, int lanes) {
+                   int64_t count, int64_t columns, int lanes,
+                   std::optional<PanelFormat> format = {}) {
   Packed packed;
-  packed.format = FormatFor(dtype);
+  packed.format = format.value_or(FormatFor(dtype));
   packed.panel_bytes = PanelBytes(packed.format, lanes, columns);
   const int64_t panels = (count + lanes - 1) / lanes;
   packed.data.resize(packed.panel_bytes * static_cast<size_t>(panels) + 64);
@@ -111,6 +125,11 @@ class QuantizedRows {
         pairs32_(codes_.size() / 32) {
     rows = {tokens,         columns,      block,           codes_.data(),
             scales_.data(), sums_.data(), pairs16_.data(), pairs32_.data()};
+  }
+  // Codes as a target takes them, and back again.
+  void Move(const KernelTable& table) {
+    if (!table.moved_bytes || rows.block != kWideBytes.block()) return;
+    for (int8_t& code : codes_) code = static_cast<int8_t>(code ^ 0x80);
   }
   int8_t& Code(int64_t row, int64_t column) {
     const auto at = rows.Find(row, rows.columns, 4);

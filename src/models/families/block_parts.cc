@@ -72,11 +72,16 @@ void Project(Exec& exec, const Activations& x, const Linear& weights,
 void AddProjected(Exec& exec, const Activations& x, const Linear& weights,
                   float* to) {
   auto add = [&](const ops::Tile& tile) {
-    AddBias(weights.bias, tile, tile.values);
+    const kernels::KernelTable& table = kernels::Kernels();
     for (int64_t t = 0; t < tile.tokens; ++t) {
-      kernels::Kernels().add(
-          to + (tile.first_token + t) * weights.rows + tile.first_row,
-          tile.values + t * tile.stride, tile.rows);
+      float* sum = to + (tile.first_token + t) * weights.rows + tile.first_row;
+      const float* values = tile.values + t * tile.stride;
+      if (weights.bias.empty()) {
+        table.add(sum, values, tile.rows);
+      } else {
+        table.add_two(sum, values, weights.bias.data() + tile.first_row,
+                      tile.rows);
+      }
     }
   };
   const ops::Product product[] = {{&weights, nullptr, 1, add}};
@@ -107,8 +112,6 @@ std::vector<float> Frequencies(const RopeSpec& rope,
 }
 
 void Activate(Activation activation, float* values, float* ups, int64_t count) {
-  constexpr int64_t kPart = 256;
-  static const std::vector<float> ones(kPart, 1.0f);
   const kernels::KernelTable& table = kernels::Kernels();
   if (activation == Activation::kClampedSwish) {
     MALMOI_CHECK(ups != nullptr);
@@ -124,13 +127,7 @@ void Activate(Activation activation, float* values, float* ups, int64_t count) {
                         : activation == Activation::kGeluTanh
                             ? table.gelu_tanh_mul
                             : nullptr;
-  if (function != nullptr) {
-    if (ups != nullptr) return function(values, ups, count);
-    for (int64_t k = 0; k < count; k += kPart) {
-      function(values + k, ones.data(), std::min(kPart, count - k));
-    }
-    return;
-  }
+  if (function != nullptr) return function(values, ups, count);
   for (int64_t k = 0; k < count; ++k) {
     const float x = values[k];
     switch (activation) {
@@ -152,19 +149,31 @@ Activations Hidden(Exec& exec, const Activations& x, Activation activation,
                    const PackedMatrix& reader, double scale) {
   const Activations hidden = ops::NewActivations(exec.arena, x.rows, first.rows,
                                                  FormsFor(exec, {&reader}));
-  auto activate = [&](const ops::Tile& tile) {
-    AddBias(first.bias, tile, tile.values);
-    if (beside != nullptr) AddBias(beside->bias, tile, tile.beside);
-    for (int64_t t = 0; t < tile.tokens; ++t) {
-      float* values = tile.values + t * tile.stride;
-      for (int64_t k = 0; scale != 1.0 && k < tile.rows; ++k) {
+  const auto activate_rows = [&](const ops::Tile& rows) {
+    AddBias(first.bias, rows, rows.values);
+    if (beside != nullptr) AddBias(beside->bias, rows, rows.beside);
+    for (int64_t t = 0; t < rows.tokens; ++t) {
+      float* values = rows.values + t * rows.stride;
+      for (int64_t k = 0; scale != 1.0 && k < rows.rows; ++k) {
         values[k] *= static_cast<float>(scale);
       }
       Activate(activation, values,
-               beside != nullptr ? tile.beside + t * tile.stride : nullptr,
-               tile.rows);
-      ops::PutPart(hidden, tile.first_token + t, tile.first_row, tile.rows,
-                   values);
+               beside != nullptr ? rows.beside + t * rows.stride : nullptr,
+               rows.rows);
+    }
+    ops::PutParts(hidden, rows.first_token, rows.tokens, rows.first_row,
+                  rows.rows, rows.values, rows.stride);
+  };
+  // Four rows at a time stay in the first-level cache.
+  auto activate = [&](const ops::Tile& tile) {
+    constexpr int64_t kQuad = 4;
+    for (int64_t t = 0; t < tile.tokens; t += kQuad) {
+      ops::Tile rows = tile;
+      rows.first_token += t;
+      rows.tokens = std::min(kQuad, tile.tokens - t);
+      rows.values += t * tile.stride;
+      if (beside != nullptr) rows.beside += t * tile.stride;
+      activate_rows(rows);
     }
   };
   const ops::Product product[] = {{&first, beside, hidden.unit(), activate}};

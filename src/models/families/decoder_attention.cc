@@ -22,11 +22,9 @@ void DecoderFamily::Turn(const Norm& norm, const ops::Rotation* rotation,
   const int64_t dim = attention.head_dim;
   const bool own = attention.head_norms == HeadNorms::kOwnWeight;
   if (own || attention.head_norms == HeadNorms::kEachHead) {
-    float values[kernels::kMaxHeadDim];
-    std::copy_n(head, dim, values);
     const float* weight = norm.weight.data() + (own ? head_index * dim : 0);
-    ops::NormRow(spec_.norm, values, {weight, static_cast<size_t>(dim)}, {},
-                 spec_.norm_epsilon, values, head);
+    ops::NormRow(spec_.norm, head, {weight, static_cast<size_t>(dim)}, {},
+                 spec_.norm_epsilon, head);
   }
   if (rotation == nullptr || rotation->half == 0) return;
   if (attention.rope.pairs == RopePairs::kAdjacent) {
@@ -48,7 +46,7 @@ void DecoderFamily::Store(const Batch& batch, bool key, int64_t layer,
   std::byte* heads =
       key ? sequence.keys(place, page) : sequence.values(place, page);
   kernels::Kernels().store_kv(
-      shape.type, key, values, spec_.attention.head_dim,
+      shape.type, key, values, 0, 1, spec_.attention.head_dim,
       heads + static_cast<size_t>(head) *
                   kernels::KvPageBytes(shape.type, shape.head_dim),
       position % kPagePositions);

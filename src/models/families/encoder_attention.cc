@@ -45,16 +45,20 @@ class EncoderFamily::HeadStore {
     for (int64_t d = 0; d < dim; ++d) to[d] = values[d] * scale;
     std::fill(to + dim, to + padded_, 0.0f);
   }
-  void Key(int64_t row, int64_t head, float* values) {
-    Turn(row, values);
-    Store(true, row, head, values);
-    if (keys_ == nullptr) return;
-    std::copy_n(values, attention_.head_dim,
-                keys_ + (row * attention_.heads + head) * attention_.head_dim);
+  // Keys of a tile that is finished but for the rotation.
+  void Keys(const ops::Tile& tile) {
+    const int64_t dim = attention_.head_dim;
+    for (int64_t t = 0; t < tile.tokens; ++t) {
+      const int64_t row = tile.first_token + t;
+      float* values = tile.values + t * tile.stride;
+      for (int64_t r = 0; r < tile.rows; r += dim) Turn(row, values + r);
+      if (keys_ == nullptr) continue;
+      std::copy_n(values, tile.rows,
+                  keys_ + row * attention_.heads * dim + tile.first_row);
+    }
+    Store(true, tile);
   }
-  void Value(int64_t row, int64_t head, const float* values) {
-    Store(false, row, head, values);
-  }
+  void Values(const ops::Tile& tile) { Store(false, tile); }
   const float* queries() const { return queries_; }
   const float* keys() const { return keys_; }
 
@@ -62,14 +66,28 @@ class EncoderFamily::HeadStore {
   void Turn(int64_t row, float* values) const {
     if (rotation_ != nullptr) ops::RotateHalves(values, *rotation_, row);
   }
-  void Store(bool key, int64_t row, int64_t head, const float* values) {
-    const size_t at = static_cast<size_t>(row);
-    const int64_t position = batch_.positions[at];
-    std::byte* page = (key ? batch_.keys : batch_.values)[static_cast<size_t>(
-        batch_.texts[at])][static_cast<size_t>(position / kPagePositions)];
-    kernels::Kernels().store_kv(kType, key, values, attention_.head_dim,
-                                page + static_cast<size_t>(head) * head_bytes_,
-                                position % kPagePositions);
+  // Rows of a page together.
+  void Store(bool key, const ops::Tile& tile) {
+    const int64_t dim = attention_.head_dim;
+    for (int64_t t = 0, rows = 0; t < tile.tokens; t += rows) {
+      const size_t row = static_cast<size_t>(tile.first_token + t);
+      const size_t text = static_cast<size_t>(batch_.texts[row]);
+      const int64_t position = batch_.positions[row];
+      const auto length =
+          static_cast<int64_t>(batch_.inputs[text].tokens.size());
+      const int64_t in_page = position % kPagePositions;
+      rows = std::min(
+          {tile.tokens - t, length - position, kPagePositions - in_page});
+      std::byte* page =
+          (key ? batch_.keys : batch_.values)[text][static_cast<size_t>(
+              position / kPagePositions)];
+      for (int64_t r = 0; r < tile.rows; r += dim) {
+        const auto head = static_cast<size_t>((tile.first_row + r) / dim);
+        kernels::Kernels().store_kv(
+            kType, key, tile.values + t * tile.stride + r, tile.stride, rows,
+            dim, page + head * head_bytes_, in_page);
+      }
+    }
   }
 
   const Batch& batch_;
@@ -109,14 +127,12 @@ void EncoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
     });
   };
   auto put_key = [&](const ops::Tile& tile) {
-    ForHeads(tile, layer.key, dim, [&](int64_t row, int64_t head, float* x) {
-      store.Key(row, head, x);
-    });
+    AddBias(layer.key.bias, tile, tile.values);
+    store.Keys(tile);
   };
   auto put_value = [&](const ops::Tile& tile) {
-    ForHeads(tile, layer.value, dim, [&](int64_t row, int64_t head, float* x) {
-      store.Value(row, head, x);
-    });
+    AddBias(layer.value.bias, tile, tile.values);
+    store.Values(tile);
   };
   const ops::Product products[] = {{&layer.query, nullptr, dim, put_query},
                                    {&layer.key, nullptr, dim, put_key},

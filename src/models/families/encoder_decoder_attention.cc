@@ -23,7 +23,7 @@ void Store(const Sequence& sequence, bool key, int64_t layer, int64_t position,
   std::byte* heads =
       key ? sequence.keys(layer, page) : sequence.values(layer, page);
   kernels::Kernels().store_kv(
-      shape.type, key, values, head_dim,
+      shape.type, key, values, 0, 1, head_dim,
       heads + static_cast<size_t>(head) *
                   kernels::KvPageBytes(shape.type, shape.head_dim),
       position % kPagePositions);

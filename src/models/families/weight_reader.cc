@@ -79,12 +79,18 @@ Tensor ToEightBits(const Tensor& tensor) {
 }  // namespace
 
 void WeightReader::Job(const Tensor* tensor, ops::PackedMatrix& matrix) {
-  if (options_.eight_bits && !IsQuantized(tensor->dtype) &&
-      tensor->columns() % 32 == 0) {
+  const bool floats = options_.eight_bits && !IsQuantized(tensor->dtype);
+  const bool wide =
+      floats && tensor->columns() % kernels::kWideBytes.block() == 0;
+  if (floats && !wide && tensor->columns() % 32 == 0) {
     made_.push_back(ToEightBits(*tensor));
     tensor = &made_.back();
   }
-  jobs_.push_back({tensor, &matrix, options_.exact, options_.bf16_rows});
+  jobs_.push_back({.tensor = tensor,
+                   .matrix = &matrix,
+                   .as_f32 = options_.exact,
+                   .as_wide_bytes = wide,
+                   .bf16_rows = options_.bf16_rows});
 }
 
 std::vector<int64_t> Range(int64_t first, int64_t count, int64_t step) {
@@ -279,9 +285,11 @@ void WeightReader::ExpertBlocks(Role role, int64_t layer, int64_t rows,
         }
       };
       made_.push_back({.dtype = DType::kMXFP4, .shape = {part.rows, columns}});
-      jobs_.push_back({&made_.back(),
-                       &(experts[static_cast<size_t>(e)].*part.linear),
-                       options_.exact, false, gather});
+      jobs_.push_back(
+          {.tensor = &made_.back(),
+           .matrix = &(experts[static_cast<size_t>(e)].*part.linear),
+           .as_f32 = options_.exact,
+           .gather = gather});
     }
   }
 }
