@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -202,6 +203,116 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
+// Key for key and tensor for tensor, but for `more` tensors.
+void ExpectSame(const fs::path& got_path, const fs::path& want_path,
+                size_t more) {
+  const auto got = formats::GgufFile::Open(got_path);
+  const auto want = formats::GgufFile::Open(want_path);
+  std::set<std::string> keys;
+  for (const auto& file : {got, want}) {
+    for (const std::string& key : file->keys()) keys.insert(key);
+  }
+  for (const std::string& key : keys) {
+    if (key == "general.name" || key == "general.size_label") continue;
+    EXPECT_EQ(got->TypeName(key), want->TypeName(key)) << key;
+    EXPECT_EQ(got->MetadataJson(1000).value(key, Json()),
+              want->MetadataJson(1000).value(key, Json()))
+        << key;
+  }
+  for (const auto& [name, tensor] : want->tensors()) {
+    const auto it = got->tensors().find(name);
+    ASSERT_NE(it, got->tensors().end()) << name;
+    EXPECT_EQ(it->second.shape, tensor.shape) << name;
+    EXPECT_EQ(it->second.dtype, tensor.dtype) << name;
+    EXPECT_TRUE(std::ranges::equal(it->second.data, tensor.data)) << name;
+  }
+  EXPECT_EQ(got->tensors().size(), want->tensors().size() + more);
+}
+
+class EncoderTest : public FolderTest,
+                    public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(EncoderTest, EqualsLlamaCpps) {
+  const std::string name = GetParam();
+  Take("zoo_encoders/" + name);
+  models::ConvertToGguf(models::Checkpoint::Open(folder_ / "model"),
+                        folder_ / "out.gguf", {});
+  // Which leaves out the layer that the classifier stands on.
+  ExpectSame(folder_ / "out.gguf",
+             kGolden / "zoo_encoders" / name / "model.gguf",
+             name == "bert-sequence-classification" ? 2 : 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, EncoderTest,
+    ::testing::Values("bert", "bert-sequence-classification", "distilbert",
+                      "modernbert", "modernbert-sequence-classification",
+                      "modernbert-sequence-classification-cls", "roberta",
+                      "roberta-sequence-classification"),
+    [](const auto& info) {
+      std::string name = info.param;
+      std::erase(name, '-');
+      return name;
+    });
+
+TEST_F(RefusedTest, PoolingIsWritten) {
+  for (const char* file : {"config.json", "model.safetensors", "tokenizer.json",
+                           "tokenizer_config.json"}) {
+    fs::copy_file(kGolden / "embedders/qwen3" / file, folder_ / "model" / file,
+                  fs::copy_options::overwrite_existing);
+  }
+  const fs::path last = kGolden / "embedders/last";
+  fs::copy_file(last / "modules.json", folder_ / "model/modules.json");
+  fs::create_directories(folder_ / "model/1_Pooling");
+  fs::copy_file(last / "1_Pooling/config.json",
+                folder_ / "model/1_Pooling/config.json");
+  ConvertModel(folder_ / "model", folder_ / "out.gguf", false);
+  const auto got = formats::GgufFile::Open(folder_ / "out.gguf");
+  EXPECT_EQ(got->GetInt("qwen3.pooling_type"), 3);
+  EXPECT_EQ(got->GetBool("tokenizer.ggml.add_eos_token"), true);
+}
+
+TEST_F(RefusedTest, WordPiecesAreTheSame) {
+  const fs::path folder = folder_ / "model";
+  Json vocab = Json::object();
+  for (const char* token : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the",
+                            "sea", "##s", "oc", "##ean", ",", "1"}) {
+    vocab[token] = vocab.size();
+  }
+  Json added = Json::array();
+  for (int id = 0; id < 5; ++id) {
+    for (const auto& [token, at] : vocab.items()) {
+      if (at != id) continue;
+      added.push_back({{"id", id}, {"content", token}, {"special", true}});
+    }
+  }
+  std::ofstream(folder / "tokenizer.json") << Json{
+      {"added_tokens", added},
+      {"normalizer", {{"type", "BertNormalizer"}, {"lowercase", true}}},
+      {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+      {"post_processor",
+       {{"type", "BertProcessing"},
+        {"cls", {"[CLS]", 2}},
+        {"sep", {"[SEP]", 3}}}},
+      {"decoder", {{"type", "WordPiece"}}},
+      {"model",
+       {{"type", "WordPiece"},
+        {"unk_token", "[UNK]"},
+        {"vocab", vocab}}}}.dump();
+  std::ofstream(folder / "tokenizer_config.json")
+      << R"({"unk_token":"[UNK]","cls_token":"[CLS]","sep_token":"[SEP]",)"
+      << R"("pad_token":"[PAD]","mask_token":"[MASK]"})";
+  Take("zoo_encoders/bert");
+  ConvertModel(folder, folder_ / "out.gguf", false);
+  const auto want = text::Tokenizer::FromFolder(folder);
+  const auto got =
+      text::Tokenizer::FromGguf(formats::GgufFile::Open(folder_ / "out.gguf"));
+  const std::vector<int32_t> ids =
+      want->Encode("The ocean, the SEAS [MASK]").ids;
+  EXPECT_EQ(ids, (std::vector<int32_t>{2, 5, 8, 9, 10, 5, 6, 7, 4, 3}));
+  EXPECT_EQ(got->Encode("The ocean, the SEAS [MASK]").ids, ids);
+}
+
 TEST_F(RefusedTest, ByName) {
   const auto refuse = [&](const std::string& model) {
     fs::remove(folder_ / "out.gguf");
@@ -224,6 +335,12 @@ TEST_F(RefusedTest, ByName) {
           folder_ / "other", {}),
       Error);
   EXPECT_FALSE(fs::exists(folder_ / "other"));
+  expect("zoo_encoders/albert", "albert");
+  expect("zoo_seq2seq/t5", "got t5");
+  expect("zoo_encoders/mpnet", "mpnet");
+  expect("zoo_encoders/bert-masked-lm", "a head without a place");
+  expect("zoo_encoders/distilbert-sequence-classification", "without a place");
+  expect("embedders/gemma3", "both ways");
   expect("zoo/hyperclovax", "hyperclovax");
   expect("zoo/llama-dynamic", "dynamic");
   expect("zoo/mistral", "layers with a window");

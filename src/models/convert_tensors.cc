@@ -55,8 +55,19 @@ class Planner {
         form_(form),
         spec_(spec) {}
 
-  std::vector<ConvertStep> Plan() {
+  std::vector<ConvertStep> Plan(std::span<const TensorName> head,
+                                int64_t first_position) {
+    first_position_ = first_position;
+    for (const TensorName& name : head) {
+      // Those of a head have no prefix, but that of the pooler does.
+      std::string stored(name.hf);
+      if (!source_.tensors().contains(stored)) {
+        stored = NameIn(source_, architecture_, name, 0);
+      }
+      Add(name.role, stored, std::string(name.gguf), RowPart::kAll);
+    }
     for (const TensorName& name : architecture_.tensors) {
+      if (name.role == Role::kPooler) continue;  // readers do not use it
       const bool layered = name.hf.find("{}") != std::string_view::npos;
       for (int64_t i = 0; i < (layered ? spec_.layers : 1); ++i) {
         if (layered && !UsesRole(spec_, name.role, i)) continue;
@@ -233,6 +244,11 @@ class Planner {
       step.heads = attention.heads;
       check((step.heads + 2 * step.groups) * attention.head_dim);
     }
+    if (form_.cut_positions && role == Role::kPositions) {
+      step.skipped = first_position_;
+      check(step.info.shape[0]);
+      step.info.shape[0] -= first_position_;
+    }
     const int64_t groups = spec_.state_space.groups;
     if (form_.grouped_norms && role == Role::kStateNorm && !bias) {
       step.info.shape = {groups, step.rows / groups};
@@ -326,6 +342,7 @@ class Planner {
   const Spec& spec_;
   std::vector<ConvertStep> steps_;
   std::set<std::string> claimed_, written_;
+  int64_t first_position_ = 0;
 };
 
 // Blocks as GGUF has them: a scale, then 16 bytes of which each holds an
@@ -484,8 +501,10 @@ void RefuseConvert(const Checkpoint& source, std::string what,
 
 std::vector<ConvertStep> PlanTensors(const Checkpoint& source,
                                      const Architecture& architecture,
-                                     const GgufForm& form, const Spec& spec) {
-  return Planner(source, architecture, form, spec).Plan();
+                                     const GgufForm& form, const Spec& spec,
+                                     std::span<const TensorName> head,
+                                     int64_t first_position) {
+  return Planner(source, architecture, form, spec).Plan(head, first_position);
 }
 
 std::vector<std::byte> TensorBytes(const Checkpoint& source,

@@ -55,10 +55,13 @@ bool HasNormOffset(Role role);
 bool IsTable(Role role);
 
 // Throws kUnsupported for tensors without a place in GGUF, by name. `spec` is
-// the folder's.
+// the folder's; `head` what an encoder has beside its own tensors,
+// `first_position` the row of the first token's position.
 std::vector<ConvertStep> PlanTensors(const Checkpoint& source,
                                      const Architecture& architecture,
-                                     const GgufForm& form, const Spec& spec);
+                                     const GgufForm& form, const Spec& spec,
+                                     std::span<const TensorName> head = {},
+                                     int64_t first_position = 0);
 
 // Where the row of the output was, within its batch, before it was sorted.
 int64_t SourceRow(const ConvertStep& step, int64_t row);

@@ -82,8 +82,51 @@ class Writer {
         Text(key.gguf, key.hf);
         break;
       default:
+        PutEncoder(key);
+    }
+  }
+
+  void PutEncoder(const GgufKey& key) {
+    // Kinds of pooling of GGUF.
+    constexpr int64_t kMean = 1, kFirst = 2;
+    switch (key.fact) {
+      case Fact::kNotCausal:
+        Flag(key.gguf, false);
+        break;
+      case Fact::kWord:
+        if (config_.Has(key.hf)) Text(key.gguf, config_.Text("", key.hf, ""));
+        break;
+      case Fact::kPoolingOfHead:
+        Count(key.gguf,
+              config_.Text("", key.hf, "cls") == "mean" ? kMean : kFirst);
+        break;
+      case Fact::kTokenTypes:
+        metadata_.U32(
+            "tokenizer.ggml." + std::string(key.gguf),
+            static_cast<uint32_t>(config_.Count("", "type_vocab_size", 1)));
+        break;
+      case Fact::kLabels:
+        PutLabels(key);
+        break;
+      default:
         break;
     }
+  }
+
+  // Of a classifier, in the order of its outputs. Two without names are what
+  // transformers writes for any model.
+  void PutLabels(const GgufKey& key) {
+    const Json& config = source_.folder->config;
+    const auto found = config.find("id2label");
+    if (found == config.end() || !found->is_object()) return;
+    std::vector<std::string> labels;
+    for (size_t i = 0; i < found->size(); ++i) {
+      const auto label = found->find(std::to_string(i));
+      if (label == found->end() || !label->is_string()) return;
+      labels.push_back(label->get<std::string>());
+    }
+    if (labels.size() == 2 && labels[0] == "LABEL_0") return;
+    metadata_.Strings(prefix_ + std::string(key.gguf), labels);
   }
 
   // As config.json has it, where it does.
@@ -169,7 +212,8 @@ class Writer {
         Number(key.gguf,
                config_.Number("",
                               "rope_parameters.full_attention.rope_theta|"
-                              "rope_parameters.rope_theta|rope_theta",
+                              "rope_parameters.rope_theta|rope_theta|"
+                              "global_rope_theta|rotary_emb_base",
                               rope.dim > 0 ? rope.theta : kUsualTheta));
         return true;
       case Fact::kUnusualTheta:

@@ -46,7 +46,12 @@ enum class Fact {
   kStepRank,
   kStateHeads,
   kZero,
-  kText,  // a constant, which stands where config.json's name would
+  kWord,           // as config.json has it
+  kNotCausal,      // no, it sees both ways
+  kLabels,         // of a classifier
+  kPoolingOfHead,  // what a classifier reads: cls or mean
+  kTokenTypes,     // in the tokenizer's keys
+  kText,           // a constant, which stands where config.json's name would
   // Of config.json alone: a GGUF shows it by its tensors, or takes it for
   // granted.
   kActivation,

@@ -307,11 +307,34 @@ constexpr GgufKey kFalconH1Own[] = {
 constexpr auto kFalconH1 =
     JoinKeys(kShape, kKvHeads, kRotation, kRms, kVocabulary, kFalconH1Own);
 
+constexpr GgufKey kBertOwn[] = {
+    {Fact::kNotCausal, "attention.causal", ""},
+    {Fact::kLabels, "classifier.output_labels", ""},
+    {Fact::kTokenTypes, "token_type_count", ""},
+};
+constexpr auto kBert = JoinKeys(kShape, kNorm, kBertOwn);
+constexpr auto kNomicBert = JoinKeys(kShape, kNorm, kRotation, kBertOwn);
+constexpr GgufKey kModernBertOwn[] = {
+    {Fact::kEpsilon, "attention.layer_norm_rms_epsilon", ""},
+    {Fact::kTheta, "rope.freq_base", ""},
+    {Fact::kSlidingTheta, "rope.freq_base_swa", ""},
+    {Fact::kNoScaling, "rope.scaling.type", ""},
+    {Fact::kCount, "attention.sliding_window", "local_attention"},
+    {Fact::kCount, "attention.sliding_window_pattern",
+     "global_attn_every_n_layers"},
+    {Fact::kPoolingOfHead, "classifier.pooling_type", "classifier_pooling"},
+    {Fact::kWord, "hidden_activation", "hidden_activation"},
+};
+constexpr auto kModernBert =
+    JoinKeys(kShape, kVocabulary, kModernBertOwn, kBertOwn);
+
 constexpr int64_t kNoContext = int64_t{1} << 20;
 
 constexpr GgufForm kForms[] = {
+    {"bert", "bert", "BertModel", kBert},
     {"cohere", "command-r", "CohereForCausalLM", kCohere},
     {"cohere2", "cohere2", "Cohere2ForCausalLM", kCohere2},
+    {"distilbert", "bert", "DistilBertModel", kBert},
     {"exaone", "exaone", "ExaoneForCausalLM", kExaone},
     {"exaone4", "exaone4", "Exaone4ForCausalLM", kExaone4},
     {.model_type = "falcon",
@@ -410,6 +433,8 @@ constexpr GgufForm kForms[] = {
      .hf_class = "OlmoForCausalLM",
      .keys = kOlmo,
      .interleaved = true},
+    {"modernbert", "modern-bert", "ModernBertModel", kModernBert},
+    {"nomic_bert", "nomic-bert", "NomicBertModel", kNomicBert},
     {"olmo2", "olmo2", "Olmo2ForCausalLM", kUsual},
     {"olmo3", "olmo2", "Olmo3ForCausalLM", kOlmo3},
     {"olmoe", "olmoe", "OlmoeForCausalLM", kOlmoe},
@@ -419,6 +444,11 @@ constexpr GgufForm kForms[] = {
     {"qwen2_moe", "qwen2moe", "Qwen2MoeForCausalLM", kQwen2Moe},
     {"qwen3", "qwen3", "Qwen3ForCausalLM", kUsual},
     {"qwen3_moe", "qwen3moe", "Qwen3MoeForCausalLM", kQwen3Moe},
+    {.model_type = "roberta",
+     .architecture = "bert",
+     .hf_class = "RobertaModel",
+     .keys = kBert,
+     .cut_positions = true},
     {.model_type = "smollm3",
      .architecture = "smollm3",
      .hf_class = "SmolLM3ForCausalLM",
