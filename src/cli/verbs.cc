@@ -3,6 +3,7 @@
 #include "cli/counting_options.h"
 #include "cli/embed_options.h"
 #include "cli/inspect_options.h"
+#include "cli/map_options.h"
 #include "cli/word2vec_options.h"
 
 namespace malmoi::cli {
@@ -317,6 +318,19 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi bm25 search passages.bm25 \"lift of a wing\" --top 5\n"
      "malmoi bm25 search passages.bm25 --json < queries.txt",
      Bm25Verb},
+    {"map",
+     "FILE [WORD...]",
+     1,
+     -1,
+     "Lay vectors out as a map: a picture or a page to explore",
+     "벡터를 지도로 펼칩니다: 그림 또는 살펴보는 쪽",
+     kMap,
+     {},
+     "malmoi map questions.csv -m minilm --label category -o map.html\n"
+     "malmoi map vectors.npy --labels labels.txt -o map.svg\n"
+     "malmoi map vectors.bin king queen man woman -o words.svg\n"
+     "malmoi embed --json --file a.txt | malmoi map - --method pca",
+     MapVerb},
     {"word2vec", "ACTION FILE [WORD...]", 2, -1,
      "Train, ask and judge word vectors; classify texts with them",
      "낱말 벡터를 훈련하고 묻고 평가하며, 글을 분류합니다", kWord2Vec,
@@ -327,6 +341,7 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi word2vec neighbors vectors.txt king queen\n"
      "malmoi word2vec analogy vectors.txt man king woman\n"
      "malmoi word2vec similar vectors.txt king queen apple\n"
+     "malmoi word2vec map vectors.txt king queen man woman -o words.svg\n"
      "malmoi word2vec eval vectors.txt questions-words.txt wordsim353.tsv\n"
      "malmoi word2vec convert model.bin -o vectors.npy --format npy\n"
      "malmoi word2vec classify-train labelled.txt -o model.bin --epochs 25\n"

@@ -76,6 +76,7 @@ int EmbedVerb(const Invocation& call);
 int SimilarVerb(const Invocation& call);
 int VectorizeVerb(const Invocation& call);
 int Bm25Verb(const Invocation& call);
+int MapVerb(const Invocation& call);
 int Word2VecVerb(const Invocation& call);
 int InspectVerb(const Invocation& call);
 int ClassifyVerb(const Invocation& call);

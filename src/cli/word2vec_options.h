@@ -58,8 +58,9 @@ inline constexpr OptionSpec kWord2VecTrain[] = {
      "체크포인트 사이의 초 (기본값 300)"},
 };
 inline constexpr OptionSpec kWord2Vec[] = {
-    {"--top", "", "N", "Words or labels to print (default 10; classify 1)",
-     "보여 줄 낱말이나 레이블의 수 (기본값 10; classify는 1)"},
+    {"--top", "", "N",
+     "Words or labels to print (default 10; classify 1; map 1000)",
+     "보여 줄 낱말이나 레이블의 수 (기본값 10; classify는 1, map은 1000)"},
     {"--multiply", "", "", "Analogies by 3CosMul", "3CosMul로 유추합니다"},
     {"--first", "", "N", "Only the first N words (default: all; eval 300000)",
      "앞의 낱말 N개만 (기본값: 모두; eval은 300000)"},
@@ -69,6 +70,10 @@ inline constexpr OptionSpec kWord2Vec[] = {
      "eval: 모르는 낱말은 틀린 것으로 셉니다"},
     {"--keep-first", "", "", "Of a word that comes twice take the first",
      "두 번 나오는 낱말은 첫 벡터를 씁니다"},
+    {"--method", "", "umap|pca", "map: as malmoi map", "map: malmoi map처럼"},
+    {"--neighbors", "", "N", "map: as malmoi map", "map: malmoi map처럼"},
+    {"--labels", "", "FILE", "map: as malmoi map", "map: malmoi map처럼"},
+    {"--title", "", "TEXT", "map: as malmoi map", "map: malmoi map처럼"},
     {"--vocabulary", "", "FILE", "The words of an .npy file (default: .vocab)",
      ".npy 파일의 낱말 목록 (기본값: .vocab)"},
 };

@@ -193,6 +193,14 @@ int Evaluate(const Invocation& call) {
   return 0;
 }
 
+// malmoi map, of a file of word vectors.
+int MapWords(const Invocation& call) {
+  Invocation own = call;
+  own.verb = FindVerb("map");
+  own.positionals.erase(own.positionals.begin());
+  return MapVerb(own);
+}
+
 int Convert(const Invocation& call) {
   const std::string output = OutputOption(call);
   const auto format =
@@ -265,24 +273,22 @@ int Word2VecVerb(const Invocation& call) {
     int (*run)(const Invocation& call);
   };
   constexpr Action kActions[] = {
-      {"train", TrainVectors},
-      {"neighbors", Neighbors},
-      {"analogy", Analogy},
-      {"similar", Similar},
-      {"eval", Evaluate},
-      {"convert", Convert},
-      {"classify-train", TrainClassifier},
+      {"train", TrainVectors}, {"neighbors", Neighbors},
+      {"analogy", Analogy},    {"similar", Similar},
+      {"eval", Evaluate},      {"map", MapWords},
+      {"convert", Convert},    {"classify-train", TrainClassifier},
       {"classify", Classify},
   };
   for (const Action& each : kActions) {
     if (action == each.name) return each.run(call);
   }
-  throw Error(ErrorCode::kUsage,
-              {.where = "malmoi word2vec",
-               .what = "unknown action",
-               .expected = "train, neighbors, analogy, similar, eval, convert, "
-                           "classify-train or classify",
-               .got = action});
+  throw Error(
+      ErrorCode::kUsage,
+      {.where = "malmoi word2vec",
+       .what = "unknown action",
+       .expected = "train, neighbors, analogy, similar, eval, map, convert, "
+                   "classify-train or classify",
+       .got = action});
 }
 
 }  // namespace malmoi::cli

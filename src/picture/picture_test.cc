@@ -1,6 +1,7 @@
 // Pictures: escaping, numbers, colours against published values, and pages
 // that cannot be broken out of.
 #include <gtest/gtest.h>
+#include <png.h>
 
 #include <cmath>
 #include <set>
@@ -9,6 +10,8 @@
 #include "base/base64.h"
 #include "picture/colour.h"
 #include "picture/page.h"
+#include "picture/scatter.h"
+#include "picture/scatter_place.h"
 #include "picture/svg.h"
 
 namespace malmoi::picture {
@@ -105,6 +108,64 @@ TEST(Page, CannotBeBrokenOutOf) {
           "script-src 'sha256-Prh/12wWwzNvqAOgRFldocqxvkDDpvaeGBJvSNWzbds='"),
       html.npos);
   EXPECT_NE(html.find("default-src 'none'"), html.npos);
+}
+
+// Labels of a map meet neither each other nor the dots.
+TEST(Scatter, LabelsDoNotOverlap) {
+  Scatter scatter;
+  for (int i = 0; i < 60; ++i) {
+    scatter.x.push_back(std::cos(i * 0.7) * (i % 7));
+    scatter.y.push_back(std::sin(i * 1.3) * (i % 5));
+    scatter.texts.push_back("label " + std::to_string(i));
+  }
+  const Box area = {0, 0, 1000, 800};
+  const Frame frame(scatter, {40, 40, 960, 760});
+  const auto labels = PointLabels(scatter, frame, area, 12);
+  EXPECT_GT(labels.size(), 30u);
+  std::vector<Box> boxes;
+  for (const Label& label : labels) {
+    boxes.push_back({label.x, label.y - 6, label.x + TextWidth(label.text, 12),
+                     label.y + 6});
+  }
+  const double dot = DotRadius(scatter);
+  for (size_t i = 0; i < boxes.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) EXPECT_FALSE(boxes[i].Meets(boxes[j]));
+    for (size_t p = 0; p < scatter.x.size(); ++p) {
+      EXPECT_FALSE(boxes[i].Meets({frame.X(p) - dot, frame.Y(p) - dot,
+                                   frame.X(p) + dot, frame.Y(p) + dot}));
+    }
+  }
+}
+
+TEST(Scatter, FitsItsFrameAndCutsCharactersWhole) {
+  const Scatter scatter = {.x = {1, 3}, .y = {5, 5}};
+  const Frame frame(scatter, {100, 0, 300, 50});
+  EXPECT_DOUBLE_EQ(frame.X(0), 100);
+  EXPECT_DOUBLE_EQ(frame.X(1), 300);
+  EXPECT_DOUBLE_EQ(frame.Y(0), 25);
+  EXPECT_EQ(Shortened("말모이 사전", 3), "말모이…");
+  EXPECT_EQ(Shortened("말모이", 3), "말모이");
+}
+
+// The pixel in the middle has the colour of the point; the corner is paper.
+TEST(Scatter, PngIsReadBack) {
+  const std::string bytes =
+      ScatterPng({.x = {0, 1}, .y = {0, 1}, .width = 100, .height = 60});
+  png_image image = {};
+  image.version = PNG_IMAGE_VERSION;
+  ASSERT_TRUE(
+      png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()));
+  EXPECT_EQ(image.width, 100u);
+  EXPECT_EQ(image.height, 60u);
+  image.format = PNG_FORMAT_RGB;
+  std::vector<uint8_t> pixels(PNG_IMAGE_SIZE(image));
+  ASSERT_TRUE(
+      png_image_finish_read(&image, nullptr, pixels.data(), 0, nullptr));
+  EXPECT_EQ(pixels[0], 255);
+  // (0, 0) lies at the left below: 12 pixels a unit, about the middle.
+  const size_t at = (35 * 100 + 44) * 3;
+  EXPECT_LT(pixels[at], 60);
+  EXPECT_NEAR(pixels[at + 2], 178 * 0.8 + 255 * 0.2, 8);
 }
 
 // RFC 4648, section 10.
