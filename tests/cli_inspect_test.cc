@@ -244,6 +244,10 @@ TEST_F(CliInspectTest, BadInput) {
   Refuses("next " + llama + " -o x.svg a", 2, ".json");
   Refuses("next " + llama + " --chat a", 8, "chat template");
   Refuses("next " + llama + " --file /dev/null a", 2, "--file");
+  Refuses("surprisal " + llama + " --target b a", 8, "encoder-decoder");
+  Refuses("lens " + llama + " --rollout a", 2, "--rollout");
+  Refuses("surprisal " + llama + " --chat a", 2, "--chat");
+  Refuses("attention " + llama + " --center a", 2, "--center");
   const std::string text = Write("long.txt", std::string(40000, 'q'));
   const Result result =
       Run("inspect attention " + llama + " --json --file " + text);

@@ -336,6 +336,16 @@ int InspectSurprisal(const Invocation& call) {
   const auto model = OpenInspected(call, true);
   const InterruptGuard guard;
   apps::Surprisal surprisal;
+  if (call.Text("--target") &&
+      model->kind() != apps::ModelKind::kEncoderDecoder) {
+    model->ReadTarget("", "--target");  // throws
+  }
+  if (call.Text("--context") &&
+      model->kind() == apps::ModelKind::kEncoderDecoder) {
+    throw Error(ErrorCode::kUnsupported,
+                {.where = "--context",
+                 .what = "an encoder-decoder does not have this option"});
+  }
   if (model->kind() == apps::ModelKind::kEncoderDecoder) {
     const auto target = call.Text("--target");
     if (!target) {

@@ -21,12 +21,47 @@ namespace {
 struct View {
   const char* name;
   int (*run)(const Invocation& call);
+  const char* options;  // beside those of every view
 };
 constexpr View kViews[] = {
-    {"attention", InspectAttention}, {"layers", InspectLayers},
-    {"states", InspectStates},       {"lens", InspectLens},
-    {"next", InspectNext},           {"surprisal", InspectSurprisal},
+    {"attention", InspectAttention,
+     " --layer --head --all --rollout --attention --target --from-language "
+     "--to-language --from --to --special "},
+    {"layers", InspectLayers, " --layer --center "},
+    {"states", InspectStates,
+     " --target --from-language --to-language --from --to --special "},
+    {"lens", InspectLens,
+     " --target --from-language --to-language --top --from --to --chat "
+     "--special "},
+    {"next", InspectNext,
+     " --target --from-language --to-language --top --chat --special "},
+    {"surprisal", InspectSurprisal,
+     " --target --from-language --to-language --from --to --context "},
 };
+constexpr std::string_view kAllViews =
+    " --output --file --exact --adapter --json --threads --help ";
+
+// What was given must mean something to the view.
+void RefuseOthers(const Invocation& call, const View& view) {
+  const auto refuse = [&](const std::string& option) {
+    const std::string word = " " + option + " ";
+    if (kAllViews.find(word) != std::string_view::npos ||
+        std::string_view(view.options).find(word) != std::string_view::npos) {
+      return;
+    }
+    throw Error(ErrorCode::kUsage,
+                {.where = Format("malmoi inspect {}", view.name),
+                 .what = "not an option of this view",
+                 .got = option,
+                 .hint = "malmoi inspect --help"});
+  };
+  for (const auto& [option, values] : call.values) {
+    if (!values.empty()) refuse(option);
+  }
+  for (const auto& [option, given] : call.flags) {
+    if (given) refuse(option);
+  }
+}
 
 }  // namespace
 
@@ -179,7 +214,9 @@ Json TopJson(const apps::InspectedModel& model,
 
 int InspectVerb(const Invocation& call) {
   for (const View& view : kViews) {
-    if (call.positionals[0] == view.name) return view.run(call);
+    if (call.positionals[0] != view.name) continue;
+    RefuseOthers(call, view);
+    return view.run(call);
   }
   throw Error(ErrorCode::kUsage,
               {.where = "malmoi inspect",

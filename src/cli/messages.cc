@@ -556,6 +556,7 @@ constexpr Phrase kPhrases[] = {
     {"too many to compare", "비교하기에 너무 많습니다"},
     {"at least 2 with the word", "낱말이 들어 있는 문장 2개 이상"},
     {"no such kind of output here", "여기서는 쓸 수 없는 출력 형식입니다"},
+    {"not an option of this view", "이 보기의 옵션이 아닙니다"},
     {"no such view", "그런 보기는 없습니다"},
     {"no view of a conversation", "대화를 보는 보기가 아닙니다"},
     {"a text and a file of one", "글과 글 파일을 함께 주었습니다"},

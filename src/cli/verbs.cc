@@ -2,9 +2,9 @@
 
 #include "cli/counting_options.h"
 #include "cli/embed_options.h"
-#include "cli/map_options.h"
-#include "cli/inspect_options.h"
 #include "cli/head_options.h"
+#include "cli/inspect_options.h"
+#include "cli/map_options.h"
 #include "cli/word2vec_options.h"
 
 namespace malmoi::cli {

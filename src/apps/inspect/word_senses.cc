@@ -226,7 +226,8 @@ std::vector<size_t> NearestUses(const LayerSenses& layer, size_t sentence) {
 }
 
 // The eigenvectors of the Gram matrix of the centered vectors, by orthogonal
-// iteration: there are few vectors, and two components are wanted.
+// iteration: vectors are few and wide, so that this is smaller than their
+// covariance, of which learn/manifold has the components.
 std::vector<std::array<double, 2>> PrincipalMap(
     const std::vector<float>& vectors, int64_t width,
     std::array<double, 2>& explained) {
