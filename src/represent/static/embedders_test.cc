@@ -204,6 +204,25 @@ TEST_F(StaticFolder, WhatIsWrongIsNamed) {
   EXPECT_EQ(Failure().first, ErrorCode::kNotFound);
 }
 
+// Found by fuzzing: weights of a type that no one writes.
+TEST_F(StaticFolder, TypesThatAreNotReadAreNamed) {
+  const std::string file =
+      ReadFile(kGolden / "clustered" / "model.safetensors");
+  for (const std::string name : {"weights", "embeddings"}) {
+    std::string changed = file;
+    const size_t at = changed.find("\"" + name + "\"");
+    const bool wide = name == "weights";
+    const std::string from = wide ? "F64" : "F16", to = wide ? "I64" : "I16";
+    const size_t type = changed.find(from, at);
+    ASSERT_NE(type, std::string::npos);
+    changed.replace(type, 3, to);
+    fs::remove_all(folder_);
+    fs::copy(kGolden / "clustered", folder_);
+    WriteFileAtomically(folder_ / "model.safetensors", changed);
+    ExpectFailure(ErrorCode::kUnsupported, "a type that is not read");
+  }
+}
+
 TEST_F(StaticFolder, MappingsToRowsThatAreNotThere) {
   fs::remove_all(folder_);
   fs::copy(kGolden / "clustered", folder_);

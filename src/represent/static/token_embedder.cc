@@ -55,8 +55,22 @@ std::optional<Place> FindPlace(const fs::path& path) {
 }
 
 // F64 and I8 become floats at once; the others are read where they lie.
-Tensor Readable(const Tensor& tensor) {
-  if (tensor.dtype != DType::kF64 && tensor.dtype != DType::kI8) return tensor;
+Tensor Readable(const fs::path& path, const Tensor& tensor) {
+  switch (tensor.dtype) {
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kBF16:
+      return tensor;
+    case DType::kF64:
+    case DType::kI8:
+      break;
+    default:
+      throw Error(ErrorCode::kUnsupported,
+                  {.where = path.string(),
+                   .what = "vectors of a type that is not read",
+                   .expected = "F32, F16, BF16, F64 or I8",
+                   .got = std::string(Info(tensor.dtype).name)});
+  }
   auto values = std::make_shared<std::vector<float>>();
   values->resize(static_cast<size_t>(tensor.elements()));
   const std::byte* from = tensor.data.data();
@@ -91,7 +105,7 @@ std::vector<float> ReadWeights(const fs::path& path, const Tensor& tensor) {
     Corrupt(path, "weights that are not a vector", "",
             ShapeString(tensor.shape));
   }
-  std::vector<float> weights = Row(Readable(tensor), 0);
+  std::vector<float> weights = Row(Readable(path, tensor), 0);
   for (const float weight : weights) {
     if (!std::isfinite(weight)) Corrupt(path, "a weight that is not finite");
   }
@@ -129,15 +143,6 @@ std::vector<int32_t> ReadMapping(const fs::path& path, const Tensor& tensor,
 }
 
 void CheckRows(const fs::path& path, const Tensor& rows) {
-  const bool floats = rows.dtype == DType::kF32 || rows.dtype == DType::kF16 ||
-                      rows.dtype == DType::kBF16;
-  if (!floats) {
-    throw Error(ErrorCode::kUnsupported,
-                {.where = path.string(),
-                 .what = "vectors of a type that is not read",
-                 .expected = "F32, F16, BF16, F64 or I8",
-                 .got = std::string(Info(rows.dtype).name)});
-  }
   for (int64_t i = 0; i < rows.rows(); ++i) {
     for (const float value : Row(rows, i)) {
       if (std::isfinite(value)) continue;
@@ -274,7 +279,7 @@ TokenTable TokenTable::FromTensors(const formats::TensorMap& tensors,
         rows == tensors.end() ? "neither" : ShapeString(rows->second.shape));
   }
   table.drops_unknown = rows->first == "embeddings";
-  table.rows = Readable(rows->second);
+  table.rows = Readable(file, rows->second);
   CheckRows(file, table.rows);
   if (const auto it = tensors.find("weights"); it != tensors.end()) {
     table.weights = ReadWeights(file, it->second);
