@@ -34,11 +34,13 @@ def peer(args):
     seed = {} if args.seedless else {"random_state": 42}
     name = "peer-free.npy" if args.seedless else "peer.npy"
     while True:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         places = umap.UMAP(metric="cosine", **seed).fit_transform(vectors)
         seconds = time.perf_counter() - start
+        cpu = time.process_time() - cpu
         np.save(os.path.join(args.work, name), places.astype(np.float32))
-        print(json.dumps({"seconds": seconds}), flush=True)
+        print(json.dumps({"seconds": seconds, "cpu_seconds": cpu}),
+              flush=True)
         if not sys.stdin.readline():
             break
 
@@ -67,6 +69,14 @@ def quality(args):
               flush=True)
 
 
+def times(found):
+    return found["seconds"], found["cpu_seconds"]
+
+
+def median(pairs):
+    return [statistics.median(column) for column in zip(*pairs)]
+
+
 class Peer:
     def __init__(self, args, seedless):
         environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads),
@@ -78,10 +88,10 @@ class Peer:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             stderr=subprocess.DEVNULL)
         self.times = []
-        print(f"{self.name}: cold {self.read():.2f} s", flush=True)
+        print(f"{self.name}: cold {self.read()[0]:.2f} s", flush=True)
 
     def read(self):
-        return json.loads(self.process.stdout.readline())["seconds"]
+        return times(json.loads(self.process.stdout.readline()))
 
     def fit(self):
         self.process.stdin.write("again\n")
@@ -99,7 +109,7 @@ def run(args):
         done = subprocess.run(
             [args.program, args.vectors, os.path.join(args.work, "ours.npy"),
              str(args.threads)], check=True, stdout=subprocess.PIPE)
-        ours.append(json.loads(done.stdout)["seconds"])
+        ours.append(times(json.loads(done.stdout)))
     if args.pause:
         print("ready", flush=True)
         sys.stdin.readline()
@@ -110,13 +120,15 @@ def run(args):
         for one in reversed(peers):
             one.fit()
         one_ours()
-    first = statistics.median(ours)
-    print(f"malmoi: {first:.2f} s (" + " ".join(f"{x:.2f}" for x in ours) +
-          ")")
+    first = median(ours)
+    print(f"malmoi: {first[0]:.2f} s, of processors {first[1]:.2f} s (" +
+          " ".join(f"{x:.2f}" for x, _ in ours) + ")")
     for one in peers:
-        median = statistics.median(one.times)
-        print(f"{one.name}: warm {median:.2f} s, {median / first:.2f} times (" +
-              " ".join(f"{x:.2f}" for x in one.times) + ")", flush=True)
+        own = median(one.times)
+        print(f"{one.name}: warm {own[0]:.2f} s, {own[0] / first[0]:.2f} "
+              f"times; of processors {own[1]:.2f} s, {own[1] / first[1]:.2f} "
+              "times (" + " ".join(f"{x:.2f}" for x, _ in one.times) + ")",
+              flush=True)
         one.process.stdin.close()
 
 

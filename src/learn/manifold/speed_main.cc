@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 
 #include "base/file.h"
@@ -34,6 +35,7 @@ int main(int argc, char** argv) try {
   std::string part;
   double since = now();
   const double begin = since;
+  const std::clock_t cpu = std::clock();
   const auto progress = [&](std::string_view what, double) {
     if (what != part) {
       const double time = now();
@@ -46,6 +48,8 @@ int main(int argc, char** argv) try {
   const learn::Umap map = learn::FitUmap(pool, points, options, progress);
   times[part] = now() - since;
   times["seconds"] = now() - begin;
+  times["cpu_seconds"] =
+      static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC;
   WriteFileAtomically(
       argv[2], formats::NpyBytes(DType::kF32, {points.rows, options.dimensions},
                                  std::span<const float>(map.places)));
