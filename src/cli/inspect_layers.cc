@@ -124,15 +124,15 @@ void PrintMatrix(const LayerSenses& layer, size_t n) {
     return;
   }
   std::string line = "     ";
-  for (size_t j = 0; j < n; ++j) line += Format("{:>5}", j + 1);
+  for (size_t j = 0; j < n; ++j) line += Format("{:>6}", j + 1);
   Print(line + "\n");
   for (size_t i = 0; i < n; ++i) {
     line = Format("{:>4} ", i + 1);
     for (size_t j = 0; j < n; ++j) {
       const double value = layer.similarity[i * n + j];
       const char* code = value >= 0.75 ? "1" : value < 0.5 ? "2" : "";
-      const std::string cell = Format("{:>5.2f}", value);
-      line += i == j          ? "    ·"
+      const std::string cell = Format("{:>6.2f}", value);
+      line += i == j          ? "     ·"
               : *code != '\0' ? Paint(code, cell, STDOUT_FILENO)
                               : cell;
     }

@@ -75,7 +75,7 @@ TEST_P(ShownTest, ProbabilitiesTimesValuesAreTheOutput) {
           const auto store = [&](bool is_key, const float* from,
                                  const std::byte* to) {
             kernels::Kernels().store_kv(
-                type, is_key, from, kHeadDim,
+                type, is_key, from, kHeadDim, 1, kHeadDim,
                 const_cast<std::byte*>(to) + static_cast<size_t>(h) * page,
                 j % 64);
           };
