@@ -169,20 +169,13 @@ TEST(House, ThirdPartyHeadersStayInOnePlace) {
     const char* place;   // how the path of its only users begins
   };
   const std::vector<Home> homes = {
-      {"nlohmann/", "src/base/json.h"},
-      {"fmt/", "src/base/format.h"},
-      {"hwy/", "src/kernels/"},
-      {"utf8proc", "src/text/"},
-      {"pcre2", "src/text/"},
-      {"curl/", "src/net/"},
-      {"zip.h", "src/archive/"},
-      {"png.h", "src/picture/"},
-      {"zlib.h", "src/archive/"},
-      {"png.h", "src/picture/"},
-      {"openssl/", "src/hub/"},
-      {"CLI/", "src/cli/"},
-      {"histedit", "src/cli/"},
-      {"editline/", "src/cli/"},
+      {"nlohmann/", "src/base/json.h"}, {"fmt/", "src/base/format.h"},
+      {"hwy/", "src/kernels/"},         {"utf8proc", "src/text/"},
+      {"pcre2", "src/text/"},           {"curl/", "src/net/"},
+      {"zip.h", "src/archive/"},        {"png.h", "src/picture/"},
+      {"zlib.h", "src/archive/"},       {"png.h", "src/picture/"},
+      {"openssl/", "src/hub/"},         {"CLI/", "src/cli/"},
+      {"histedit", "src/cli/"},         {"editline/", "src/cli/"},
   };
   std::set<std::string> seen;
   for (const Source& source : Sources()) {
