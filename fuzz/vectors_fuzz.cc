@@ -20,6 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   try {
     const auto model = represent::FastTextModel::Parse(bytes, nullptr, "fuzz");
+    int64_t words, unknown;
+    model->SentenceVector("some words 가나다", words, unknown);
     model->Predict("some words 가나다\n", 3);
   } catch (const Error&) {
   }

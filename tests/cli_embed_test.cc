@@ -1,4 +1,5 @@
 // embed and similar as a user meets them, with small random embedders.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <sstream>
@@ -228,6 +229,114 @@ TEST_F(CliEmbedTest, SimilarSearchesPairsAndFindsDuplicates) {
         "--duplicates --threshold 2", "--pairs one two"}) {
     EXPECT_EQ(Run(similar + usage).status, 2) << usage;
   }
+}
+
+std::string WordVectors() {
+  return MALMOI_SOURCE_DIR "/tests/golden/word_vectors/vectors.txt";
+}
+
+TEST_F(CliEmbedTest, TheLinesBeforeABadPairAreAnswered) {
+  const Result result = Run("similar --pairs -m " + WordVectors(), "",
+                            "printf 'w1\\tw1\\nw2\\tw3\\nno pair\\n' |");
+  EXPECT_EQ(result.status, 2) << result.err;
+  EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 2);
+  EXPECT_EQ(result.out.substr(0, 7), "1.0000\n");
+  EXPECT_NE(result.err.find("line 3: not two texts"), std::string::npos);
+}
+
+TEST_F(CliEmbedTest, WordVectorsMakeSentenceVectors) {
+  const Json answers =
+      ReadJson(MALMOI_SOURCE_DIR "/tests/golden/static/answers.json");
+  std::string lines;
+  for (const auto& text : answers["sentences"]) {
+    lines += text.get<std::string>() + "\n";
+  }
+  const std::string file = Write("lines.txt", lines);
+  const std::string component = (folder_ / "component.npy").string();
+  const std::string embed = "embed -m " + WordVectors() + " --json ";
+  const auto expect = [&](const Result& result, const Json& want) {
+    ASSERT_EQ(result.status, 0) << result.err;
+    const auto got = Lines(result.out);
+    ASSERT_EQ(got.size(), want.size());
+    for (size_t i = 0; i < got.size(); ++i) {
+      const auto vector = Vector(got[i]);
+      for (size_t k = 0; k < vector.size(); ++k) {
+        EXPECT_NEAR(vector[k], want[i][k].get<double>(), 2e-6);
+      }
+    }
+  };
+  const std::string sif = embed + "--sif ";
+  expect(Run(sif + "--save-component " + component + " --file " + file),
+         answers["sif"]);
+  // One text alone has nothing in common with others, unless one says what.
+  EXPECT_EQ(Run(sif + "'w0 w1 w2'").status, 2);
+  expect(Run(sif + "--component " + component + " 'w0 w1 w2'"),
+         Json::array({answers["sif"][0]}));
+  const std::string counts =
+      Write("counts", answers["counts"].get<std::string>());
+  expect(Run(sif + "--counts " + counts, "", "cat " + file + " |"),
+         answers["sif_counts"]);
+  expect(Run(embed + "--file " + file), answers["mean"]);
+  const Result unknown = Run(embed + "nowhere");
+  EXPECT_NE(unknown.err.find("no known word"), std::string::npos);
+  EXPECT_EQ(Lines(unknown.out)[0]["unknown"], 1);
+  for (const std::string& usage :
+       {embed + "--counts " + counts + " w1", embed + "--int8 w1",
+        embed + "--words nothing w1",
+        "embed --sif -m " + Model("weighted") + " w1"}) {
+    EXPECT_EQ(Run(usage).status, 2) << usage;
+  }
+  // All ways of similar know the rule.
+  const std::string similar = "similar -m " + WordVectors() + " --sif ";
+  EXPECT_EQ(Run(similar + "'w0 w1' 'w2 w3' 'w4'").status, 0);
+  EXPECT_EQ(Run(similar + "--in " + file + " 'w0 w1'").status, 0);
+  EXPECT_EQ(Run(similar + "--duplicates --in " + file).status, 0);
+  EXPECT_EQ(
+      Run(similar + "--pairs", "", "printf 'w0\\tw1\\nw2\\tw3\\n' |").status,
+      0);
+  const Result shown = Run("show --json " + WordVectors());
+  ASSERT_EQ(shown.status, 0) << shown.err;
+  EXPECT_EQ(ParseJson(shown.out, "json")["shape"]["width"], 12);
+}
+
+TEST_F(CliEmbedTest, FoldersOfStaticVectors) {
+  const std::string golden = MALMOI_SOURCE_DIR "/tests/golden/static/";
+  const Result shown = Run("show --json " + golden + "clustered");
+  ASSERT_EQ(shown.status, 0) << shown.err;
+  const Json about = ParseJson(shown.out, "json");
+  EXPECT_EQ(about["shape"]["rows"], 5);
+  EXPECT_EQ(about["shape"]["vocabulary"], 26);
+  const Result result =
+      Run("embed --json -m " + golden + "plain 'The cats sat on a mat.'");
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Json want = ReadJson(golden + "answers.json")["plain"][0];
+  const auto got = Vector(Lines(result.out)[0]);
+  for (size_t k = 0; k < 8; ++k) {
+    EXPECT_NEAR(got[k], want[k].get<double>(), 1e-6);
+  }
+}
+
+TEST_F(CliEmbedTest, DistillsWhatItCanEmbedWith) {
+  const fs::path golden = MALMOI_SOURCE_DIR "/tests/golden";
+  const fs::path model = folder_ / "bert";
+  fs::copy(golden / "zoo_encoders" / "bert", model);
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) {
+    fs::copy(golden / "static" / "distilled" / name, model / name);
+  }
+  const std::string out = (folder_ / "static").string();
+  const std::string distill = "distill " + model.string() + " ";
+  const Result result = Run(distill + "-d 8 --json -o " + out);
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  const Json about = ParseJson(result.out, "json");
+  EXPECT_EQ(about["tokens"], 294);
+  EXPECT_EQ(about["dimensions"], 8);
+  EXPECT_EQ(
+      Vector(Lines(Run("embed --json -m " + out + " 'w11 w12'").out)[0]).size(),
+      8u);
+  EXPECT_EQ(Run(distill).status, 2);
+  EXPECT_EQ(Run(distill + "-d 41 -o " + out).status, 2);
+  EXPECT_NE(Run(distill + "-o /dev/null/x").status, 0);
 }
 
 // A line is answered before the next one comes.

@@ -125,5 +125,53 @@ TEST_F(CliWord2Vec, BadInputHasItsStatus) {
   EXPECT_FALSE(fs::exists(out));
 }
 
+// The same flag as where texts are counted: particles are off in all of it.
+TEST_F(CliWord2Vec, WordsAreCutByTheSameRule) {
+  std::string text;
+  for (int i = 0; i < 200; ++i) {
+    text += i % 2 == 0 ? "고양이가 우유를 마신다. 고양이는 잔다!\n"
+                       : "강아지는 고기를 먹는다, 강아지가 뛴다\n";
+  }
+  const std::string corpus = Write("corpus.txt", text);
+  const std::string out = (folder_ / "v.txt").string();
+  const std::string train =
+      "word2vec train " + corpus + " -o " + out + " -d 8 -e 1 --subsample 0 ";
+  ASSERT_EQ(Run(train + "--words korean").status, 0);
+  const std::string cut = ReadFile(out);
+  EXPECT_NE(cut.find("\n고양이 "), std::string::npos) << cut;
+  EXPECT_EQ(cut.find("고양이가"), std::string::npos);
+  EXPECT_EQ(cut.find("마신다."), std::string::npos);
+  ASSERT_EQ(Run(train).status, 0);
+  EXPECT_NE(ReadFile(out).find("\n고양이가 "), std::string::npos);
+  EXPECT_EQ(Run(train + "--words none").status, 2);
+  ASSERT_EQ(Run(train + "--words korean").status, 0);
+  const std::string pairs =
+      Write("pairs.tsv", "고양이는\t우유를\t9\n강아지\t고기도\t8\n");
+  EXPECT_NE(Run("word2vec eval " + out + " " + pairs).status, 0);
+  const Result eval =
+      Run("word2vec eval " + out + " " + pairs + " --words korean --json");
+  ASSERT_EQ(eval.status, 0) << eval.err;
+  EXPECT_EQ(ParseJson(eval.out, "out")["pairs"], 2);
+
+  // A classifier that is told the rule both times.
+  std::string labelled;
+  for (int i = 0; i < 60; ++i) {
+    labelled +=
+        "__label__cat-like 고양이가 잔다.\n__label__dog 강아지는 짖는다!\n";
+  }
+  const std::string examples = Write("labelled.txt", labelled);
+  const std::string model = (folder_ / "c.bin").string();
+  ASSERT_EQ(Run("word2vec classify-train " + examples + " -o " + model +
+                " -d 8 -e 20 --rate 0.5 --words korean")
+                .status,
+            0);
+  const std::string classify = "word2vec classify " + model + " --json ";
+  const Result known = Run(classify + "'고양이도?' --words korean");
+  ASSERT_EQ(known.status, 0) << known.err;
+  const Json label = ParseJson(known.out, "out")["labels"][0];
+  EXPECT_EQ(label["label"], "cat-like");
+  EXPECT_GT(label["score"].get<double>(), 0.9);
+}
+
 }  // namespace
 }  // namespace malmoi

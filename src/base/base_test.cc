@@ -61,6 +61,11 @@ TEST(File, WritesAtomicallyReadsAndMaps) {
   EXPECT_THROW(ReadFile(path, 3), Error);
   EXPECT_THROW(ReadFile(dir), Error);
   EXPECT_THROW(MappedFile::Open(dir / "none"), Error);
+  // A device or a folder is never renamed over.
+  for (const char* other : {"/dev/null", "/tmp"}) {
+    EXPECT_THROW(WriteFileAtomically(other, "x"), Error) << other;
+    EXPECT_FALSE(std::filesystem::is_regular_file(other));
+  }
   WriteFileAtomically(path, "");
   EXPECT_THROW(MappedFile::Open(path), Error);
   std::filesystem::remove_all(dir);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/partial_file.h"
 
 namespace malmoi {
 
@@ -70,26 +71,9 @@ std::string ReadFile(const std::filesystem::path& path, uint64_t max_bytes) {
 
 void WriteFileAtomically(const std::filesystem::path& path,
                          std::string_view content) {
-  std::string temporary = path.string() + ".tmp.XXXXXX";
-  FileDescriptor fd(mkostemp(temporary.data(), O_CLOEXEC));
-  if (fd.get() < 0) ThrowErrno(path, "cannot create file", errno);
-  auto fail = [&](const char* what) {
-    const int saved = errno;
-    unlink(temporary.c_str());
-    ThrowErrno(path, what, saved);
-  };
-  for (size_t done = 0; done < content.size();) {
-    const ssize_t n =
-        write(fd.get(), content.data() + done, content.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("cannot write file");
-    done += static_cast<size_t>(n);
-  }
-  const mode_t mask = umask(0);
-  umask(mask);
-  fchmod(fd.get(), 0666 & ~mask);
-  if (fsync(fd.get()) != 0) fail("cannot write file");
-  if (rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename file");
+  PartialFile file(path);
+  file.Write(content);
+  file.Finish(/*sync=*/true);
 }
 
 std::shared_ptr<const MappedFile> MappedFile::Open(

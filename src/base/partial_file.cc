@@ -14,6 +14,14 @@ namespace malmoi {
 
 PartialFile::PartialFile(const std::filesystem::path& path)
     : path_(path), partial_(path.string() + ".tmp.XXXXXX") {
+  // Renaming would put a file in the place of a device or a pipe.
+  struct stat status;
+  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = path.string(),
+                 .what = "not a regular file",
+                 .expected = "the name of a file to write"});
+  }
   file_ = mkostemp(partial_.data(), O_CLOEXEC);
   if (file_ < 0) ThrowErrno(path.string(), "cannot create file", errno);
 }

@@ -12,8 +12,8 @@ namespace malmoi {
 
 class PartialFile {
  public:
-  // Throws kNotFound (the folder), kPermission, kDiskFull, kIo; so do the
-  // others.
+  // Throws kNotFound (the folder), kPermission, kDiskFull, kIo, and
+  // kInvalidArgument for a folder, a device or a pipe; so do the others.
   explicit PartialFile(const std::filesystem::path& path);
   // Removes what was written unless it was finished.
   ~PartialFile();

@@ -1,4 +1,5 @@
-// convert: a Hugging Face folder as a GGUF file, or as a folder anew.
+// convert: a Hugging Face folder as a GGUF file, or as a folder anew; a GGUF
+// file as a folder.
 #include <unistd.h>
 
 #include "base/error.h"
@@ -59,9 +60,16 @@ models::ConvertResult ToFolder(const Invocation& call,
   options.overwrite = call.Flag("--force");
   options.progress = Draw;
   auto source = models::Checkpoint::Open(LocateModel(call.positionals[0]));
+  if (source.gguf && !call.Texts("--adapter").empty()) {
+    throw Error(ErrorCode::kUsage, {.where = "--adapter",
+                                    .what = "not for a GGUF as source",
+                                    .got = call.positionals[0],
+                                    .hint = "a folder first, then that"});
+  }
   source.Adapt(AdapterOption(call));
   const InterruptGuard guard;
-  return models::ConvertToFolder(source, output, options);
+  return source.gguf ? generate::ConvertGgufToFolder(source, output, options)
+                     : models::ConvertToFolder(source, output, options);
 }
 
 }  // namespace

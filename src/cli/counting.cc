@@ -60,6 +60,14 @@ std::string Required(const Invocation& call, const char* name,
                .hint = Format("malmoi {} --help", call.verb->name)});
 }
 
+std::optional<text::WordRule> WordRuleOption(const Invocation& call) {
+  const auto name = call.Text("--words");
+  if (!name) return std::nullopt;
+  const auto rule = text::FindWordRule(*name);
+  if (!rule) BadValue("--words", "sklearn, unicode or korean", *name);
+  return rule;
+}
+
 represent::AnalyzerOptions AnalyzerOption(const Invocation& call) {
   represent::AnalyzerOptions options;
   if (const auto name = call.Text("--analyzer")) {
@@ -67,9 +75,7 @@ represent::AnalyzerOptions AnalyzerOption(const Invocation& call) {
     if (!unit) BadValue("--analyzer", "word, char, char_wb or jamo", *name);
     options.unit = *unit;
   }
-  if (const auto name = call.Text("--words")) {
-    const auto rule = text::FindWordRule(*name);
-    if (!rule) BadValue("--words", "sklearn, unicode or korean", *name);
+  if (const auto rule = WordRuleOption(call)) {
     if (options.unit != represent::Unit::kWord) {
       throw Error(ErrorCode::kUsage, {.where = "--words",
                                       .what = "another option is needed",

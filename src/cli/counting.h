@@ -3,6 +3,7 @@
 #define MALMOI_CLI_COUNTING_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/verbs.h"
@@ -15,6 +16,9 @@ namespace malmoi::cli {
 // --analyzer, --words, --ngrams, --no-lowercase, --strip-accents,
 // --stop-words.
 represent::AnalyzerOptions AnalyzerOption(const Invocation& call);
+
+// --words; nullopt where it is not given.
+std::optional<text::WordRule> WordRuleOption(const Invocation& call);
 
 // --format, --column, --no-header of a file, or "-".
 std::unique_ptr<represent::DocumentReader> OpenDocuments(

@@ -6,6 +6,12 @@
 
 namespace malmoi::cli {
 
+// Where words are in a text, the same wherever they are counted or looked up.
+inline constexpr OptionSpec kWordRuleOption = {
+    "--words", "", "RULE",
+    "sklearn, unicode (UAX #29) or korean (particles and endings off)",
+    "sklearn, unicode(UAX #29) 또는 korean(조사와 어미를 뗍니다)"};
+
 // How a file becomes texts and a text terms.
 inline constexpr OptionSpec kCounting[] = {
     {"--output", "-o", "FILE", "Where the result goes", "결과를 쓸 파일"},
@@ -20,9 +26,7 @@ inline constexpr OptionSpec kCounting[] = {
     {"--analyzer", "", "UNIT",
      "word, char, char_wb (within words) or jamo (Hangul's letters)",
      "word, char, char_wb(낱말 안의 글자) 또는 jamo(한글 자모)"},
-    {"--words", "", "RULE",
-     "sklearn, unicode (UAX #29) or korean (particles and endings off)",
-     "sklearn, unicode(UAX #29) 또는 korean(조사와 어미를 뗍니다)"},
+    kWordRuleOption,
     {"--ngrams", "", "MIN-MAX", "Runs of so many terms (default 1-1)",
      "이어진 단위의 수 (기본값 1-1)"},
     {"--no-lowercase", "", "", "Keep capital letters",

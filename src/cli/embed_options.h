@@ -2,13 +2,23 @@
 #ifndef MALMOI_CLI_EMBED_OPTIONS_H_
 #define MALMOI_CLI_EMBED_OPTIONS_H_
 
+#include "cli/counting_options.h"
 #include "cli/verbs.h"
 
 namespace malmoi::cli {
 
+// How files of word vectors are read.
+inline constexpr OptionSpec kKeepFirstOption = {
+    "--keep-first", "", "", "Of a word that comes twice take the first",
+    "두 번 나오는 낱말은 첫 벡터를 씁니다"};
+inline constexpr OptionSpec kVocabularyOption = {
+    "--vocabulary", "", "FILE", "The words of an .npy file (default: .vocab)",
+    ".npy 파일의 낱말 목록 (기본값: .vocab)"};
+
 inline constexpr OptionSpec kEmbedder[] = {
-    {"--model", "-m", "MODEL", "An embedder (default: minilm)",
-     "임베딩 모델 (기본값: minilm)"},
+    {"--model", "-m", "MODEL",
+     "An embedder, or a file of word vectors (default: minilm)",
+     "임베딩 모델 또는 낱말 벡터 파일 (기본값: minilm)"},
     {"--adapter", "", "DIR[:SCALE]",
      "Apply a LoRA adapter: a PEFT folder or a GGUF (may be repeated)",
      "LoRA 어댑터를 더합니다: PEFT 폴더 또는 GGUF (여러 번 가능)"},
@@ -35,6 +45,24 @@ inline constexpr OptionSpec kEmbedder[] = {
      "창이 서로 겹치는 토큰 수 (기본값: 창의 8분의 1)"},
     {"--truncate", "", "", "The same as --long truncate",
      "--long truncate와 같습니다"},
+    {"--sif", "", "",
+     "Word vectors: rare words weigh more, and what the texts have in common "
+     "is taken away",
+     "낱말 벡터: 드문 낱말에 무게를 더 주고, 글들에 공통된 성분을 뺍니다"},
+    {"--component", "", "FILE.npy",
+     "--sif: take this component away, not that of these texts",
+     "--sif: 이 글들의 성분 대신 이 성분을 뺍니다"},
+    {"--save-component", "", "FILE.npy", "--sif: keep the component",
+     "--sif: 뺀 성분을 저장합니다"},
+    {"--counts", "", "FILE",
+     "--sif: lines of a word and its count (default: a fastText model's, or "
+     "by rank)",
+     "--sif: 낱말과 횟수의 줄 (기본값: fastText 모델의 것 또는 순위로)"},
+    kWordRuleOption,
+    {"--lower", "", "", "Word vectors: texts in lower case",
+     "낱말 벡터: 글을 소문자로 바꿉니다"},
+    kKeepFirstOption,
+    kVocabularyOption,
 };
 
 inline constexpr OptionSpec kEmbed[] = {
@@ -79,6 +107,19 @@ inline constexpr OptionSpec kSimilar[] = {
     {"--document-prompt", "", "NAME",
      "The prompt of what is searched, where it is not that of the texts",
      "찾는 대상의 프롬프트 (글의 프롬프트와 다를 때)"},
+};
+
+inline constexpr OptionSpec kDistill[] = {
+    {"--output", "-o", "FOLDER", "Where the vectors go, as model2vec has them",
+     "벡터를 model2vec 형식으로 쓸 폴더"},
+    {"--dimensions", "-d", "N",
+     "Principal components to keep (default at most 256; 0: all as they are)",
+     "남길 주성분의 수 (기본값은 많아야 256; 0: 그대로 모두)"},
+    {"--sif-weight", "", "A",
+     "Tokens weigh A / (A + p), p by Zipf's law (default 1e-4; 0: all alike)",
+     "토큰의 무게 A / (A + p), p는 지프의 법칙 (기본값 1e-4; 0: 모두 같게)"},
+    {"--float32", "", "", "Keep 32 bits of a value, not 16",
+     "값을 16비트 대신 32비트로 씁니다"},
 };
 
 }  // namespace malmoi::cli

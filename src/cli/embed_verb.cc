@@ -9,6 +9,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/format.h"
 #include "cli/embedding.h"
@@ -39,24 +40,6 @@ Form FormOption(const Invocation& call) {
                .expected = call.json() ? "jsonl or base64, with --json"
                                        : "text, jsonl, base64 or npy",
                .got = name});
-}
-
-std::string Base64(std::span<const std::byte> bytes) {
-  constexpr char kDigits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t at = 0; at < bytes.size(); at += 3) {
-    uint32_t group = 0;
-    const size_t count = std::min<size_t>(3, bytes.size() - at);
-    for (size_t i = 0; i < 3; ++i) {
-      group = group << 8 |
-              (i < count ? std::to_integer<uint32_t>(bytes[at + i]) : 0);
-    }
-    for (size_t i = 0; i < 4; ++i) {
-      text += i <= count ? kDigits[group >> (18 - 6 * i) & 63] : '=';
-    }
-  }
-  return text;
 }
 
 // Vectors as the user wants them: fewer bits, and a form.
@@ -217,6 +200,9 @@ void WriteTexts(represent::Embedder& embedder,
     Json about = {{"tokens", result.tokens[i]}};
     if (result.truncated[i]) about["truncated"] = true;
     if (result.chunks[i] > 1) about["chunks"] = result.chunks[i];
+    if (!result.unknown.empty() && result.unknown[i] > 0) {
+      about["unknown"] = result.unknown[i];
+    }
     writer.Write(result.row(i), static_cast<size_t>(result.dimensions),
                  "embedding", std::move(about));
   }
@@ -229,13 +215,9 @@ void WriteTokens(represent::Embedder& embedder,
   const auto result = embedder.EmbedTokens(texts, options);
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto& text = result[i];
-    Json spellings = Json::array();
-    for (const int32_t id : text.ids) {
-      spellings.push_back(embedder.tokenizer().TokenText(id));
-    }
     Json about = {{"tokens", text.ids.size()},
                   {"ids", text.ids},
-                  {"token_texts", std::move(spellings)}};
+                  {"token_texts", text.texts}};
     if (text.truncated) {
       about["truncated"] = true;
       NoteTruncated(options.first + i + 1,
@@ -270,18 +252,22 @@ int EmbedVerb(const Invocation& call) {
   const int64_t dimensions = options.dimensions > 0 ? options.dimensions : all;
   writer.Begin(dimensions);
   const InterruptGuard guard;
-  {
+  std::vector<std::string> given = call.positionals;
+  if (embedder->WantsTexts()) {  // all are read before the first is written
+    if (given.empty()) given = AllTexts();
+    LearnFrom(call, *embedder, given, options);
+  }
+  if (!given.empty() || !InterruptGuard::Interrupted()) {
     Counter counter;
-    ForTexts(call.positionals,
-             [&](const std::vector<std::string>& texts, size_t first) {
-               options.first = first;
-               if (per_token) {
-                 WriteTokens(*embedder, texts, options, dimensions, writer);
-               } else {
-                 WriteTexts(*embedder, texts, options, writer);
-               }
-               counter.Add(texts.size());
-             });
+    ForTexts(given, [&](const std::vector<std::string>& texts, size_t first) {
+      options.first = first;
+      if (per_token) {
+        WriteTokens(*embedder, texts, options, dimensions, writer);
+      } else {
+        WriteTexts(*embedder, texts, options, writer);
+      }
+      counter.Add(texts.size());
+    });
   }
   if (InterruptGuard::Interrupted()) return kInterrupted;
   writer.Finish();

@@ -4,6 +4,7 @@
 #define MALMOI_CLI_EMBEDDING_H_
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "cli/verbs.h"
@@ -12,6 +13,11 @@
 namespace malmoi::cli {
 
 std::shared_ptr<represent::Embedder> LoadEmbedder(const Invocation& call);
+// Shows a set of texts to an embedder that wants to see one (--sif), and keeps
+// what it learnt (--save-component).
+void LearnFrom(const Invocation& call, represent::Embedder& embedder,
+               std::span<const std::string> texts,
+               const represent::EmbedOptions& options);
 // --long or --truncate, --overlap, --dimensions, --normalize.
 represent::EmbedOptions ReadEmbedOptions(const Invocation& call);
 // --prompt-text, --prompt or the model's default.

@@ -3,13 +3,11 @@
 #include <iterator>
 
 #include "cli/terminal.h"
+#include "cli/vector_messages.h"
 
 namespace malmoi::cli {
 
 namespace {
-struct Phrase {
-  std::string_view english, korean;
-};
 constexpr Phrase kPhrases[] = {
     {"an empty corpus", "글이 하나도 없습니다"},
     {"at least one document", "적어도 하나의 글"},
@@ -74,18 +72,32 @@ constexpr Phrase kPhrases[] = {
      "Hugging Face 폴더에 GGUF 어댑터입니다"},
     {"adapter of rank", "어댑터, 계수"},
     {"made for", "원래 모델"},
-    {"an activation that is not converted", "변환하지 않는 활성 함수입니다"},
     {"converting", "변환"},
     {"tensors", "텐서"},
     {"not a name of a GGUF file", "GGUF 파일의 이름이 아닙니다"},
     {"only Hugging Face folders are converted",
      "Hugging Face 폴더만 변환합니다"},
-    {"an architecture that is not converted yet",
-     "아직 변환하지 않는 구조입니다"},
+    {"an architecture that is not converted", "변환하지 않는 구조입니다"},
     {"a tensor without a place in GGUF", "GGUF에 자리가 없는 텐서입니다"},
     {"a rotation that is not converted", "변환하지 않는 회전 방식입니다"},
-    {"sliding windows that are not converted",
-     "변환하지 않는 슬라이딩 윈도입니다"},
+    {"a head without a place in GGUF", "GGUF에 자리가 없는 헤드입니다"},
+    {"a module that is not converted", "변환하지 않는 모듈입니다"},
+    {"a pooling that is not converted", "변환하지 않는 풀링입니다"},
+    {"capitals that GGUF has no word for",
+     "GGUF로 적을 수 없는 대소문자 처리입니다"},
+    {"a setting that config.json has no words for",
+     "config.json으로 적을 수 없는 설정입니다"},
+    {"a tensor without a place in the folder", "폴더에 자리가 없는 텐서입니다"},
+    {"a matrix of another size than its keys say",
+     "키와 크기가 다른 행렬입니다"},
+    {"not for a GGUF as source", "원본이 GGUF일 때는 쓸 수 없습니다"},
+    {"a folder first, then that", "먼저 폴더로 바꾸고, 그 폴더로"},
+    {"a setting that GGUF has no words for", "GGUF로 적을 수 없는 설정입니다"},
+    {"a tensor whose type is not converted", "변환하지 않는 형식의 텐서입니다"},
+    {"experts of several shapes", "전문가들의 모양이 서로 다릅니다"},
+    {"MXFP4 without its scales", "배율이 없는 MXFP4입니다"},
+    {"a matrix of another size than config.json says",
+     "config.json과 크기가 다른 행렬입니다"},
     {"a tokenizer that is not converted", "변환하지 않는 토크나이저입니다"},
     {"a pre-tokenizer that GGUF has no name for",
      "GGUF에 이름이 없는 전처리 토크나이저입니다"},
@@ -472,16 +484,94 @@ constexpr Phrase kPhrases[] = {
      "다른 말뭉치나 다른 옵션의 체크포인트입니다"},
     {"too few labels to learn from", "배울 레이블이 너무 적습니다"},
     {"unknown action", "알 수 없는 동작입니다"},
+    {"an encoder does not predict the next token",
+     "인코더는 다음 토큰을 예측하지 않습니다"},
+    {"a model that writes", "글을 쓰는 모델"},
+    {"the model translates nothing", "번역하는 모델이 아닙니다"},
+    {"the model writes no second text", "다른 글을 써 내는 모델이 아닙니다"},
+    {"an encoder-decoder", "인코더-디코더"},
+    {"the model has no cross-attention", "모델에 교차 어텐션이 없습니다"},
+    {"the decoder has nothing to read", "디코더가 읽을 글이 없습니다"},
+    {"the text that the model writes", "모델이 쓰는 글"},
+    {"the model has no attention", "모델에 어텐션이 없습니다"},
+    {"the layer has no attention", "이 층에는 어텐션이 없습니다"},
+    {"rollout follows attention through all layers of a text",
+     "롤아웃은 한 글의 모든 층에 걸친 어텐션을 따라갑니다"},
+    {"positions out of range", "범위를 벗어난 자리입니다"},
+    {"too much to keep at once", "한꺼번에 담아 두기에 너무 많습니다"},
+    {"too much for a picture", "그림에 담기에 너무 많습니다"},
+    {"the word is not in the sentence", "문장에 그 낱말이 없습니다"},
+    {"no token is of the word", "그 낱말에서 온 토큰이 없습니다"},
+    {"too few to compare", "비교하기에 너무 적습니다"},
+    {"too many to compare", "비교하기에 너무 많습니다"},
+    {"at least 2 with the word", "낱말이 들어 있는 문장 2개 이상"},
+    {"no such kind of output here", "여기서는 쓸 수 없는 출력 형식입니다"},
+    {"not an option of this view", "이 보기의 옵션이 아닙니다"},
+    {"no such view", "그런 보기는 없습니다"},
+    {"no view of a conversation", "대화를 보는 보기가 아닙니다"},
+    {"a text and a file of one", "글과 글 파일을 함께 주었습니다"},
+    {"sentences and a file of them", "문장과 문장 파일을 함께 주었습니다"},
+    {"options that do not go together", "함께 쓸 수 없는 옵션입니다"},
+    {"layer", "층"},
+    {"head", "헤드"},
+    {"mean of heads", "헤드들의 평균"},
+    {"attention", "어텐션"},
+    {"attention rollout", "어텐션 롤아웃"},
+    {"each row looks at the columns", "각 행이 열을 봅니다"},
+    {"the head of each layer that looks most at a place, and its share; "
+     "entropy in bits, over heads",
+     "층마다 어떤 자리를 가장 많이 보는 헤드와 그 비율; 헤드들의 엔트로피 "
+     "(비트)"},
+    {"mean length", "평균 길이"},
+    {"longest", "가장 긴 것"},
+    {"cosine with the layer before", "앞 층과의 코사인"},
+    {"layer by layer", "층에서 층으로"},
+    {"each map: the first two principal components of the word's vectors in "
+     "these sentences",
+     "그림마다: 이 문장들에서 그 낱말의 벡터를 주성분 둘로 나타낸 것"},
+    {"same sense minus other sense (cosine)", "같은 뜻 − 다른 뜻 (코사인)"},
+    {"mean cosine of the word's vectors: same sense, other sense, and the gap; "
+     "the share of uses whose nearest is of the same sense",
+     "낱말 벡터의 평균 코사인: 같은 뜻, 다른 뜻, 그 차이; 가장 가까운 쓰임이 "
+     "같은 뜻인 비율"},
+    {"same", "같은 뜻"},
+    {"other", "다른 뜻"},
+    {"gap", "차이"},
+    {"nearest", "이웃"},
+    {"nearest uses at layer", "가장 가까운 쓰임, 층"},
+    {"less the mean over the sentences", "문장들의 평균을 뺌"},
+    {"cosines at layer", "코사인, 층"},
+    {"sentences", "문장"},
+    {"logit lens", "로짓 렌즈"},
+    {"the most probable next token behind each layer; * the token that really "
+     "comes",
+     "층마다 가장 그럴듯한 다음 토큰; *는 실제로 오는 토큰"},
+    {"the most probable next token behind each layer; bold: the token that "
+     "really comes",
+     "층마다 가장 그럴듯한 다음 토큰; 굵은 글씨는 실제로 오는 토큰"},
+    {"behind token", "다음 토큰의 뒤:"},
+    {"really next:", "실제로 오는 토큰:"},
+    {"all others", "나머지 모두"},
+    {"entropy", "엔트로피"},
+    {"rather", "예상:"},
+    {"surprisal", "놀라움"},
+    {"the tokens that surprise most (--from, --to for others)",
+     "가장 놀라운 토큰들 (다른 자리는 --from, --to)"},
+    {"bits per byte", "비트/바이트"},
 };
 }  // namespace
 
 std::string Translate(std::string_view english) {
-  if (Korean()) {
-    for (const Phrase& phrase : kPhrases) {
-      if (phrase.english == english) return std::string(phrase.korean);
-    }
-  }
-  return std::string(english);
+  if (!Korean()) return std::string(english);
+  const auto find = [&](const auto& phrases) -> const Phrase* {
+    const auto at = std::find_if(
+        std::begin(phrases), std::end(phrases),
+        [&](const Phrase& phrase) { return phrase.english == english; });
+    return at == std::end(phrases) ? nullptr : &*at;
+  };
+  const Phrase* found = find(kPhrases);
+  if (found == nullptr) found = find(kVectorPhrases);
+  return std::string(found != nullptr ? found->korean : english);
 }
 
 }  // namespace malmoi::cli

@@ -4,6 +4,10 @@
 #include "cli/generation.h"
 #include "cli/terminal.h"
 #include "hub/pull.h"
+#include "represent/static/token_embedder.h"
+#include "represent/static/vector_files.h"
+#include "represent/static/word_embedder.h"
+#include "text/tokenize/tokenizer.h"
 
 namespace malmoi::cli {
 
@@ -70,6 +74,72 @@ std::string Joined(const std::vector<std::string>& words) {
   return text.empty() ? "-" : text;
 }
 
+// Of vectors that a table holds: of tokens or of words.
+struct TableInfo {
+  std::string kind, quantization, tokenizer;
+  int64_t rows = 0, dimensions = 0, vocabulary = 0, context = 0;
+};
+
+TableInfo DescribeTokens(const std::filesystem::path& path) {
+  const auto table = represent::TokenTable::Open(path);
+  const auto tokenizer = text::Tokenizer::FromFolder(table.folder);
+  return {.kind = "static vectors of tokens",
+          .quantization = std::string(Info(table.rows.dtype).name),
+          .tokenizer = tokenizer->Describe(),
+          .rows = table.rows.rows(),
+          .dimensions = table.rows.columns(),
+          .vocabulary = tokenizer->vocab_size(),
+          .context = table.max_tokens};
+}
+
+TableInfo DescribeWords(const std::filesystem::path& path) {
+  const auto vectors = represent::ReadVectors(path);
+  return {.kind = vectors.has_subwords() ? "word vectors with subwords"
+                                         : "word vectors",
+          .quantization = "F32",
+          .tokenizer = "",
+          .rows = vectors.size(),
+          .dimensions = vectors.dimensions(),
+          .vocabulary = vectors.size()};
+}
+
+int ShowTable(const Invocation& call, const hub::LocalModel& local,
+              const TableInfo& info) {
+  const std::string licence = local.licence.empty() ? "-" : local.licence;
+  if (call.json()) {
+    PrintJson({{"name", local.name},
+               {"path", local.path.string()},
+               {"architecture", info.kind},
+               {"parameters", info.rows * info.dimensions},
+               {"quantization", info.quantization},
+               {"context", info.context},
+               {"license", local.licence},
+               {"tasks", {"embed"}},
+               {"shape",
+                {{"width", info.dimensions},
+                 {"rows", info.rows},
+                 {"vocabulary", info.vocabulary}}},
+               {"tokenizer", info.tokenizer}});
+    return 0;
+  }
+  const auto row = [](std::string_view key, const std::string& value) {
+    Print(Format("{:<14} {}\n", Translate(key), value));
+  };
+  row("name", local.name);
+  row("path", local.path.string());
+  row("architecture", info.kind);
+  row("parameters", std::to_string(info.rows * info.dimensions));
+  row("quantization", info.quantization);
+  row("shape", Format("{} {}, {} {}", info.rows, Translate("vectors"),
+                      info.dimensions, Translate("dimensions")));
+  row("context", info.context > 0 ? std::to_string(info.context) : "-");
+  row("license", licence);
+  row("tasks", "embed");
+  row("tokenizer", info.tokenizer.empty() ? "-" : info.tokenizer);
+  row("size", FormatBytes(local.bytes));
+  return 0;
+}
+
 }  // namespace
 
 int PullVerb(const Invocation& call) {
@@ -114,6 +184,12 @@ int ShowVerb(const Invocation& call) {
                 {.where = name,
                  .what = "the model is not on this machine",
                  .hint = "malmoi pull " + name});
+  }
+  if (represent::IsTokenTable(local->path)) {
+    return ShowTable(call, *local, DescribeTokens(local->path));
+  }
+  if (represent::IsWordVectors(local->path)) {
+    return ShowTable(call, *local, DescribeWords(local->path));
   }
   const generate::ModelInfo info = generate::DescribeModel(local->path);
   const std::string licence =

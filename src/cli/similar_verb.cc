@@ -1,6 +1,7 @@
 // similar: how near texts are to the first, to the lines of a file, in pairs,
 // and which lines of a file mean nearly the same.
 #include <algorithm>
+#include <exception>
 #include <optional>
 
 #include "base/error.h"
@@ -41,6 +42,11 @@ struct Comparison {
     return result;
   }
 
+  // The texts that --sif takes what they have in common from.
+  void LearnFrom(const Invocation& call, std::span<const std::string> texts) {
+    cli::LearnFrom(call, *embedder, texts, documents);
+  }
+
   represent::EmbedOptions options, documents;
   std::shared_ptr<represent::Embedder> embedder;
 };
@@ -66,6 +72,7 @@ int ToTheFirst(const Invocation& call) {
                "malmoi similar --help");
   }
   Comparison comparison(call);
+  comparison.LearnFrom(call, texts);
   const auto query = comparison.Embed({texts.data(), 1}, 0, false);
   const auto others =
       comparison.Embed({texts.data() + 1, texts.size() - 1}, 1, true);
@@ -92,10 +99,15 @@ int InAFile(const Invocation& call) {
   }
   Comparison comparison(call);
   const InterruptGuard guard;
+  std::vector<std::string> all;
+  if (comparison.embedder->WantsTexts()) {
+    all = AllTexts();
+    comparison.LearnFrom(call, all);
+  }
   const auto wanted = comparison.Embed(queries, 0, false);
   std::vector<represent::BestNeighbours> best(
       queries.size(), represent::BestNeighbours(static_cast<size_t>(top)));
-  ForTexts({}, [&](const std::vector<std::string>& texts, size_t first) {
+  ForTexts(all, [&](const std::vector<std::string>& texts, size_t first) {
     const auto found = comparison.Embed(texts, first, true);
     for (size_t q = 0; q < queries.size(); ++q) {
       for (size_t i = 0; i < texts.size(); ++i) {
@@ -136,19 +148,34 @@ std::pair<std::string, std::string> PairOf(const std::string& line,
                .expected = "one tab, or a JSON list of two strings"});
 }
 
+// Two lists, and what was wrong with the line behind their last.
+struct Pairs {
+  std::vector<std::string> left, right;
+  std::exception_ptr failure;
+};
+
+Pairs PairsOf(const std::vector<std::string>& lines, size_t first) {
+  Pairs pairs;
+  try {
+    for (size_t i = 0; i < lines.size(); ++i) {
+      auto [a, b] = PairOf(lines[i], first + i + 1);
+      pairs.left.push_back(std::move(a));
+      pairs.right.push_back(std::move(b));
+    }
+  } catch (const Error&) {
+    pairs.failure = std::current_exception();
+  }
+  return pairs;
+}
+
 int InPairs(const Invocation& call) {
   Comparison comparison(call);
   const InterruptGuard guard;
-  ForLines([&](const std::vector<std::string>& lines, size_t first) {
-    std::vector<std::string> left, right;
-    for (size_t i = 0; i < lines.size(); ++i) {
-      auto [a, b] = PairOf(lines[i], first + i + 1);
-      left.push_back(std::move(a));
-      right.push_back(std::move(b));
-    }
-    const auto a = comparison.Embed(left, first, false);
-    const auto b = comparison.Embed(right, first, true);
-    for (size_t i = 0; i < lines.size(); ++i) {
+  const auto use = [&](const std::vector<std::string>& lines, size_t first) {
+    const Pairs pairs = PairsOf(lines, first);
+    const auto a = comparison.Embed(pairs.left, first, false);
+    const auto b = comparison.Embed(pairs.right, first, true);
+    for (size_t i = 0; i < pairs.left.size(); ++i) {
       const double score = represent::Cosine(a.row(i), b.row(i));
       if (call.json()) {
         Print(DumpJson({{"score", score}}) + "\n");
@@ -156,7 +183,21 @@ int InPairs(const Invocation& call) {
         Print(Format("{:.4f}\n", score));
       }
     }
-  });
+    if (pairs.failure) std::rethrow_exception(pairs.failure);
+  };
+  if (!comparison.embedder->WantsTexts()) {
+    ForLines(use);
+  } else {
+    std::vector<std::string> all;
+    ForLines([&](const std::vector<std::string>& lines, size_t) {
+      all.insert(all.end(), lines.begin(), lines.end());
+    });
+    Pairs pairs = PairsOf(all, 0);
+    if (pairs.failure) std::rethrow_exception(pairs.failure);
+    pairs.left.insert(pairs.left.end(), pairs.right.begin(), pairs.right.end());
+    comparison.LearnFrom(call, pairs.left);
+    use(all, 0);
+  }
   return InterruptGuard::Interrupted() ? kInterrupted : 0;
 }
 
@@ -173,12 +214,21 @@ int Duplicates(const Invocation& call) {
   std::vector<std::string> all;
   std::vector<float> vectors;
   int64_t dimensions = 0;
-  ForTexts({}, [&](const std::vector<std::string>& texts, size_t first) {
+  const auto use = [&](const std::vector<std::string>& texts, size_t first) {
     const auto found = comparison.Embed(texts, first, false);
     dimensions = found.dimensions;
     vectors.insert(vectors.end(), found.values.begin(), found.values.end());
-    all.insert(all.end(), texts.begin(), texts.end());
-  });
+  };
+  if (comparison.embedder->WantsTexts()) {
+    all = AllTexts();
+    comparison.LearnFrom(call, all);
+    use(all, 0);
+  } else {
+    ForTexts({}, [&](const std::vector<std::string>& texts, size_t first) {
+      use(texts, first);
+      all.insert(all.end(), texts.begin(), texts.end());
+    });
+  }
   if (InterruptGuard::Interrupted()) return kInterrupted;
   ThreadPool pool(ThreadsOption(call));
   for (const auto& pair :

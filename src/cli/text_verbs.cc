@@ -5,8 +5,12 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "cli/counting.h"
+#include "cli/embedding.h"
 #include "cli/generation.h"
 #include "cli/terminal.h"
+#include "text/segment/breaks.h"
+#include "text/segment/words.h"
 #include "text/unicode/utf8.h"
 
 namespace malmoi::cli {
@@ -65,12 +69,61 @@ std::string JsonStringOr(const std::string& line) {
 
 }  // namespace
 
+namespace {
+
+// Words by a rule, or sentences: a line each, or one list.
+void PrintParts(const Invocation& call,
+                const std::optional<text::WordRule>& rule,
+                const std::string& text) {
+  if (const auto at = text::FindInvalidUtf8(text)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = Format("byte {}", *at), .what = "not UTF-8"});
+  }
+  std::vector<std::string> parts;
+  if (rule) {
+    text::WordCutter cutter(rule);
+    for (const std::string_view word : cutter.Cut(text)) {
+      parts.emplace_back(word);
+    }
+  } else {
+    const auto bounds = text::SentenceBoundaries(text);
+    for (size_t i = 0; i + 1 < bounds.size(); ++i) {
+      std::string part = text.substr(bounds[i], bounds[i + 1] - bounds[i]);
+      const size_t end = part.find_last_not_of(" \t\r\n");
+      if (end == std::string::npos) continue;
+      part.resize(end + 1);
+      parts.push_back(std::move(part));
+    }
+  }
+  if (call.json()) {
+    return PrintJson({{rule ? "words" : "sentences", parts}});
+  }
+  for (const std::string& part : parts) Print(part + "\n");
+  Flush();
+}
+
+}  // namespace
+
 int TokenizeVerb(const Invocation& call) {
-  const auto tokenizer =
-      generate::LanguageModel::LoadTokenizer(LocateModel(ModelName(call)));
+  const bool sentences = call.Flag("--sentences");
+  const auto rule = WordRuleOption(call);
+  if (sentences || rule) {
+    for (const char* option : {"--model", "--no-special", "--sentences"}) {
+      const bool other = option != std::string_view("--sentences") || rule;
+      if (other && (call.Flag(option) || call.Text(option))) {
+        ThrowUsage(option, "two options contradict each other",
+                   "--sentences, --words or a model's tokens");
+      }
+    }
+  }
+  const auto tokenizer = sentences || rule
+                             ? nullptr
+                             : generate::LanguageModel::LoadTokenizer(
+                                   LocateModel(ModelName(call)));
   text::EncodeOptions options;
   options.parse_special = !call.Flag("--no-special");
   const auto one = [&](const std::string& text) {
+    if (tokenizer == nullptr) return PrintParts(call, rule, text);
     const text::Encoding encoding = tokenizer->Encode(text, options);
     if (call.json()) {
       PrintJson(EncodingJson(*tokenizer, encoding));

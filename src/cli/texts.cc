@@ -54,6 +54,14 @@ void ForTexts(const std::vector<std::string>& given,
   });
 }
 
+std::vector<std::string> AllTexts() {
+  std::vector<std::string> all;
+  ForTexts({}, [&](const std::vector<std::string>& texts, size_t) {
+    all.insert(all.end(), texts.begin(), texts.end());
+  });
+  return all;
+}
+
 void NoteTruncated(size_t number, int64_t tokens) {
   Note(Format("{} {}: {} {}", Translate("text"), number,
               Translate("cut to the tokens that the model reads:"), tokens));

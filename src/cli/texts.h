@@ -22,6 +22,9 @@ void ForTexts(const std::vector<std::string>& given,
               const std::function<void(const std::vector<std::string>& texts,
                                        size_t first)>& use);
 
+// All texts of standard input.
+std::vector<std::string> AllTexts();
+
 // The same of lines as they are.
 void ForLines(const std::function<void(const std::vector<std::string>& lines,
                                        size_t first)>& use);

@@ -2,6 +2,9 @@
 
 #include "cli/counting_options.h"
 #include "cli/embed_options.h"
+#include "cli/head_options.h"
+#include "cli/inspect_options.h"
+#include "cli/map_options.h"
 #include "cli/word2vec_options.h"
 
 namespace malmoi::cli {
@@ -15,11 +18,6 @@ constexpr OptionSpec kCommon[] = {
      "사용할 스레드 수 (기본값: 모든 프로세서)"},
     {"--help", "-h", "", "Print this help", "이 도움말을 출력합니다"},
 };
-
-constexpr OptionSpec kAdapter = {
-    "--adapter", "", "DIR[:SCALE]",
-    "Apply a LoRA adapter: a PEFT folder or a GGUF (may be repeated)",
-    "LoRA 어댑터를 더합니다: PEFT 폴더 또는 GGUF (여러 번 가능)"};
 
 constexpr OptionSpec kGeneration[] = {
     {"--model", "-m", "MODEL",
@@ -96,54 +94,9 @@ constexpr OptionSpec kModel[] = {
      "어느 모델의 토크나이저인지 (기본값: smollm2)"},
     {"--no-special", "", "", "Special tokens in the text are plain text",
      "글 속의 특수 토큰을 보통 글로 봅니다"},
-};
-
-constexpr OptionSpec kTruncate = {
-    "--truncate", "", "",
-    "Cut texts that are longer than the model reads, and say so",
-    "모델이 읽는 길이보다 긴 글을 자르고 그렇다고 알립니다"};
-
-constexpr OptionSpec kHeadModel = {"--model", "-m", "MODEL",
-                                   "A Hugging Face folder with such a head",
-                                   "그런 헤드가 있는 Hugging Face 폴더"};
-constexpr OptionSpec kClassify[] = {
-    kHeadModel,
-    kAdapter,
-    {"--top", "", "N", "Labels to print of each text (default: all)",
-     "글마다 보여 줄 레이블 수 (기본값: 모두)"},
-    kTruncate,
-};
-constexpr OptionSpec kTag[] = {
-    kHeadModel,
-    kAdapter,
-    {"--join", "", "HOW",
-     "none, simple (tokens of one label, the default), or words first by their "
-     "first token, their average or max",
-     "none, simple(같은 레이블의 토큰, 기본값), 또는 낱말을 먼저 first, "
-     "average, "
-     "max로"},
-    kTruncate,
-};
-constexpr OptionSpec kFill[] = {
-    kHeadModel,
-    kAdapter,
-    {"--top", "", "N", "Words to print for each mask (default 5)",
-     "마스크마다 보여 줄 낱말 수 (기본값 5)"},
-};
-constexpr OptionSpec kAnswer[] = {
-    kHeadModel,
-    kAdapter,
-    {"--top", "", "N", "Passages to print (default 1)",
-     "보여 줄 구절 수 (기본값 1)"},
-    {"--max-answer", "", "N", "Most tokens of a passage (default 15)",
-     "구절의 최대 토큰 수 (기본값 15)"},
-};
-constexpr OptionSpec kRerank[] = {
-    kHeadModel,
-    kAdapter,
-    {"--top", "", "N", "Texts to print (default: all)",
-     "보여 줄 글의 수 (기본값: 모두)"},
-    kTruncate,
+    {"--sentences", "", "", "Sentences (UAX #29) in place of tokens; no model",
+     "토큰 대신 문장(UAX #29)을 보여 줍니다; 모델이 필요 없습니다"},
+    kWordRuleOption,
 };
 
 constexpr OptionSpec kTranslate[] = {
@@ -277,6 +230,8 @@ constexpr VerbSpec kVerbs[] = {
      {},
      "malmoi tokenize \"안녕하세요, tokens!\"\n"
      "malmoi tokenize --json \"one two\"\n"
+     "malmoi tokenize --sentences < page.txt\n"
+     "malmoi tokenize --words korean \"고양이가 우유를 마신다\"\n"
      "cat lines.txt | malmoi tokenize --json",
      TokenizeVerb},
     {"embed", "[TEXT...]", 0, -1, "Turn each text into a vector",
@@ -299,6 +254,17 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi similar --pairs < pairs.tsv\n"
      "malmoi similar --duplicates --threshold 0.95 --in questions.txt",
      SimilarVerb},
+    {"distill",
+     "MODEL",
+     1,
+     1,
+     "Make static vectors of tokens from an embedder",
+     "임베딩 모델에서 토큰의 정적 벡터를 만듭니다",
+     kDistill,
+     {},
+     "malmoi distill minilm -o minilm-static\n"
+     "malmoi embed -m ./minilm-static \"a text\"",
+     DistillVerb},
     {"vectorize", "fit|transform|fit-transform|top [MODEL] [FILE]", 1, 3,
      "Count the terms of texts: sparse vectors, TF-IDF",
      "글의 단위를 셉니다: 희소 벡터, TF-IDF", kVectorize, kCounting,
@@ -316,6 +282,19 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi bm25 search passages.bm25 \"lift of a wing\" --top 5\n"
      "malmoi bm25 search passages.bm25 --json < queries.txt",
      Bm25Verb},
+    {"map",
+     "FILE [WORD...]",
+     1,
+     -1,
+     "Lay vectors out as a map: a picture or a page to explore",
+     "벡터를 지도로 펼칩니다: 그림 또는 살펴보는 쪽",
+     kMap,
+     {},
+     "malmoi map questions.csv -m minilm --label category -o map.html\n"
+     "malmoi map vectors.npy --labels labels.txt -o map.svg\n"
+     "malmoi map vectors.bin king queen man woman -o words.svg\n"
+     "malmoi embed --json --file a.txt | malmoi map - --method pca",
+     MapVerb},
     {"word2vec", "ACTION FILE [WORD...]", 2, -1,
      "Train, ask and judge word vectors; classify texts with them",
      "낱말 벡터를 훈련하고 묻고 평가하며, 글을 분류합니다", kWord2Vec,
@@ -326,11 +305,13 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi word2vec neighbors vectors.txt king queen\n"
      "malmoi word2vec analogy vectors.txt man king woman\n"
      "malmoi word2vec similar vectors.txt king queen apple\n"
+     "malmoi word2vec map vectors.txt king queen man woman -o words.svg\n"
      "malmoi word2vec eval vectors.txt questions-words.txt wordsim353.tsv\n"
      "malmoi word2vec convert model.bin -o vectors.npy --format npy\n"
      "malmoi word2vec classify-train labelled.txt -o model.bin --epochs 25\n"
      "cat lines.txt | malmoi word2vec classify model.bin --json",
      Word2VecVerb},
+    kInspectVerb,
     {"classify",
      "[TEXT...]",
      0,
@@ -510,17 +491,19 @@ constexpr VerbSpec kVerbs[] = {
      "malmoi quantize in.gguf out.gguf --type Q4_0 --importance saved.gguf",
      QuantizeVerb},
     {"convert",
-     "FOLDER OUT",
+     "MODEL OUT",
      2,
      2,
      "Write a Hugging Face folder as a GGUF file, or as a folder with adapters "
-     "merged",
-     "Hugging Face 폴더를 GGUF 파일로, 또는 어댑터를 합친 폴더로 씁니다",
+     "merged; a GGUF file as a folder",
+     "Hugging Face 폴더를 GGUF 파일로, 또는 어댑터를 합친 폴더로, GGUF 파일을 "
+     "폴더로 씁니다",
      kConvert,
      {},
      "malmoi convert ./my-finetune my-finetune.gguf\n"
      "malmoi quantize my-finetune.gguf my-finetune-q4.gguf --type Q4_K_M\n"
-     "malmoi convert ./base ./merged --adapter ./lora --type BF16",
+     "malmoi convert ./base ./merged --adapter ./lora --type BF16\n"
+     "malmoi convert smollm2 ./smollm2 --type F32",
      ConvertVerb},
     {"doctor",
      "",

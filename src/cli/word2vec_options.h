@@ -3,6 +3,8 @@
 #ifndef MALMOI_CLI_WORD2VEC_OPTIONS_H_
 #define MALMOI_CLI_WORD2VEC_OPTIONS_H_
 
+#include "cli/counting_options.h"
+#include "cli/embed_options.h"
 #include "cli/verbs.h"
 
 namespace malmoi::cli {
@@ -40,6 +42,7 @@ inline constexpr OptionSpec kWord2VecTrain[] = {
     {"--seed", "", "N", "Same seed, same bytes (default 1)",
      "같은 시드는 같은 결과 (기본값 1)"},
     {"--lower", "", "", "Lower case", "소문자로 바꿉니다"},
+    kWordRuleOption,
     {"--phrases", "", "N", "Join words that go together, in N passes",
      "함께 다니는 낱말을 N번에 걸쳐 잇습니다"},
     {"--phrase-threshold", "", "X", "Higher: fewer phrases (default 100)",
@@ -58,8 +61,9 @@ inline constexpr OptionSpec kWord2VecTrain[] = {
      "체크포인트 사이의 초 (기본값 300)"},
 };
 inline constexpr OptionSpec kWord2Vec[] = {
-    {"--top", "", "N", "Words or labels to print (default 10; classify 1)",
-     "보여 줄 낱말이나 레이블의 수 (기본값 10; classify는 1)"},
+    {"--top", "", "N",
+     "Words or labels to print (default 10; classify 1; map 1000)",
+     "보여 줄 낱말이나 레이블의 수 (기본값 10; classify는 1, map은 1000)"},
     {"--multiply", "", "", "Analogies by 3CosMul", "3CosMul로 유추합니다"},
     {"--first", "", "N", "Only the first N words (default: all; eval 300000)",
      "앞의 낱말 N개만 (기본값: 모두; eval은 300000)"},
@@ -67,10 +71,12 @@ inline constexpr OptionSpec kWord2Vec[] = {
      "eval: 대소문자를 구별합니다"},
     {"--unknown-wrong", "", "", "eval: unknown words count as wrong",
      "eval: 모르는 낱말은 틀린 것으로 셉니다"},
-    {"--keep-first", "", "", "Of a word that comes twice take the first",
-     "두 번 나오는 낱말은 첫 벡터를 씁니다"},
-    {"--vocabulary", "", "FILE", "The words of an .npy file (default: .vocab)",
-     ".npy 파일의 낱말 목록 (기본값: .vocab)"},
+    kKeepFirstOption,
+    {"--method", "", "umap|pca", "map: as malmoi map", "map: malmoi map처럼"},
+    {"--neighbors", "", "N", "map: as malmoi map", "map: malmoi map처럼"},
+    {"--labels", "", "FILE", "map: as malmoi map", "map: malmoi map처럼"},
+    {"--title", "", "TEXT", "map: as malmoi map", "map: malmoi map처럼"},
+    kVocabularyOption,
 };
 
 }  // namespace malmoi::cli

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "cli/counting.h"
 #include "cli/generation.h"
 #include "cli/terminal.h"
 #include "cli/word2vec.h"
@@ -82,6 +83,7 @@ learn::Word2VecOptions ReadTrainOptions(const Invocation& call,
   o.subwords = SubwordsOption(call, o.subwords);
   o.lexicon.min_count = integer("--min-count", 5, 1, INT64_MAX);
   o.lexicon.lower_case = call.Flag("--lower");
+  o.lexicon.words = WordRuleOption(call);
   o.lexicon.phrases = static_cast<int>(integer("--phrases", 0, 0, 10));
   o.lexicon.phrase_threshold = NumberOption(call, "--phrase-threshold", 100);
   o.checkpoint = output + ".checkpoint";
@@ -137,17 +139,21 @@ int TrainVectors(const Invocation& call) {
   learn::Word2VecResult result;
   try {
     result = learn::TrainWord2Vec(corpus, options, pool);
+    EndProgress();
+    learn::WriteResult(output, result, format);
   } catch (const Error& error) {
     EndProgress();
-    if (error.code() == ErrorCode::kCancelled &&
-        fs::exists(options.checkpoint)) {
+    std::error_code ignored;
+    const bool outside = error.code() == ErrorCode::kCancelled ||
+                         error.code() == ErrorCode::kDiskFull ||
+                         error.code() == ErrorCode::kPermission ||
+                         error.code() == ErrorCode::kIo;
+    if (outside && fs::exists(options.checkpoint, ignored)) {
       Note(Format("{} {}", Translate("to go on, add --resume; kept in"),
                   options.checkpoint.string()));
     }
     throw;
   }
-  EndProgress();
-  learn::WriteResult(output, result, format);
   if (call.json()) {
     PrintJson({{"path", output},
                {"format", represent::VectorFormatName(format)},
@@ -177,6 +183,8 @@ int TrainClassifier(const Invocation& call) {
   o.word_ngrams =
       static_cast<int>(IntegerBetween(call, "--word-ngrams", 1, 1, 10));
   o.subwords = SubwordsOption(call, o.subwords);
+  o.words = WordRuleOption(call);
+  o.lower_case = call.Flag("--lower");
   o.seed =
       static_cast<uint64_t>(IntegerBetween(call, "--seed", 1, 0, INT64_MAX));
   if (const auto loss = call.Text("--loss")) {

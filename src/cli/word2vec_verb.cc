@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "cli/counting.h"
 #include "cli/generation.h"
 #include "cli/terminal.h"
 #include "cli/texts.h"
@@ -164,6 +165,7 @@ int Evaluate(const Invocation& call) {
   options.fold_case = !call.Flag("--case");
   options.unknown_is_wrong = call.Flag("--unknown-wrong");
   options.multiply = call.Flag("--multiply");
+  options.words = WordRuleOption(call);
   const WordVectors vectors = Vectors(call);
   ThreadPool pool(ThreadsOption(call));
   for (const std::string& file : files) {
@@ -193,6 +195,14 @@ int Evaluate(const Invocation& call) {
   return 0;
 }
 
+// malmoi map, of a file of word vectors.
+int MapWords(const Invocation& call) {
+  Invocation own = call;
+  own.verb = FindVerb("map");
+  own.positionals.erase(own.positionals.begin());
+  return MapVerb(own);
+}
+
 int Convert(const Invocation& call) {
   const std::string output = OutputOption(call);
   const auto format =
@@ -209,10 +219,12 @@ int Convert(const Invocation& call) {
 int Classify(const Invocation& call) {
   const auto model = represent::FastTextModel::Load(call.positionals[1]);
   const int64_t top = IntegerBetween(call, "--top", 1, 1, 1'000'000);
+  const represent::FastTextSplit split = {WordRuleOption(call),
+                                          call.Flag("--lower")};
   ForTexts(Words(call, 0, ""), [&](const std::vector<std::string>& texts,
                                    size_t) {
     for (const std::string& text : texts) {
-      const auto labels = model->Predict(text, top);
+      const auto labels = model->Predict(text, top, split);
       Json list = Json::array();
       std::string line;
       for (const auto& label : labels) {
@@ -265,24 +277,22 @@ int Word2VecVerb(const Invocation& call) {
     int (*run)(const Invocation& call);
   };
   constexpr Action kActions[] = {
-      {"train", TrainVectors},
-      {"neighbors", Neighbors},
-      {"analogy", Analogy},
-      {"similar", Similar},
-      {"eval", Evaluate},
-      {"convert", Convert},
-      {"classify-train", TrainClassifier},
+      {"train", TrainVectors}, {"neighbors", Neighbors},
+      {"analogy", Analogy},    {"similar", Similar},
+      {"eval", Evaluate},      {"map", MapWords},
+      {"convert", Convert},    {"classify-train", TrainClassifier},
       {"classify", Classify},
   };
   for (const Action& each : kActions) {
     if (action == each.name) return each.run(call);
   }
-  throw Error(ErrorCode::kUsage,
-              {.where = "malmoi word2vec",
-               .what = "unknown action",
-               .expected = "train, neighbors, analogy, similar, eval, convert, "
-                           "classify-train or classify",
-               .got = action});
+  throw Error(
+      ErrorCode::kUsage,
+      {.where = "malmoi word2vec",
+       .what = "unknown action",
+       .expected = "train, neighbors, analogy, similar, eval, map, convert, "
+                   "classify-train or classify",
+       .got = action});
 }
 
 }  // namespace malmoi::cli

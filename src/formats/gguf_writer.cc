@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr uint32_t kVersion = 3;
+// Of magic, version and the two counts, before the metadata.
+constexpr size_t kFixedBytes = 4 + 4 + 8 + 8;
 
 template <typename T>
 void Append(std::string& out, T value) {
@@ -102,6 +104,14 @@ void GgufMetadata::I32s(std::string_view key,
   for (int32_t value : values) Append(bytes_, value);
 }
 
+void GgufMetadata::Bools(std::string_view key,
+                         const std::vector<bool>& values) {
+  Begin(key, kArray);
+  Append(bytes_, static_cast<uint32_t>(kBool));
+  Append(bytes_, static_cast<uint64_t>(values.size()));
+  for (const bool value : values) Append(bytes_, static_cast<uint8_t>(value));
+}
+
 void GgufMetadata::F32s(std::string_view key,
                         const std::vector<float>& values) {
   Begin(key, kArray);
@@ -110,17 +120,12 @@ void GgufMetadata::F32s(std::string_view key,
   for (float value : values) Append(bytes_, value);
 }
 
-GgufFileWriter::GgufFileWriter(const fs::path& path,
-                               const GgufMetadata& metadata, uint64_t alignment,
-                               const std::vector<GgufTensorInfo>& tensors)
-    : path_(path), partial_(path.string() + ".partial"), alignment_(alignment) {
+std::string GgufHead(const GgufMetadata& metadata, uint64_t alignment,
+                     const std::vector<GgufTensorInfo>& tensors) {
   std::string head = "GGUF";
   Append(head, kVersion);
   Append(head, static_cast<uint64_t>(tensors.size()));
   Append(head, metadata.count_);
-  for (const auto& [key, at] : metadata.floats_) {
-    floats_[key] = head.size() + at;
-  }
   head += metadata.bytes_;
   uint64_t offset = 0;
   for (const GgufTensorInfo& tensor : tensors) {
@@ -132,10 +137,25 @@ GgufFileWriter::GgufFileWriter(const fs::path& path,
     }
     Append(head, GgmlTypeId(tensor.dtype));
     Append(head, offset);
+    offset += Padded(DataBytes(tensor), alignment);
+  }
+  head.resize(Padded(head.size(), alignment));
+  return head;
+}
+
+GgufFileWriter::GgufFileWriter(const fs::path& path,
+                               const GgufMetadata& metadata, uint64_t alignment,
+                               const std::vector<GgufTensorInfo>& tensors)
+    : path_(path), partial_(path.string() + ".partial"), alignment_(alignment) {
+  const std::string head = GgufHead(metadata, alignment, tensors);
+  for (const auto& [key, at] : metadata.floats_) {
+    floats_[key] = kFixedBytes + at;
+  }
+  uint64_t offset = 0;
+  for (const GgufTensorInfo& tensor : tensors) {
     sizes_.push_back(DataBytes(tensor));
     offset += Padded(sizes_.back(), alignment);
   }
-  head.resize(Padded(head.size(), alignment));
   file_bytes_ = head.size() + offset;
   OpenPartial();
   // The destructor of a half-built writer does not run.

@@ -16,6 +16,12 @@
 
 namespace malmoi::formats {
 
+struct GgufTensorInfo {
+  std::string name;
+  Shape shape;
+  DType dtype = DType::kF32;
+};
+
 // Pairs of a key and a value, in the order of the calls.
 class GgufMetadata {
  public:
@@ -28,9 +34,12 @@ class GgufMetadata {
   void Strings(std::string_view key, const std::vector<std::string>& values);
   void I32s(std::string_view key, const std::vector<int32_t>& values);
   void F32s(std::string_view key, const std::vector<float>& values);
+  void Bools(std::string_view key, const std::vector<bool>& values);
 
  private:
   friend class GgufFileWriter;
+  friend std::string GgufHead(const GgufMetadata& metadata, uint64_t alignment,
+                              const std::vector<GgufTensorInfo>& tensors);
   void Begin(std::string_view key, uint32_t type);
 
   std::string bytes_;
@@ -38,11 +47,9 @@ class GgufMetadata {
   uint64_t count_ = 0;
 };
 
-struct GgufTensorInfo {
-  std::string name;
-  Shape shape;
-  DType dtype = DType::kF32;
-};
+// What a file has before its data.
+std::string GgufHead(const GgufMetadata& metadata, uint64_t alignment,
+                     const std::vector<GgufTensorInfo>& tensors);
 
 class GgufFileWriter {
  public:

@@ -1,6 +1,7 @@
 #include "generate/convert.h"
 
 #include "text/tokenize/to_gguf.h"
+#include "text/tokenize/to_json.h"
 
 namespace malmoi::generate {
 
@@ -16,6 +17,19 @@ models::ConvertResult ConvertModel(
     text::AddTokenizer(source, vocab_size, metadata);
   };
   return models::ConvertToGguf(checkpoint, output, options);
+}
+
+models::ConvertResult ConvertGgufToFolder(
+    const models::Checkpoint& source, const std::filesystem::path& output,
+    const models::ConvertFolderOptions& folder) {
+  models::ConvertFromGgufOptions options;
+  options.overwrite = folder.overwrite;
+  options.dtype = folder.dtype;
+  options.progress = folder.progress;
+  options.tokenizer = [&](const std::filesystem::path& path) {
+    text::WriteTokenizer(source.gguf, path);
+  };
+  return models::ConvertFromGguf(source, output, options);
 }
 
 }  // namespace malmoi::generate

@@ -1,4 +1,5 @@
-// A Hugging Face folder as one GGUF file: weights, tokenizer, chat template.
+// A Hugging Face folder as one GGUF file, and the other way: weights,
+// tokenizer, chat template.
 #ifndef MALMOI_GENERATE_CONVERT_H_
 #define MALMOI_GENERATE_CONVERT_H_
 
@@ -7,6 +8,8 @@
 #include <functional>
 
 #include "models/convert.h"
+#include "models/convert_folder.h"
+#include "models/convert_from_gguf.h"
 
 namespace malmoi::generate {
 
@@ -15,6 +18,11 @@ models::ConvertResult ConvertModel(
     const std::filesystem::path& source, const std::filesystem::path& output,
     bool overwrite,
     const std::function<bool(uint64_t done, uint64_t total)>& progress = {});
+
+// Throws as models::ConvertFromGguf() and text::WriteTokenizer().
+models::ConvertResult ConvertGgufToFolder(
+    const models::Checkpoint& source, const std::filesystem::path& output,
+    const models::ConvertFolderOptions& folder);
 
 }  // namespace malmoi::generate
 

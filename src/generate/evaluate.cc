@@ -11,19 +11,21 @@ namespace malmoi::generate {
 
 namespace {
 
-std::vector<int32_t> Tokens(const LanguageModel& model, std::string_view text) {
-  std::vector<int32_t> tokens =
-      model.tokenizer()
-          .Encode(text, {.add_special_tokens = true, .parse_special = false})
-          .ids;
-  if (tokens.size() < 2) {
+text::Encoding Encode(const LanguageModel& model, std::string_view text) {
+  text::Encoding tokens = model.tokenizer().Encode(
+      text, {.add_special_tokens = true, .parse_special = false});
+  if (tokens.ids.size() < 2) {
     throw Error(ErrorCode::kInvalidArgument,
                 {.where = "text",
                  .what = "the text is empty",
                  .expected = "at least 2 tokens",
-                 .got = std::to_string(tokens.size())});
+                 .got = std::to_string(tokens.ids.size())});
   }
   return tokens;
+}
+
+std::vector<int32_t> Tokens(const LanguageModel& model, std::string_view text) {
+  return Encode(model, text).ids;
 }
 
 // One window of a text: its tokens, and how many of them at its beginning are
@@ -60,26 +62,40 @@ void Finish(Perplexity& result) {
 
 }  // namespace
 
+text::Encoding ScoreText(
+    std::shared_ptr<const LanguageModel> model, std::string_view text,
+    const EvalOptions& options, const EvalProgress& progress,
+    const std::function<void(size_t at, int32_t token,
+                             std::span<const float> logits)>& visit) {
+  text::Encoding tokens = Encode(*model, text);
+  Session session(model, options.context, options.kv_type);
+  ForWindows(
+      tokens.ids, session.context(), progress, [&](const Window& window) {
+        const int64_t start = window.tokens.data() - tokens.ids.data();
+        session.Score(
+            window.tokens, [&](int64_t at, std::span<const float> logits) {
+              const int64_t next = at + 1;
+              if (next < window.past || next >= std::ssize(window.tokens)) {
+                return;
+              }
+              visit(static_cast<size_t>(start + next),
+                    window.tokens[static_cast<size_t>(next)], logits);
+            });
+      });
+  return tokens;
+}
+
 Perplexity EvaluatePerplexity(std::shared_ptr<const LanguageModel> model,
                               std::string_view text, const EvalOptions& options,
                               const EvalProgress& progress) {
-  const std::vector<int32_t> tokens = Tokens(*model, text);
-  Session session(model, options.context, options.kv_type);
   Perplexity result;
-  ForWindows(tokens, session.context(), progress, [&](const Window& window) {
-    session.Score(
-        window.tokens, [&](int64_t at, std::span<const float> logits) {
-          const int64_t next = at + 1;
-          if (next < window.past ||
-              next >= static_cast<int64_t>(window.tokens.size())) {
-            return;
-          }
-          const size_t token =
-              static_cast<size_t>(window.tokens[static_cast<size_t>(next)]);
-          result.nll += LogSumExp(logits) - static_cast<double>(logits[token]);
-          ++result.tokens;
-        });
-  });
+  ScoreText(std::move(model), text, options, progress,
+            [&](size_t, int32_t token, std::span<const float> logits) {
+              result.nll +=
+                  LogSumExp(logits) -
+                  static_cast<double>(logits[static_cast<size_t>(token)]);
+              ++result.tokens;
+            });
   Finish(result);
   return result;
 }

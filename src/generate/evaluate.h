@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,16 @@ struct EvalOptions {
   int64_t context = 0;                    // tokens of a window; 0: the model's
   std::optional<models::KvType> kv_type;  // of the model, not of a reference
 };
+// The logits that predict each token after the first, once each, in order:
+// visit(place of the token, token, logits [vocab_size]). `text` in windows that
+// overlap by half. Returns its tokens. Throws kInvalidArgument for a text of
+// less than two.
+text::Encoding ScoreText(
+    std::shared_ptr<const LanguageModel> model, std::string_view text,
+    const EvalOptions& options, const EvalProgress& progress,
+    const std::function<void(size_t at, int32_t token,
+                             std::span<const float> logits)>& visit);
+
 // `text` in windows that overlap by half: each token after the first is
 // scored once with at least half a window before it, except in the first
 // window.

@@ -16,16 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const models::Architecture* Known(const std::string& name) {
-  for (const models::Architecture& known : models::Architectures()) {
-    if (known.name == name) return &known;
-  }
-  return nullptr;
-}
-
 // Tasks are the verbs that run them.
 void AddTasks(const models::Checkpoint& checkpoint, ModelInfo& info) {
-  const models::Architecture* known = Known(info.architecture);
+  const models::Architecture* known =
+      models::KnownArchitecture(info.architecture);
   if (known == nullptr) return;
   if (known->describe_encoder != nullptr) {
     info.tasks = {"embed"};
@@ -80,7 +74,8 @@ void AddTasks(const models::Checkpoint& checkpoint, ModelInfo& info) {
 }
 
 void AddShape(const models::Checkpoint& checkpoint, ModelInfo& info) {
-  const models::Architecture* known = Known(info.architecture);
+  const models::Architecture* known =
+      models::KnownArchitecture(info.architecture);
   if (known == nullptr) return;
   if (known->describe_encoder != nullptr) {
     const models::EncoderSpec spec = known->describe_encoder(checkpoint);

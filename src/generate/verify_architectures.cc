@@ -164,17 +164,11 @@ ArchitectureCheck Check(const Json& model, ThreadPool& pool) {
   return check;
 }
 
-const models::Architecture* Known(std::string_view name) {
-  for (const models::Architecture& known : models::Architectures()) {
-    if (known.name == name) return &known;
-  }
-  return nullptr;
-}
-
 // Whether one description reads both: GGUF and config.json spell it otherwise.
 bool Same(std::string_view a, std::string_view b) {
   if (a == b) return true;
-  const models::Architecture *one = Known(a), *other = Known(b);
+  const models::Architecture *one = models::KnownArchitecture(a),
+                             *other = models::KnownArchitecture(b);
   return one != nullptr && other != nullptr &&
          one->describe == other->describe &&
          one->describe_encoder == other->describe_encoder &&

@@ -260,6 +260,7 @@ std::vector<LocalModel> ListHubCache(const HubOptions& options) {
         model.path = ModelPath(snapshot, files);
         model.bytes = SumBytes(snapshot, files);
         for (const Alias& alias : Aliases()) {
+          if (alias.hub_repo.empty()) continue;
           const auto known = FindSnapshot(options, std::string(alias.hub_repo),
                                           std::string(alias.hub_revision));
           const fs::path path =

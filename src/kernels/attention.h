@@ -70,6 +70,15 @@ struct AttentionState {
 // caps.
 void AdjustScores(const AttentionInput& in, const AttentionQuery& query,
                   int64_t start, int64_t count, float* scores);
+// The scores whole, for who wants to see what attention looks at; plain loops.
+// Keys of a page as floats, [head_dim][64].
+void ReadKeys(const AttentionInput& in, int64_t page, float* keys);
+// Of the query, at those positions of the page that it sees: scores[position].
+void PageScores(const AttentionInput& in, const AttentionQuery& query,
+                int64_t page, const float* keys, float* scores);
+// softmax(scores) in place, of all positions that the query sees. With a sink
+// they sum to less than 1.
+void Probabilities(const AttentionQuery& query, float* scores, int64_t count);
 size_t AttentionStateFloats(int64_t head_dim, int count);
 // The three in `memory`.
 AttentionState StateAt(float* memory, int count);

@@ -1,8 +1,6 @@
 // The new folder is written beside its name and takes it in the end.
 #include "models/convert_folder.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -18,6 +16,7 @@
 #include "kernels/quantize.h"
 #include "models/families/weight_reader.h"
 #include "models/fp8.h"
+#include "models/new_folder.h"
 #include "models/registry.h"
 
 namespace malmoi::models {
@@ -233,32 +232,6 @@ void CopyRest(const fs::path& from, const fs::path& to) {
   }
 }
 
-// Takes the partial folder away unless it was kept.
-class Partial {
- public:
-  explicit Partial(const fs::path& output)
-      : path_(output.string() + Format(".partial-{}", getpid())) {
-    fs::remove_all(path_);
-    fs::create_directories(path_);
-  }
-  ~Partial() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  Partial(const Partial&) = delete;
-  Partial& operator=(const Partial&) = delete;
-
-  const fs::path& path() const { return path_; }
-  void Keep(const fs::path& output) {
-    fs::remove_all(output);
-    fs::rename(path_, output);
-    path_.clear();
-  }
-
- private:
-  fs::path path_;
-};
-
 }  // namespace
 
 ConvertResult ConvertToFolder(const Checkpoint& source, const fs::path& output,
@@ -266,20 +239,6 @@ ConvertResult ConvertToFolder(const Checkpoint& source, const fs::path& output,
   if (!source.folder) {
     Refuse(source, "a GGUF file is not converted to a folder", "a GGUF file",
            "the Hugging Face folder it was made from");
-  }
-  if (fs::exists(output) &&
-      !(fs::is_directory(output) && fs::is_empty(output)) &&
-      (!options.overwrite || !fs::exists(output / "config.json"))) {
-    throw Error(ErrorCode::kInvalidArgument,
-                {.where = output.string(),
-                 .what = "the folder exists already",
-                 .hint = "--force, where it is a model's; another name"});
-  }
-  if (fs::exists(output) && fs::equivalent(output, source.path)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                {.where = output.string(),
-                 .what = "the output is the source",
-                 .hint = "another name"});
   }
   for (const auto& [name, tensor] : source.tensors()) {
     if (name.ends_with("_blocks") && tensor.dtype == DType::kU8) {
@@ -299,7 +258,7 @@ ConvertResult ConvertToFolder(const Checkpoint& source, const fs::path& output,
   }
   result.tensors = std::ssize(steps);
   try {
-    Partial partial(output.has_filename() ? output : output.parent_path());
+    NewFolder partial(output, source.path, options.overwrite);
     CopyRest(source.path, partial.path());
     WriteFileAtomically(partial.path() / "config.json",
                         NewConfig(source, options).dump(2) + "\n");
@@ -319,7 +278,7 @@ ConvertResult ConvertToFolder(const Checkpoint& source, const fs::path& output,
       if (step.tensor.mapped) DropPages(step.tensor.data);
     }
     writer.Finish();
-    partial.Keep(output.has_filename() ? output : output.parent_path());
+    partial.Keep();
   } catch (const fs::filesystem_error& error) {
     ThrowErrno(output.string(), "cannot write the folder",
                error.code().value());

@@ -78,6 +78,12 @@ class Decoder {
   // last layer's rows behind the last norm, f32 [wanted rows, width].
   virtual std::span<const float> Hidden(
       Exec& exec, std::span<const SequenceInput> inputs) const = 0;
+
+  // What the last norm and the head make of rows of the residual stream, such
+  // as a tap sees behind any layer: logits, f32 [rows, vocab_size], which live
+  // as those of Forward(). Not without a head.
+  virtual std::span<const float> LogitsOf(
+      Exec& exec, std::span<const float> rows) const = 0;
 };
 
 }  // namespace malmoi::models

@@ -50,40 +50,6 @@ bool IsExpert(Role role) {
          role == Role::kExpertGateUp || role == Role::kExpertDown;
 }
 
-// Whether the layer's forward reads such a tensor.
-bool Uses(const Spec& spec, Role role, int64_t layer) {
-  const bool shared = spec.experts.shared_hidden > 0;
-  switch (role) {
-    case Role::kGate:
-    case Role::kUp:
-    case Role::kGateUp:
-    case Role::kDown:
-      return !spec.experts.In(layer);
-    case Role::kSharedRouter:
-      return spec.experts.In(layer) && shared && spec.experts.shared_router;
-    case Role::kSharedGateUp:
-    case Role::kSharedGate:
-    case Role::kSharedUp:
-    case Role::kSharedDown:
-      return spec.experts.In(layer) && shared;
-    case Role::kRouter:
-      return spec.experts.In(layer);
-    case Role::kQueryKeyValue:
-    case Role::kQuery:
-    case Role::kKey:
-    case Role::kValue:
-    case Role::kAttentionOutput:
-      return spec.Attends(layer);
-    case Role::kStateIn:
-    case Role::kStateParts:
-    case Role::kStateStep:
-    case Role::kStateOut:
-      return spec.HasState(layer);
-    default:
-      return !IsExpert(role) || spec.experts.In(layer);
-  }
-}
-
 [[noreturn]] void Refuse(const Checkpoint& checkpoint,
                          const Architecture& architecture, std::string got) {
   throw Error(ErrorCode::kCorrupt,
@@ -109,7 +75,7 @@ Found FindTensors(const Checkpoint& checkpoint,
   Found found;
   std::string missing;
   const auto look = [&](const TensorName& name, int64_t layer) {
-    if (HasLayers(name.role) && !Uses(spec, name.role, layer)) return;
+    if (HasLayers(name.role) && !UsesRole(spec, name.role, layer)) return;
     std::string stored = NameIn(checkpoint, architecture, name, layer);
     if (stored.empty()) return;
     const bool numbered = stored.find("{}") != std::string::npos;
@@ -177,6 +143,39 @@ std::vector<int64_t> Parts(Role role, int64_t rows, const Spec& spec) {
 }
 
 }  // namespace
+
+bool UsesRole(const Spec& spec, Role role, int64_t layer) {
+  const bool shared = spec.experts.shared_hidden > 0;
+  switch (role) {
+    case Role::kGate:
+    case Role::kUp:
+    case Role::kGateUp:
+    case Role::kDown:
+      return !spec.experts.In(layer);
+    case Role::kSharedRouter:
+      return spec.experts.In(layer) && shared && spec.experts.shared_router;
+    case Role::kSharedGateUp:
+    case Role::kSharedGate:
+    case Role::kSharedUp:
+    case Role::kSharedDown:
+      return spec.experts.In(layer) && shared;
+    case Role::kRouter:
+      return spec.experts.In(layer);
+    case Role::kQueryKeyValue:
+    case Role::kQuery:
+    case Role::kKey:
+    case Role::kValue:
+    case Role::kAttentionOutput:
+      return spec.Attends(layer);
+    case Role::kStateIn:
+    case Role::kStateParts:
+    case Role::kStateStep:
+    case Role::kStateOut:
+      return spec.HasState(layer);
+    default:
+      return !IsExpert(role) || spec.experts.In(layer);
+  }
+}
 
 size_t PackedShape::bytes() const {
   const int lanes = kernels::Kernels().lanes;

@@ -28,6 +28,9 @@ struct PackedShape {
   size_t bytes() const;
 };
 
+// Whether the layer's forward reads such a tensor.
+bool UsesRole(const Spec& spec, Role role, int64_t layer);
+
 struct DecoderPlan {
   Spec spec;  // complete: with vocab_size and tied_head
   KvShape kv;

@@ -55,6 +55,9 @@ class EncoderDecoder {
   // [wanted rows, vocab_size], in exec.arena until its next Reset.
   virtual std::span<const float> Forward(
       Exec& exec, std::span<const DecodeInput> inputs) const = 0;
+  // As Decoder::LogitsOf(), of rows of the decoder's stream.
+  virtual std::span<const float> LogitsOf(
+      Exec& exec, std::span<const float> rows) const = 0;
 };
 
 }  // namespace malmoi::models

@@ -189,11 +189,18 @@ std::span<const Architecture> Architectures() {
   return kArchitectures;
 }
 
+const Architecture* KnownArchitecture(std::string_view name) {
+  for (const Architecture& architecture : Architectures()) {
+    if (architecture.name == name) return &architecture;
+  }
+  return nullptr;
+}
+
 const Architecture& FindArchitecture(std::string_view name,
                                      std::string_view where) {
+  if (const Architecture* found = KnownArchitecture(name)) return *found;
   std::string known;
   for (const Architecture& architecture : Architectures()) {
-    if (architecture.name == name) return architecture;
     known += (known.empty() ? "" : ", ") + std::string(architecture.name);
   }
   throw Error(ErrorCode::kUnsupported, {.where = std::string(where),

@@ -135,6 +135,8 @@ struct Architecture {
   bool Ignores(std::string_view tensor) const;
 };
 
+// Null for one that is not known.
+const Architecture* KnownArchitecture(std::string_view name);
 // Throws kUnsupported, listing what is known.
 const Architecture& FindArchitecture(std::string_view name,
                                      std::string_view where);

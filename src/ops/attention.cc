@@ -39,10 +39,11 @@ class AttentionWork {
         results_(results),
         group_(shape.heads / shape.kv_heads),
         padded_(shape.padded()),
+        slices_(slices),
         head_page_(kernels::KvPageBytes(shape.type, padded_)) {
     MALMOI_CHECK(padded_ <= kernels::kMaxHeadDim);
     MALMOI_CHECK(group_ <= kMaxAttentionQueries);
-    MakeUnits(slices);
+    MakeUnits();
     const int count = static_cast<int>(rows_per_unit_ * group_);
     state_floats_ = kernels::AttentionStateFloats(padded_, count);
     scratch_floats_ =
@@ -66,15 +67,36 @@ class AttentionWork {
     }
   }
 
+  // Shows the tap what each query looks at, a slice at a time. The scores are
+  // computed whole for it, of the same queries, keys, masks and biases.
+  void Show() {
+    std::vector<float> shown;
+    for (const AttentionSlice& slice : slices_) {
+      const int64_t positions =
+          Last(slice, slice.first_position + slice.rows - 1);
+      const int64_t rows = slice.rows * shape_.heads;
+      shown.assign(static_cast<size_t>(rows * positions), 0.0f);
+      std::vector<const Unit*> units;
+      for (const Unit& unit : units_) {
+        if (unit.slice == &slice) units.push_back(&unit);
+      }
+      exec_.pool.Run(static_cast<int>(units.size()), [&](int task, int thread) {
+        ShowUnit(*units[static_cast<size_t>(task)], thread, positions,
+                 shown.data());
+      });
+      exec_.tap(shape_.shown, shown, rows, positions);
+    }
+  }
+
  private:
-  void MakeUnits(std::span<const AttentionSlice> slices) {
+  void MakeUnits() {
     int64_t most = 1;
-    for (const AttentionSlice& slice : slices) {
+    for (const AttentionSlice& slice : slices_) {
       most = std::max(most, slice.rows);
       max_pages_ = std::max(max_pages_, static_cast<size_t>(slice.pages));
     }
     rows_per_unit_ = std::min(most, kMaxAttentionQueries / group_);
-    for (const AttentionSlice& slice : slices) {
+    for (const AttentionSlice& slice : slices_) {
       for (int64_t r = 0; r < slice.rows; r += rows_per_unit_) {
         const int64_t rows = std::min(rows_per_unit_, slice.rows - r);
         const int64_t first = slice.first_position + r;
@@ -152,6 +174,32 @@ class AttentionWork {
            2 * state_floats_;
   }
 
+  // shown: [rows of the slice][heads][positions], zeros.
+  void ShowUnit(const Unit& unit, int thread, int64_t positions, float* shown) {
+    AttentionQuery tile[kMaxAttentionQueries];
+    const AttentionInput in = Input(unit, thread, tile);
+    const auto row_of = [&](int q) {
+      const int64_t row = unit.first + q / group_;
+      const int64_t head = unit.kv_head * group_ + q % group_;
+      return shown + (row * shape_.heads + head) * positions;
+    };
+    std::vector<float> keys(
+        static_cast<size_t>(padded_ * kernels::kAttentionPage));
+    const int64_t first = tile[0].first / kernels::kAttentionPage;
+    for (int64_t p = first; p < unit.slice->pages; ++p) {
+      kernels::ReadKeys(in, p, keys.data());
+      for (int q = 0; q < in.count; ++q) {
+        kernels::PageScores(in, tile[q], p, keys.data(), row_of(q));
+      }
+    }
+    for (int q = 0; q < in.count; ++q) {
+      float* scores = row_of(q) + tile[q].first;
+      const int64_t count = tile[q].visible - tile[q].first;
+      kernels::AdjustScores(in, tile[q], tile[q].first, count, scores);
+      kernels::Probabilities(tile[q], scores, count);
+    }
+  }
+
   void RunUnit(const Unit& unit, int thread) {
     AttentionQuery tile[kMaxAttentionQueries];
     const AttentionInput in = Input(unit, thread, tile);
@@ -209,6 +257,7 @@ class AttentionWork {
   const float* queries_;
   float* results_;
   int64_t group_, padded_;
+  std::span<const AttentionSlice> slices_;
   size_t head_page_;
   int64_t rows_per_unit_ = 1;
   size_t max_pages_ = 0;
@@ -227,7 +276,9 @@ void Attention(Exec& exec, const AttentionShape& shape, const float* queries,
   const int64_t columns = shape.heads * shape.head_dim;
   float* results = exec.arena.New<float>(
       static_cast<size_t>(out.rows * shape.heads * padded));
-  AttentionWork(exec, shape, queries, slices, results).Run();
+  AttentionWork work(exec, shape, queries, slices, results);
+  work.Run();
+  if (exec.tap && !shape.shown.empty()) work.Show();
 
   // Padded heads close up; then the rows take the forms of their consumer.
   for (int64_t row = 0; row < out.rows; ++row) {

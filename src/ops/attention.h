@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "kernels/attention.h"
 #include "ops/activations.h"
@@ -32,6 +33,9 @@ struct AttentionShape {
   // of the three at most.
   const float* position_bias = nullptr;
   const float* sinks = nullptr;  // [heads]: see AttentionQuery; null: none
+  // What the tap is shown the probabilities as, see Tap::attention; empty: it
+  // is not.
+  std::string_view shown{};
   int64_t padded() const { return kernels::PaddedHeadDim(type, head_dim); }
 };
 

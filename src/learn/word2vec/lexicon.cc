@@ -32,6 +32,14 @@ void ForWords(std::string_view line, F&& use) {
   }
 }
 
+// The same, cut further by a rule.
+template <typename F>
+void ForWords(std::string_view line, text::WordCutter& cutter, F&& use) {
+  ForWords(line, [&](std::string_view part) {
+    for (const std::string_view word : cutter.Cut(part)) use(word);
+  });
+}
+
 template <typename F>
 void ForLines(std::string_view piece, F&& use) {
   while (!piece.empty()) {
@@ -146,9 +154,14 @@ void Corpus::Drop(int64_t index) const {
 void Lexicon::Raw(std::string_view line, Scratch& scratch) const {
   if (options_.lower_case) line = Lowered(line, scratch.lowered);
   scratch.ids.clear();
-  ForWords(line, [&](std::string_view word) {
+  const auto add = [&](std::string_view word) {
     scratch.ids.push_back(static_cast<int32_t>(raw_.Find(word)));
-  });
+  };
+  if (!options_.words) return ForWords(line, add);
+  if (!scratch.cutter.has_rule()) {
+    scratch.cutter = text::WordCutter(options_.words);
+  }
+  ForWords(line, scratch.cutter, add);
 }
 
 // Pairs become one from left to right; a phrase of this pass joins no more.
@@ -192,19 +205,27 @@ Lexicon Lexicon::Count(
   lexicon.options_ = options;
   Reading reading(corpus, 1 + 2 * options.phrases, progress);
   Scratch scratch;
+  int64_t different = 0;
   {
     represent::WordTable all;
     std::vector<int64_t> counts;
+    text::WordCutter cutter(options.words);
     reading.ForPieces([&](std::string_view piece) {
       corpus.RequireUtf8(piece);
       if (options.lower_case) piece = Lowered(piece, scratch.lowered);
-      ForWords(piece, [&](std::string_view word) {
+      const auto count = [&](std::string_view word) {
         const size_t id = static_cast<size_t>(all.Add(word));
         if (id == counts.size()) counts.push_back(0);
         ++counts[id];
         ++lexicon.all_tokens_;
-      });
+      };
+      if (options.words) {
+        ForWords(piece, cutter, count);
+      } else {
+        ForWords(piece, count);
+      }
     });
+    different = all.size();
     for (int64_t i = 0; i < all.size(); ++i) {
       if (counts[static_cast<size_t>(i)] < options.min_count) continue;
       lexicon.raw_.Add(all.word(i));
@@ -276,17 +297,17 @@ Lexicon Lexicon::Count(
   }
   lexicon.counts_ = std::move(counts);
   if (lexicon.size() < 2) {
-    throw Error(ErrorCode::kInvalidArgument,
-                {.where = corpus.where(),
-                 .what = lexicon.all_tokens_ == 0 ? "a corpus without words"
-                                                  : "too few different words",
-                 .expected = Format("2 or more that come {} times or oftener",
-                                    options.min_count),
-                 .got = Format("{}, of {} words in all", lexicon.size(),
-                               lexicon.all_tokens_),
-                 .hint = lexicon.all_tokens_ > 0 && options.min_count > 1
-                             ? "--min-count 1"
-                             : ""});
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        {.where = corpus.where(),
+         .what = lexicon.all_tokens_ == 0 ? "a corpus without words"
+                                          : "too few different words",
+         .expected = Format("2 or more that come {} times or oftener",
+                            options.min_count),
+         .got = Format("{}, of {} words in all", lexicon.size(),
+                       lexicon.all_tokens_),
+         .hint =
+             different > 1 && options.min_count > 1 ? "--min-count 1" : ""});
   }
   return lexicon;
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +17,7 @@
 
 #include "base/file.h"
 #include "represent/static/word_table.h"
+#include "text/segment/words.h"
 
 namespace malmoi::learn {
 
@@ -46,6 +48,8 @@ class Corpus {
 struct LexiconOptions {
   int64_t min_count = 5;
   bool lower_case = false;
+  // How words are found between blanks; none: as they stand there.
+  std::optional<text::WordRule> words{};
   // Passes that join words that come together more often than by chance
   // (Mikolov et al. 2013, section 4): a pair is a phrase where
   // (count(ab) - min_count)·words / (count(a)·count(b)) > phrase_threshold.
@@ -74,6 +78,7 @@ class Lexicon {
   struct Scratch {
     std::vector<int32_t> ids;
     std::string lowered;
+    text::WordCutter cutter;  // of the lexicon's rule, once it was used
   };
   void ForSentences(std::string_view piece, Scratch& scratch,
                     const std::function<void(const std::vector<int32_t>& ids)>&

@@ -23,11 +23,13 @@ double Since(Clock::time_point start) {
 }
 
 [[noreturn]] void Refuse(const std::string& where, std::string what,
-                         std::string expected, std::string got) {
+                         std::string expected, std::string got,
+                         std::string hint = "") {
   throw Error(ErrorCode::kInvalidArgument, {.where = where,
                                             .what = std::move(what),
                                             .expected = std::move(expected),
-                                            .got = std::move(got)});
+                                            .got = std::move(got),
+                                            .hint = std::move(hint)});
 }
 
 void CheckOptions(const SupervisedOptions& o) {
@@ -147,11 +149,12 @@ class Supervised {
                          text.begin() + static_cast<int64_t>(*bad), '\n');
       Refuse(Format("{}:{}", where, line), "not UTF-8", "",
              Format("byte 0x{:02X} at {}",
-                    static_cast<unsigned char>(text[*bad]), *bad));
+                    static_cast<unsigned char>(text[*bad]), *bad),
+             "iconv -f LATIN1 -t UTF-8");
     }
     represent::WordTable words, labels;
     std::vector<int64_t> word_counts, label_counts;
-    represent::ForFastTextTokens(text, [&](std::string_view token) {
+    represent::ForFastTextTokens(text, Split(), [&](std::string_view token) {
       const bool label = token.starts_with(represent::kLabelPrefix);
       auto& table = label ? labels : words;
       auto& counts = label ? label_counts : word_counts;
@@ -189,7 +192,7 @@ class Supervised {
     std::vector<int32_t> hashes;
     int64_t tokens = 0;
     const represent::SubwordOptions& subwords = options_.subwords;
-    represent::ForFastTextTokens(text, [&](std::string_view token) {
+    represent::ForFastTextTokens(text, Split(), [&](std::string_view token) {
       ++tokens;
       if (token.starts_with(represent::kLabelPrefix)) {
         examples_.labels.push_back(static_cast<int32_t>(
@@ -214,6 +217,9 @@ class Supervised {
       tokens = 0;
     });
     result_.examples = examples_.size();
+  }
+  represent::FastTextSplit Split() const {
+    return {options_.words, options_.lower_case};
   }
   void AddBucket(int64_t bucket) {
     examples_.rows.push_back(

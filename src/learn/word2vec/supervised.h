@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,10 @@ struct SupervisedOptions {
   int epochs = 5;
   double rate = 0.1;  // falls linearly to 0
   int64_t min_count = 1;
+  // How words are found between blanks; none: as they stand there. fastText's
+  // files do not say it: Predict() must be told the same.
+  std::optional<text::WordRule> words{};
+  bool lower_case = false;
   int word_ngrams = 1;
   represent::SubwordOptions subwords = {.min_chars = 0, .max_chars = 0};
   represent::FastTextLoss loss = represent::FastTextLoss::kSoftmax;

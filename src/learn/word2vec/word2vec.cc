@@ -101,9 +101,6 @@ class Training {
       place_.piece = 0;
       place_.loss = place_.losses = 0;
     }
-    if (!options_.checkpoint.empty()) {
-      std::filesystem::remove(options_.checkpoint);
-    }
   }
 
   void Finish(Word2VecResult& result) {
@@ -359,8 +356,10 @@ represent::WordVectors VectorsOf(const Word2VecResult& result) {
       result.lexicon.words(), result.options.dimensions, std::move(values));
 }
 
-void WriteResult(const std::filesystem::path& path,
-                 const Word2VecResult& result, represent::VectorFormat format) {
+namespace {
+
+void WriteModel(const std::filesystem::path& path, const Word2VecResult& result,
+                represent::VectorFormat format) {
   if (format != represent::VectorFormat::kFastText) {
     return represent::WriteVectors(path, VectorsOf(result), format);
   }
@@ -391,6 +390,16 @@ void WriteResult(const std::filesystem::path& path,
   output.resize(static_cast<size_t>(result.lexicon.size() * o.dimensions));
   parts.output = output;
   represent::WriteFastText(path, parts);
+}
+
+}  // namespace
+
+void WriteResult(const std::filesystem::path& path,
+                 const Word2VecResult& result, represent::VectorFormat format) {
+  WriteModel(path, result, format);
+  if (!result.options.checkpoint.empty()) {
+    std::filesystem::remove(result.options.checkpoint);
+  }
 }
 
 }  // namespace malmoi::learn

@@ -47,7 +47,7 @@ struct Word2VecOptions {
   uint64_t seed = 1;
   represent::SubwordOptions subwords = {.max_chars = 0};  // 0: words only
   LexiconOptions lexicon;
-  // Where the state is kept at times; empty: nowhere. It is removed at the end.
+  // Where the state is kept at times; empty: nowhere. WriteResult() removes it.
   std::filesystem::path checkpoint;
   double checkpoint_every_s = 300;
   bool resume = false;
@@ -75,7 +75,8 @@ Word2VecResult TrainWord2Vec(const Corpus& corpus,
 
 // The vectors of the words, subwords included.
 represent::WordVectors VectorsOf(const Word2VecResult& result);
-// Writes vectors, or with kFastText the whole model. Throws as WriteVectors().
+// Writes vectors, or with kFastText the whole model; then the checkpoint is
+// removed, which a full disk thus leaves. Throws as WriteVectors().
 void WriteResult(const std::filesystem::path& path,
                  const Word2VecResult& result, represent::VectorFormat format);
 

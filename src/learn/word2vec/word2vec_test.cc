@@ -170,6 +170,13 @@ TEST(Word2Vec, StoppedAndResumedIsTheSame) {
   const auto resumed = TrainWord2Vec(corpus, options, pool);
   EXPECT_EQ(whole.input, resumed.input);
   EXPECT_EQ(whole.losses, resumed.losses);
+  // It stays until the vectors are written.
+  EXPECT_THROW(WriteResult(folder / "none/v.txt", resumed,
+                           represent::VectorFormat::kText),
+               Error);
+  ASSERT_TRUE(fs::exists(options.checkpoint));
+  EXPECT_EQ(TrainWord2Vec(corpus, options, pool).input, whole.input);
+  WriteResult(folder / "v.txt", resumed, represent::VectorFormat::kText);
   EXPECT_FALSE(fs::exists(options.checkpoint));
   EXPECT_THROW(TrainWord2Vec(corpus, options, pool), Error);  // none to resume
 }

@@ -15,9 +15,9 @@ constexpr TensorName kOwn[] = {
     {Role::kStateNorm, "blk.{}.ssm_norm.weight",
      "model.layers.{}.mamba.norm.weight"},
     // Converters leave the end out.
-    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight",
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm",
      "model.layers.{}.pre_ff_layernorm.weight"},
-    {Role::kFeedForwardNorm, "blk.{}.ffn_norm", ""},
+    {Role::kFeedForwardNorm, "blk.{}.ffn_norm.weight", ""},
     {Role::kGate, "blk.{}.ffn_gate.weight",
      "model.layers.{}.feed_forward.gate_proj.weight"},
     {Role::kUp, "blk.{}.ffn_up.weight",

@@ -8,8 +8,8 @@ namespace malmoi::models {
 namespace {
 
 constexpr TensorName kPooled[] = {
-    {Role::kHeadDense, "", "classifier.dense.weight"},
-    {Role::kHeadOutput, "", "classifier.out_proj.weight"},
+    {Role::kHeadDense, "cls.weight", "classifier.dense.weight"},
+    {Role::kHeadOutput, "cls.output.weight", "classifier.out_proj.weight"},
 };
 constexpr TensorName kWords[] = {
     {Role::kHeadDense, "", "lm_head.dense.weight"},

@@ -31,16 +31,23 @@ ActivationForms FormsFor(const Exec& exec,
                          std::initializer_list<const PackedMatrix*> readers) {
   ActivationForms forms;
   for (const PackedMatrix* reader : readers) forms.Add(*reader);
-  forms.f32 = forms.f32 || exec.tap;
+  forms.f32 = forms.f32 || (exec.tap && exec.tap.inputs);
   return forms;
 }
 
 void TapInput(Exec& exec, int64_t layer, std::string_view name,
               const Activations& x) {
-  if (!exec.tap) return;
+  if (!exec.tap || !exec.tap.inputs) return;
   exec.tap(Format("layer.{}.{}", layer, name),
            {x.values, static_cast<size_t>(x.rows * x.columns)}, x.rows,
            x.columns);
+}
+
+std::string AttentionName(const Exec& exec, int64_t layer,
+                          std::string_view kind, std::string_view stack) {
+  if (!exec.tap || !exec.tap.attention) return {};
+  std::string name = Format("{}layer.{}.{}", stack, layer, kind);
+  return exec.tap.attention(name) ? name : std::string();
 }
 
 void FetchAhead(Exec& exec, int64_t rows, const PackedMatrix& next) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +28,13 @@ ops::ActivationForms FormsFor(
 // Shows what products read: "layer.3.attention_input".
 void TapInput(Exec& exec, int64_t layer, std::string_view name,
               const ops::Activations& x);
+
+// As what the tap is shown a layer's attention, if it wants it:
+// "layer.3.attention"; otherwise empty. `kind`: "attention"; `stack`: of an
+// encoder-decoder, "decoder.".
+std::string AttentionName(const Exec& exec, int64_t layer,
+                          std::string_view kind = "attention",
+                          std::string_view stack = "");
 
 // Decoding is limited by memory: threads that wait may fetch what the next
 // product reads first.

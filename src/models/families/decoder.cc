@@ -314,16 +314,34 @@ Activations DecoderFamily::OutputRows(Exec& exec, const Batch& batch,
     }
     rows = chosen;
   }
-  const Activations normed =
-      ops::NewActivations(exec.arena, wanted, spec_.width, forms);
-  ops::NormRows(exec, spec_.norm, rows, weights_.output_norm.weight,
-                weights_.output_norm.bias, spec_.norm_epsilon, normed);
+  forms.f32 = forms.f32 || exec.tap;
+  const Activations normed = OutputNorm(exec, rows, wanted, forms);
   if (exec.tap) {
     exec.tap("final_norm",
              {normed.values, static_cast<size_t>(wanted * spec_.width)}, wanted,
              spec_.width);
   }
   return normed;
+}
+
+Activations DecoderFamily::OutputNorm(Exec& exec, const float* rows,
+                                      int64_t count,
+                                      ops::ActivationForms forms) const {
+  const Activations normed =
+      ops::NewActivations(exec.arena, count, spec_.width, forms);
+  ops::NormRows(exec, spec_.norm, rows, weights_.output_norm.weight,
+                weights_.output_norm.bias, spec_.norm_epsilon, normed);
+  return normed;
+}
+
+std::span<const float> DecoderFamily::LogitsOf(
+    Exec& exec, std::span<const float> rows) const {
+  MALMOI_CHECK(weights_.head.rows > 0);
+  exec.arena.Reset();
+  return Logits(exec,
+                OutputNorm(exec, rows.data(),
+                           static_cast<int64_t>(rows.size()) / spec_.width,
+                           FormsFor(exec, {&weights_.head})));
 }
 
 std::span<const float> DecoderFamily::Logits(Exec& exec,

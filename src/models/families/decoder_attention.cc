@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -252,6 +253,7 @@ void DecoderFamily::Mix(Exec& exec, const Batch& batch, int64_t index,
     slice.values = next + slice.pages;
     next += 2 * slice.pages;
   }
+  const std::string shown = AttentionName(exec, index);
   ops::Attention(exec,
                  {.type = batch.inputs[0].sequence->shape().type,
                   .heads = attention.heads,
@@ -262,7 +264,8 @@ void DecoderFamily::Mix(Exec& exec, const Batch& batch, int64_t index,
                   .causal = !attention.both_ways,
                   .reach = batch.reach,
                   .position_bias = batch.position_bias,
-                  .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data()},
+                  .sinks = layer.sinks.empty() ? nullptr : layer.sinks.data(),
+                  .shown = shown},
                  queries, slices, out);
 }
 

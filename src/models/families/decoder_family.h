@@ -39,6 +39,8 @@ class DecoderFamily : public Decoder {
       Exec& exec, std::span<const SequenceInput> inputs) const override;
   std::span<const float> Hidden(
       Exec& exec, std::span<const SequenceInput> inputs) const override;
+  std::span<const float> LogitsOf(Exec& exec,
+                                  std::span<const float> rows) const override;
 
  private:
   // What one call works on: the packed rows of all inputs.
@@ -82,6 +84,8 @@ class DecoderFamily : public Decoder {
   ops::Activations Run(Exec& exec, Batch& batch,
                        ops::ActivationForms forms) const;
   ops::Activations OutputRows(Exec& exec, const Batch& batch,
+                              ops::ActivationForms forms) const;
+  ops::Activations OutputNorm(Exec& exec, const float* rows, int64_t count,
                               ops::ActivationForms forms) const;
   std::span<const float> Logits(Exec& exec,
                                 const ops::Activations& normed) const;

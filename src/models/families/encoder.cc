@@ -264,6 +264,7 @@ std::span<const float> EncoderFamily::Forward(
     ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows,
                      output_norm_.weight, output_norm_.bias, spec_.norm_epsilon,
                      nullptr, batch.stream);
+    tap("final_norm");
   }
   return {batch.stream, static_cast<size_t>(batch.rows * spec_.width)};
 }

@@ -1,6 +1,7 @@
 // The two blocks of an encoder's layer: attention in both directions and the
 // feed-forward.
 #include <algorithm>
+#include <string>
 
 #include "kernels/kernels.h"
 #include "models/families/block_parts.h"
@@ -169,6 +170,8 @@ void EncoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
   } else {
     shape.distance_bias = batch.distance_bias;
   }
+  const std::string shown = AttentionName(exec, index);
+  shape.shown = shown;
   ops::Attention(exec, shape, store.queries(), slices, attended);
   AddProduct(exec, batch, attended, layer.attention_output,
              layer.attention_norm);

@@ -216,14 +216,20 @@ std::span<const float> EncoderDecoderFamily::Logits(
   }
   if (wanted.empty()) return {};
   const auto rows = static_cast<int64_t>(wanted.size());
-  const int64_t vocab = spec_.vocab_size;
-  float* logits = exec.arena.New<float>(static_cast<size_t>(rows * vocab));
   const Activations input = ops::NewActivations(
       exec.arena, rows, spec_.width, FormsFor(exec, {&weights_.head}));
   for (int64_t i = 0; i < rows; ++i) {
     ops::PutRow(input, i,
                 batch.stream + wanted[static_cast<size_t>(i)] * spec_.width);
   }
+  return Head(exec, input);
+}
+
+std::span<const float> EncoderDecoderFamily::Head(
+    Exec& exec, const Activations& input) const {
+  const int64_t vocab = spec_.vocab_size;
+  const auto size = static_cast<size_t>(input.rows * vocab);
+  float* logits = exec.arena.New<float>(size);
   const float scale = static_cast<float>(spec_.logit_scale);
   auto store = [&](const ops::Tile& tile) {
     if (scale != 1.0f) {
@@ -237,7 +243,23 @@ std::span<const float> EncoderDecoderFamily::Logits(
   };
   const ops::Product head[] = {{&weights_.head, nullptr, 1, store}};
   ops::Matmul(exec, input, head);
-  return {logits, static_cast<size_t>(rows * vocab)};
+  return {logits, size};
+}
+
+std::span<const float> EncoderDecoderFamily::LogitsOf(
+    Exec& exec, std::span<const float> rows) const {
+  exec.arena.Reset();
+  const auto count = static_cast<int64_t>(rows.size()) / spec_.width;
+  const Activations input = ops::NewActivations(
+      exec.arena, count, spec_.width, FormsFor(exec, {&weights_.head}));
+  if (spec_.output_norm) {
+    const Norm& norm = weights_.decoder.output_norm;
+    ops::NormRows(exec, spec_.norm, rows.data(), norm.weight, norm.bias,
+                  spec_.norm_epsilon, input);
+  } else {
+    ops::PutRows(exec, rows.data(), input);
+  }
+  return Head(exec, input);
 }
 
 std::span<const float> EncoderDecoderFamily::Forward(

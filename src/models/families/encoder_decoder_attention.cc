@@ -1,7 +1,7 @@
 // Attention of an encoder-decoder: of the rows of a stack among themselves, and
 // of the decoder's over a memory.
 #include <algorithm>
-#include <cmath>
+#include <string>
 
 #include "base/format.h"
 #include "kernels/kernels.h"
@@ -142,6 +142,9 @@ void EncoderDecoderFamily::Attend(Exec& exec, Batch& batch,
   shape.causal = batch.causal;
   shape.distance_bias = batch.distance_bias;
   shape.reach = batch.reach;
+  const std::string shown =
+      AttentionName(exec, index, "attention", Format("{}.", batch.name));
+  shape.shown = shown;
   const Activations attended =
       ops::NewActivations(exec.arena, batch.rows, batch.spec.heads * dim,
                           FormsFor(exec, {&weights.output}));
@@ -176,46 +179,12 @@ void EncoderDecoderFamily::AttendMemory(Exec& exec, Batch& batch,
   const Activations attended =
       ops::NewActivations(exec.arena, batch.rows, batch.spec.heads * dim,
                           FormsFor(exec, {&weights.output}));
-  const std::span<const ops::AttentionSlice> slices = pages.Slices();
-  ops::Attention(exec, ShapeFor(batch.spec), put_query.values, slices,
-                 attended);
-  if (exec.tap) ShowWeights(exec, batch, put_query.values, slices, index);
+  const std::string shown =
+      AttentionName(exec, index, "cross_attention", Format("{}.", batch.name));
+  ops::AttentionShape shape = ShapeFor(batch.spec);
+  shape.shown = shown;
+  ops::Attention(exec, shape, put_query.values, pages.Slices(), attended);
   AddProduct(exec, batch, attended, weights.output, weights.norm);
-}
-
-// Shows how much each row's heads look at each token of its memory:
-// "decoder.layer.1.cross_attention", [rows·heads, tokens], one tap a text.
-void EncoderDecoderFamily::ShowWeights(
-    Exec& exec, const Batch& batch, const float* queries,
-    std::span<const ops::AttentionSlice> slices, int64_t index) const {
-  const int64_t heads = batch.spec.heads;
-  const KvShape shape = ShapeOf(batch.spec, 1);
-  const size_t head_bytes = kernels::KvPageBytes(shape.type, shape.head_dim);
-  std::vector<float> weights;
-  for (const ops::AttentionSlice& slice : slices) {
-    weights.assign(static_cast<size_t>(slice.rows * heads * slice.visible), 0);
-    for (int64_t i = 0; i < slice.rows * heads; ++i) {
-      const float* query =
-          queries + (slice.first_row * heads + i) * shape.head_dim;
-      float* row = weights.data() + i * slice.visible;
-      float largest = -INFINITY, total = 0;
-      for (int64_t p = 0; p < slice.visible; ++p) {
-        const auto* keys = reinterpret_cast<const float*>(
-            slice.keys[p / kPagePositions] +
-            static_cast<size_t>(i % heads) * head_bytes);
-        for (int64_t d = 0; d < batch.spec.head_dim; ++d) {
-          row[p] += query[d] * keys[d * kPagePositions + p % kPagePositions];
-        }
-        largest = std::max(largest, row[p]);
-      }
-      for (int64_t p = 0; p < slice.visible; ++p) {
-        total += row[p] = std::exp(row[p] - largest);
-      }
-      for (int64_t p = 0; p < slice.visible; ++p) row[p] /= total;
-    }
-    exec.tap(Format("{}.layer.{}.cross_attention", batch.name, index), weights,
-             slice.rows * heads, slice.visible);
-  }
 }
 
 // The keys and values of the decoder's layers for what the encoder has left.

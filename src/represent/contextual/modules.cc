@@ -417,6 +417,32 @@ fs::path TransformerFolder(const fs::path& path) {
   return path;
 }
 
+std::optional<fs::path> TableFolder(const fs::path& folder) {
+  const Json list = ReadList(folder);
+  if (!list.is_array() || list.empty() || !list[0].is_object() ||
+      KindOf(Text(list[0], "type")) != "StaticEmbedding") {
+    return std::nullopt;
+  }
+  const std::string own = Text(list[0], "path");
+  return own.empty() || own == "." ? folder : folder / own;
+}
+
+Modules ReadTableModules(const fs::path& folder, int64_t width,
+                         ThreadPool& pool) {
+  Modules modules;
+  const Json list = ReadList(folder);
+  for (size_t i = 1; i < list.size(); ++i) {
+    ReadModule(folder, list[i], pool, /*pools=*/true, modules);
+  }
+  if (!modules.pooling.empty() || !modules.token_steps.empty()) {
+    Refuse(folder / "modules.json", "modules of tokens behind a table",
+           "Pooling or a step of tokens");
+  }
+  CheckWidths(folder, modules.steps, width);
+  ReadPrompts(folder, modules);
+  return modules;
+}
+
 Modules ReadModules(const models::Checkpoint& checkpoint,
                     const fs::path& folder, int64_t width, ThreadPool& pool) {
   return checkpoint.gguf ? FromGguf(checkpoint, width, pool)

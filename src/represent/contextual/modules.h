@@ -69,6 +69,15 @@ Modules ReadModules(const models::Checkpoint& checkpoint,
                     const std::filesystem::path& folder, int64_t width,
                     ThreadPool& pool);
 
+// Of a folder whose vectors are in a table: what follows it in modules.json,
+// and its prompts. Throws as ReadModules().
+Modules ReadTableModules(const std::filesystem::path& folder, int64_t width,
+                         ThreadPool& pool);
+// Where modules.json puts a table of vectors, if it begins with one; nullopt
+// for all else.
+std::optional<std::filesystem::path> TableFolder(
+    const std::filesystem::path& folder);
+
 }  // namespace malmoi::represent
 
 #endif  // MALMOI_REPRESENT_CONTEXTUAL_MODULES_H_

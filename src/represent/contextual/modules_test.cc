@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "models/testing/reference.h"
 #include "represent/contextual/embedder.h"
+#include "text/tokenize/tokenizer.h"
 
 namespace malmoi::represent {
 namespace {
@@ -193,8 +194,8 @@ TEST(Embedder, LongTextsAreReadInWindows) {
   const auto embedder =
       Embedder::Load(golden.folder(), {.precision = models::Precision::kExact});
   const auto ids = [&](const std::string& text) {
-    return embedder->tokenizer()
-        .Encode(text, {.add_special_tokens = false})
+    return text::Tokenizer::FromFolder(golden.folder())
+        ->Encode(text, {.add_special_tokens = false})
         .ids;
   };
   // Letters of digits are tokens of their own.
@@ -246,7 +247,7 @@ TEST(Embedder, CutTextsKeepTheTokensAroundThem) {
         embedder->EmbedTokens(texts, {.longer = LongTexts::kTruncate});
     EXPECT_EQ(rows[0].ids.size(), 5u);
     EXPECT_TRUE(rows[0].truncated);
-    return embedder->tokenizer().TokenText(rows[0].ids.back());
+    return rows[0].texts.back();
   };
   EXPECT_EQ(last_id(), "</s>");
   tokenizer["post_processor"] = nullptr;

@@ -16,33 +16,6 @@ namespace malmoi::represent {
 
 namespace {
 
-bool Better(const Neighbour& a, const Neighbour& b) {
-  return std::tie(b.score, a.number) < std::tie(a.score, b.number);
-}
-
-}  // namespace
-
-void BestNeighbours::Offer(double score, size_t number,
-                           const std::string& text) {
-  Neighbour one{score, number, ""};
-  if (heap_.size() == most_) {
-    if (most_ == 0 || !Better(one, heap_.front())) return;
-    std::pop_heap(heap_.begin(), heap_.end(), Better);
-    heap_.pop_back();
-  }
-  one.text = text;
-  heap_.push_back(std::move(one));
-  std::push_heap(heap_.begin(), heap_.end(), Better);
-}
-
-std::vector<Neighbour> BestNeighbours::Sorted() const {
-  std::vector<Neighbour> sorted = heap_;
-  std::sort(sorted.begin(), sorted.end(), Better);
-  return sorted;
-}
-
-namespace {
-
 // Finds candidates by products of a block of vectors, as a packed matrix, with
 // those before it and its own; their cosines are then computed anew in double,
 // so that nothing depends on blocks or threads.

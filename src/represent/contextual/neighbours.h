@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "represent/best.h"
 
 namespace malmoi::represent {
 
@@ -19,17 +21,27 @@ struct Neighbour {
   std::string text;
 };
 
+struct NearerNeighbour {
+  bool operator()(const Neighbour& a, const Neighbour& b) const {
+    return a.score != b.score ? a.score > b.score : a.number < b.number;
+  }
+};
+
 // The `most` best of all that were offered; of equal scores the earlier.
 class BestNeighbours {
  public:
-  explicit BestNeighbours(size_t most) : most_(most) {}
-  void Offer(double score, size_t number, const std::string& text);
+  explicit BestNeighbours(size_t most) : best_(most) {}
+  void Offer(double score, size_t number, const std::string& text) {
+    Neighbour one{score, number, ""};
+    if (!best_.Wants(one)) return;
+    one.text = text;
+    best_.Offer(std::move(one));
+  }
   // Best first.
-  std::vector<Neighbour> Sorted() const;
+  std::vector<Neighbour> Sorted() const { return best_.Sorted(); }
 
  private:
-  size_t most_;
-  std::vector<Neighbour> heap_;  // the worst in front
+  Best<Neighbour, NearerNeighbour> best_;
 };
 
 struct VectorPair {

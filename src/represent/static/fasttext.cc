@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -395,6 +394,17 @@ WordVectors FastTextModel::Words() const {
   const auto bytes =
       CheckedMul(static_cast<uint64_t>(words_.size()), dimensions * 4);
   if (words_.size() == 0 || !bytes) Corrupt("fastText model", "no vectors");
+  // Codes may stand for any number of values: what they become is bounded by
+  // the file, so that a few bytes do not ask for all memory.
+  constexpr uint64_t kFree = uint64_t{1} << 30, kTimes = 64;
+  if (input_.quantized && *bytes > kFree &&
+      *bytes / kTimes > input_.codes.size()) {
+    throw Error(ErrorCode::kLimit,
+                {.where = "fastText model",
+                 .what = "the vectors are too large for their file",
+                 .expected = Format("at most {} bytes for a byte", kTimes),
+                 .got = Format("{} for {}", *bytes, input_.codes.size())});
+  }
   std::vector<float> values(*bytes / 4);
   for (int64_t i = 0; i < words_.size(); ++i) {
     VectorOf(words_.word(i),
@@ -405,115 +415,6 @@ WordVectors FastTextModel::Words() const {
   return WordVectors::Own(
       words_, args_.dimensions, std::move(values),
       parts ? std::make_shared<PartsOfWords>(shared_from_this()) : nullptr);
-}
-
-void ForWordNgrams(std::span<const int32_t> hashes, int n, int64_t buckets,
-                   const std::function<void(int64_t bucket)>& use) {
-  if (n < 2 || buckets < 1) return;
-  for (size_t i = 0; i < hashes.size(); ++i) {
-    // Sign-extended, as in fastText.
-    uint64_t hash = static_cast<uint64_t>(int64_t{hashes[i]});
-    for (size_t j = i + 1; j < hashes.size() && j < i + static_cast<size_t>(n);
-         ++j) {
-      hash = hash * 116049371u + static_cast<uint64_t>(int64_t{hashes[j]});
-      use(static_cast<int64_t>(hash % static_cast<uint64_t>(buckets)));
-    }
-  }
-}
-
-void ForFastTextTokens(std::string_view text,
-                       const std::function<void(std::string_view)>& use) {
-  constexpr std::string_view kBlanks(" \t\v\f\r\0\n", 7);
-  size_t at = 0;
-  while (at < text.size()) {
-    if (text[at] == '\n') {
-      use(kEndOfSentence);
-      ++at;
-    } else if (kBlanks.find(text[at]) != std::string_view::npos) {
-      ++at;
-    } else {
-      const size_t end = std::min(text.find_first_of(kBlanks, at), text.size());
-      use(text.substr(at, end - at));
-      at = end;
-    }
-  }
-  if (!text.ends_with('\n')) use(kEndOfSentence);
-}
-
-std::vector<double> FastTextModel::Probabilities(
-    std::span<const float> hidden) const {
-  const size_t count = labels_.size();
-  std::vector<double> scores(count);
-  if (args_.loss == FastTextLoss::kHierarchical) {
-    std::vector<double> right(static_cast<size_t>(output_.rows));
-    for (int64_t i = 0; i < output_.rows; ++i) {
-      right[static_cast<size_t>(i)] =
-          1 / (1 + std::exp(-double{output_.DotRow(i, hidden)}));
-    }
-    for (size_t i = 0; i < count; ++i) {
-      scores[i] = 1;
-      for (const auto& step : tree_.path(static_cast<int64_t>(i))) {
-        const double p = right[static_cast<size_t>(step.node)];
-        scores[i] *= step.right ? p : 1 - p;
-      }
-    }
-    return scores;
-  }
-  for (size_t i = 0; i < count; ++i) {
-    scores[i] = output_.DotRow(static_cast<int64_t>(i), hidden);
-  }
-  if (args_.loss != FastTextLoss::kSoftmax) {
-    // In steps of 1/32 as fastText's table has it, so that scores are the same.
-    const auto sigmoid = [](float x) {
-      if (x < -8 || x > 8) return x < 0 ? 0.0 : 1.0;
-      const double step = std::floor((x + 8) * 512 / 8 / 2) / 32 - 8;
-      return 1 / (1 + std::exp(-step));
-    };
-    for (double& score : scores) score = sigmoid(static_cast<float>(score));
-    return scores;
-  }
-  const double largest = *std::max_element(scores.begin(), scores.end());
-  for (double& score : scores) score = std::exp(score - largest);
-  const double sum = std::accumulate(scores.begin(), scores.end(), 0.0);
-  for (double& score : scores) score /= sum;
-  return scores;
-}
-
-std::vector<LabelScore> FastTextModel::Predict(std::string_view text,
-                                               int64_t top) const {
-  if (args_.kind != FastTextKind::kSupervised || labels_.empty()) {
-    throw Error(ErrorCode::kUnsupported,
-                {.where = "fastText model",
-                 .what = "a model of word vectors, without labels"});
-  }
-  std::vector<int64_t> rows;
-  std::vector<int32_t> hashes;
-  ForFastTextTokens(text, [&](std::string_view token) {
-    if (token.starts_with(kLabelPrefix)) return;
-    hashes.push_back(static_cast<int32_t>(FastTextHash(token)));
-    RowsOf(token, rows);
-  });
-  ForWordNgrams(hashes, args_.word_ngrams, args_.buckets,
-                [&](int64_t bucket) { PushBucket(bucket, rows); });
-  if (rows.empty()) return {};
-  std::vector<float> hidden(static_cast<size_t>(args_.dimensions));
-  for (int64_t row : rows) input_.AddRow(row, hidden);
-  for (float& value : hidden) value /= static_cast<float>(rows.size());
-  const std::vector<double> scores = Probabilities(hidden);
-  std::vector<size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  const auto better = [&](size_t a, size_t b) {
-    return scores[a] != scores[b] ? scores[a] > scores[b] : a < b;
-  };
-  const size_t shown =
-      std::min(order.size(), static_cast<size_t>(std::max<int64_t>(0, top)));
-  std::partial_sort(order.begin(), order.begin() + static_cast<int64_t>(shown),
-                    order.end(), better);
-  std::vector<LabelScore> best;
-  for (size_t i = 0; i < shown; ++i) {
-    best.push_back({labels_[order[i]], scores[order[i]]});
-  }
-  return best;
 }
 
 void WriteFastText(const std::filesystem::path& path,

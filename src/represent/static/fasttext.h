@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "represent/static/subwords.h"
 #include "represent/static/word_table.h"
 #include "represent/static/word_vectors.h"
+#include "text/segment/words.h"
 
 namespace malmoi::represent {
 
@@ -48,6 +50,12 @@ struct FastTextMatrix {
   float DotRow(int64_t row, std::span<const float> vector) const;
 };
 
+// How words are found between blanks; the default is fastText's own.
+struct FastTextSplit {
+  std::optional<text::WordRule> words{};
+  bool lower_case = false;
+};
+
 struct LabelScore {
   std::string label;  // without __label__
   double score;       // a probability
@@ -74,16 +82,30 @@ class FastTextModel : public std::enable_shared_from_this<FastTextModel> {
   // The vectors of all words, which make vectors of others from their parts.
   WordVectors Words() const;
 
+  // What fastText's print-sentence-vectors gives of a classifier: the mean of
+  // the rows of a text's words, their parts and n-grams. Words are as of
+  // Predict(). `words`, `unknown`: how many there are, and how many of which
+  // nothing is known.
+  std::vector<float> SentenceVector(std::string_view text, int64_t& words,
+                                    int64_t& unknown,
+                                    const FastTextSplit& split = {}) const;
+
   // The best labels of a text, best first. Words are split at ASCII blanks; a
   // line end is the word </s>, and the text ends with one. Empty for a text of
   // which nothing is known. Throws kUnsupported for a model without labels.
-  std::vector<LabelScore> Predict(std::string_view text, int64_t top) const;
+  std::vector<LabelScore> Predict(std::string_view text, int64_t top,
+                                  const FastTextSplit& split = {}) const;
 
  private:
   friend class FastTextReader;
   FastTextModel() = default;
   void PushBucket(int64_t bucket, std::vector<int64_t>& rows) const;
   void RowsOf(std::string_view word, std::vector<int64_t>& rows) const;
+  // The rows of a text's words, their parts and n-grams.
+  std::vector<int64_t> TextRows(std::string_view text,
+                                const FastTextSplit& split, int64_t& words,
+                                int64_t& unknown) const;
+  std::vector<float> MeanOf(const std::vector<int64_t>& rows) const;
   std::vector<double> Probabilities(std::span<const float> hidden) const;
 
   FastTextArgs args_;
@@ -118,8 +140,9 @@ void WriteFastText(const std::filesystem::path& path,
 void ForWordNgrams(std::span<const int32_t> word_hashes, int n, int64_t buckets,
                    const std::function<void(int64_t bucket)>& use);
 
-// Splits at ASCII blanks, each line end a </s>, and one at the end.
-void ForFastTextTokens(std::string_view text,
+// Splits at ASCII blanks, each line end a </s>, and one at the end; what is no
+// label further as `split` says. A token lives until the next call.
+void ForFastTextTokens(std::string_view text, const FastTextSplit& split,
                        const std::function<void(std::string_view token)>& use);
 
 inline constexpr std::string_view kLabelPrefix = "__label__";

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "kernels/word_kernels.h"
+#include "represent/best.h"
 
 namespace malmoi::represent {
 
@@ -13,34 +14,16 @@ namespace {
 
 constexpr int64_t kRowsOfTask = 2048, kQueriesAtOnce = 6;
 
-bool Better(const Neighbor& a, const Neighbor& b) {
-  return a.score != b.score ? a.score > b.score : a.id < b.id;
-}
-
-// The best so far, as a heap whose top is the worst of them.
-class Best {
- public:
-  explicit Best(int64_t count) : count_(static_cast<size_t>(count)) {}
-  void Offer(const Neighbor& neighbor) {
-    if (heap_.size() < count_) {
-      heap_.push_back(neighbor);
-      std::push_heap(heap_.begin(), heap_.end(), Better);
-    } else if (count_ > 0 && Better(neighbor, heap_.front())) {
-      std::pop_heap(heap_.begin(), heap_.end(), Better);
-      heap_.back() = neighbor;
-      std::push_heap(heap_.begin(), heap_.end(), Better);
-    }
+struct Better {
+  bool operator()(const Neighbor& a, const Neighbor& b) const {
+    return a.score != b.score ? a.score > b.score : a.id < b.id;
   }
-  bool Wants(float score) const {
-    return heap_.size() < count_ ||
-           (count_ > 0 && score >= heap_.front().score);
-  }
-  const std::vector<Neighbor>& items() const { return heap_; }
-
- private:
-  size_t count_;
-  std::vector<Neighbor> heap_;
 };
+using BestNeighbors = Best<Neighbor, Better>;
+
+BestNeighbors NewBest(const NeighborOptions& options) {
+  return BestNeighbors(static_cast<size_t>(std::max<int64_t>(0, options.top)));
+}
 
 bool Contains(const std::vector<int64_t>& ids, int64_t id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
@@ -128,7 +111,7 @@ std::vector<std::vector<Neighbor>> NearestRows(
     const int64_t own = std::min(kQueriesAtOnce, count - first);
     const int64_t begin = rows * (task % pieces) / pieces;
     const int64_t end = rows * (task % pieces + 1) / pieces;
-    std::vector<Best> best(static_cast<size_t>(own), Best(options.top));
+    std::vector<BestNeighbors> best(static_cast<size_t>(own), NewBest(options));
     const float* pointers[kQueriesAtOnce];
     for (int64_t q = 0; q < own; ++q) {
       pointers[q] = units[static_cast<size_t>(first + q)].data();
@@ -142,13 +125,13 @@ std::vector<std::vector<Neighbor>> NearestRows(
                           dots.data(), kBlock);
       for (int64_t q = 0; q < own; ++q) {
         const auto& out = left_out[static_cast<size_t>(first + q)];
-        Best& heap = best[static_cast<size_t>(q)];
+        BestNeighbors& heap = best[static_cast<size_t>(q)];
         for (int64_t i = 0; i < some; ++i) {
           const float norm = vectors.norms()[static_cast<size_t>(r + i)];
           const float score =
               norm > 0 ? dots[static_cast<size_t>(q * kBlock + i)] / norm : 0;
-          if (!heap.Wants(score) || Contains(out, r + i)) continue;
-          heap.Offer({r + i, score});
+          const Neighbor found{r + i, score};
+          if (heap.Wants(found) && !Contains(out, r + i)) heap.Offer(found);
         }
       }
     }
@@ -160,7 +143,7 @@ std::vector<std::vector<Neighbor>> NearestRows(
     }
   });
   for (auto& all : results) {
-    std::sort(all.begin(), all.end(), Better);
+    std::sort(all.begin(), all.end(), Better());
     if (static_cast<int64_t>(all.size()) > options.top) {
       all.resize(static_cast<size_t>(options.top));
     }
@@ -212,15 +195,13 @@ std::vector<Neighbor> FindNeighborsMul(const WordVectors& vectors,
     }
   });
   const auto left_out = KnownIds(vectors, positive, negative);
-  Best best(options.top);
+  BestNeighbors best = NewBest(options);
   for (int64_t r = 0; r < rows; ++r) {
     if (Contains(left_out, r)) continue;
     const size_t i = static_cast<size_t>(r);
     best.Offer({r, over[i] / (under[i] + 0.000001)});
   }
-  std::vector<Neighbor> found = best.items();
-  std::sort(found.begin(), found.end(), Better);
-  return found;
+  return best.Sorted();
 }
 
 double WordSimilarity(const WordVectors& vectors, std::string_view a,

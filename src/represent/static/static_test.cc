@@ -305,5 +305,51 @@ TEST(Huffman, PathsAreThoseOfTheCounts) {
   EXPECT_NE(tree.path(2)[2].right, tree.path(3)[2].right);
 }
 
+// A quantized matrix of one code for each word, which stands for a thousand
+// values: 5 MB that ask for 1.2 GB.
+TEST(FastText, VectorsAreBoundedByTheirFile) {
+  std::string file;
+  const auto put = [&](auto value) {
+    file.append(reinterpret_cast<const char*>(&value), sizeof value);
+  };
+  constexpr int32_t kWordCount = 300000, kColumns = 1000;
+  for (const int32_t value :
+       {793712314, 12, kColumns, 5, 5, 1, 5, 1, 2, 2, 0, 0, 0, 100}) {
+    put(value);
+  }
+  put(1e-4);
+  for (const int32_t value : {kWordCount, kWordCount, 0}) put(value);
+  put(int64_t{1});
+  put(int64_t{-1});
+  for (int32_t i = 0; i < kWordCount; ++i) {
+    file += "w" + std::to_string(i);
+    put('\0');
+    put(int64_t{1});
+    put(uint8_t{0});
+  }
+  const auto matrix = [&] {
+    put(uint8_t{0});  // no norms
+    put(int64_t{kWordCount});
+    put(int64_t{kColumns});
+    put(kWordCount);
+    file.append(kWordCount, '\0');
+    for (const int32_t value : {kColumns, 1, kColumns, kColumns}) put(value);
+    file.append(size_t{kColumns} * 256 * 4, '\0');
+  };
+  put(uint8_t{1});
+  matrix();
+  put(uint8_t{1});
+  matrix();
+  const auto model =
+      FastTextModel::Parse(std::as_bytes(std::span(file)), nullptr, "test");
+  EXPECT_EQ(model->words().size(), kWordCount);
+  try {
+    model->Words();
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kLimit) << error.message();
+  }
+}
+
 }  // namespace
 }  // namespace malmoi::represent

@@ -34,7 +34,7 @@ std::string Folded(std::string_view word, bool fold) {
 class FoldedWords {
  public:
   FoldedWords(const WordVectors& vectors, const WordSetOptions& options)
-      : fold_(options.fold_case) {
+      : fold_(options.fold_case), rule_(options.words) {
     count_ = std::min(vectors.size(), options.first_words);
     for (int64_t i = 0; i < count_; ++i) {
       const int64_t folded = table_.Add(Folded(vectors.words().word(i), fold_));
@@ -42,9 +42,15 @@ class FoldedWords {
       folded_.push_back(folded);
     }
   }
+  // A word as the rule has it; empty where it is not one.
+  std::string Cut(std::string_view word) const {
+    text::WordCutter cutter(rule_);
+    const auto& words = cutter.Cut(word);
+    return words.size() == 1 ? std::string(words[0]) : std::string();
+  }
   // The number of the folded word; -1.
   int64_t Find(std::string_view word) const {
-    return table_.Find(Folded(word, fold_));
+    return table_.Find(Folded(rule_ ? Cut(word) : std::string(word), fold_));
   }
   int64_t first(int64_t folded) const {
     return first_[static_cast<size_t>(folded)];
@@ -53,6 +59,7 @@ class FoldedWords {
 
  private:
   bool fold_;
+  std::optional<text::WordRule> rule_;
   int64_t count_;
   WordTable table_;
   std::vector<int64_t> first_, folded_;
@@ -263,7 +270,7 @@ SimilarityResult CompareSimilarities(const WordVectors& vectors,
     const auto spelling = [&](std::string_view word) {
       const int64_t folded = words.Find(word);
       return folded < 0
-                 ? std::string(word)
+                 ? words.Cut(word)
                  : std::string(vectors.words().word(words.first(folded)));
     };
     const bool known = words.Find(fields[0]) >= 0 && words.Find(fields[1]) >= 0;

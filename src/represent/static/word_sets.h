@@ -5,12 +5,14 @@
 #define MALMOI_REPRESENT_STATIC_WORD_SETS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "represent/static/word_vectors.h"
+#include "text/segment/words.h"
 
 namespace malmoi::represent {
 
@@ -21,6 +23,9 @@ struct WordSetOptions {
   // otherwise they are left out.
   bool unknown_is_wrong = false;
   bool multiply = false;  // analogies by 3CosMul
+  // Words of the sets are cut as those were that the vectors are of; one of
+  // which not one word is left is unknown.
+  std::optional<text::WordRule> words{};
 };
 
 struct AnalogySection {

@@ -5,9 +5,12 @@
 #include <bit>
 #include <cstring>
 
+#include "base/error.h"
+#include "base/format.h"
 #include "text/segment/breaks.h"
 #include "text/segment/fold.h"
 #include "text/segment/korean.h"
+#include "text/unicode/utf8.h"
 
 namespace malmoi::text {
 
@@ -135,6 +138,24 @@ void CutWords(WordRule rule, std::string_view text, std::string& made,
       });
       break;
   }
+}
+
+const std::vector<std::string_view>& WordCutter::Cut(std::string_view part) {
+  words_.clear();
+  if (!rule_) {
+    words_.push_back(part);
+    return words_;
+  }
+  if (const auto at = FindInvalidUtf8(part)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                {.where = ReplaceInvalidUtf8(part.substr(0, 60)),
+                 .what = "not UTF-8",
+                 .got = Format("byte 0x{:02X}",
+                               static_cast<unsigned char>(part[*at]))});
+  }
+  Fold(part, {.lowercase = false}, folded_);
+  CutWords(*rule_, folded_, made_, words_);
+  return words_;
 }
 
 }  // namespace malmoi::text

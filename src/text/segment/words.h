@@ -30,6 +30,25 @@ std::optional<WordRule> FindWordRule(std::string_view name);
 void CutWords(WordRule rule, std::string_view text, std::string& made,
               std::vector<std::string_view>& words);
 
+// The words of what lies between ASCII blanks, where words are learnt and
+// looked up: the whole of it where there is no rule. Not for several threads at
+// once.
+class WordCutter {
+ public:
+  WordCutter() = default;
+  explicit WordCutter(std::optional<WordRule> rule) : rule_(rule) {}
+
+  bool has_rule() const { return rule_.has_value(); }
+  // Views into `part` or the cutter, until the next call. Throws
+  // kInvalidArgument for invalid UTF-8 where there is a rule.
+  const std::vector<std::string_view>& Cut(std::string_view part);
+
+ private:
+  std::optional<WordRule> rule_;
+  std::string folded_, made_;
+  std::vector<std::string_view> words_;
+};
+
 }  // namespace malmoi::text
 
 #endif  // MALMOI_TEXT_SEGMENT_WORDS_H_

@@ -1,5 +1,6 @@
 #include "text/tokenize/to_gguf.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -151,6 +152,47 @@ void AddByteLevel(const Json& tokenizer, int64_t vocab_size,
   metadata.Strings("tokenizer.ggml.merges", merges);
 }
 
+// In GGUF tokens that begin a word are marked; here those that go on with one
+// are. Readers take BERT's other stages for granted, and that texts are made
+// small where no word has a capital.
+void AddWordPieces(const Json& tokenizer, const Tokenizer& whole,
+                   int64_t vocab_size, const std::string& where,
+                   formats::GgufMetadata& metadata) {
+  const Json& model = tokenizer["model"];
+  const Json normalizer = tokenizer.value("normalizer", Json());
+  if (!normalizer.is_object() ||
+      normalizer.value("type", "") != "BertNormalizer" ||
+      whole.continuing_prefix() != "##" || !model.contains("vocab") ||
+      !model["vocab"].is_object()) {
+    ThrowUnsupported(where, "a tokenizer that is not converted",
+                     whole.Describe(), "WordPiece as BERT has it");
+  }
+  Listed listed(vocab_size);
+  bool capitals = false;
+  for (const auto& [token, id] : model["vocab"].items()) {
+    if (!id.is_number_integer())
+      ThrowCorrupt(where, "senseless token id", token);
+    const bool whole_word = !token.starts_with("##");
+    capitals = capitals || (!token.starts_with('[') &&
+                            std::any_of(token.begin(), token.end(), [](char c) {
+                              return c >= 'A' && c <= 'Z';
+                            }));
+    listed.Set(id.get<int64_t>(),
+               whole_word ? "\u2581" + token : token.substr(2),
+               PieceType::kNormal, where);
+  }
+  if (Flag(normalizer, "lowercase", true, where) == capitals) {
+    ThrowUnsupported(where, "capitals that GGUF has no word for");
+  }
+  if (tokenizer.contains("added_tokens")) {
+    SetAdded(tokenizer["added_tokens"], where, listed);
+  }
+  metadata.String("tokenizer.ggml.model", "bert");
+  metadata.String("tokenizer.ggml.pre", "jina-v2-en");
+  metadata.Strings("tokenizer.ggml.tokens", listed.tokens);
+  metadata.I32s("tokenizer.ggml.token_type", listed.types);
+}
+
 void AddSentencePiece(const fs::path& file, const Json& tokenizer,
                       int64_t vocab_size, formats::GgufMetadata& metadata) {
   const std::string where = file.string();
@@ -216,10 +258,13 @@ void AddTokenizer(const fs::path& folder, int64_t vocab_size,
   } else if (model.is_object() && model.value("type", Json("BPE")) == "BPE" &&
              model.value("byte_fallback", Json(false)) != true) {
     AddByteLevel(tokenizer, vocab_size, where, metadata);
+  } else if (model.is_object() && model.value("type", Json()) == "WordPiece") {
+    AddWordPieces(tokenizer, *whole, vocab_size, where, metadata);
   } else {
     ThrowUnsupported(folder.string(), "a tokenizer that is not converted",
                      whole->Describe(),
-                     "byte-level BPE in tokenizer.json, or tokenizer.model");
+                     "byte-level BPE or WordPiece in tokenizer.json, or "
+                     "tokenizer.model");
   }
   const auto add = [&](const char* key, std::optional<int32_t> id) {
     if (id) metadata.U32(key, static_cast<uint32_t>(*id));
@@ -228,9 +273,23 @@ void AddTokenizer(const fs::path& folder, int64_t vocab_size,
   add("tokenizer.ggml.eos_token_id", whole->eos_id());
   add("tokenizer.ggml.unknown_token_id", whole->unk_id());
   add("tokenizer.ggml.padding_token_id", whole->pad_id());
+  const Json config = ReadJsonIfThere(folder / "tokenizer_config.json");
+  const auto named = [&](const char* key, const char* name) {
+    if (!config.is_object() || !config.contains(name)) return;
+    const Json& token = config[name];
+    const Json text =
+        token.is_object() ? token.value("content", Json()) : token;
+    if (text.is_string()) add(key, whole->TokenId(text.get<std::string>()));
+  };
+  named("tokenizer.ggml.seperator_token_id", "sep_token");
+  named("tokenizer.ggml.cls_token_id", "cls_token");
+  named("tokenizer.ggml.mask_token_id", "mask_token");
   metadata.Bool("tokenizer.ggml.add_bos_token", whole->adds_bos());
-  const std::string chat =
-      ChatTemplate(folder, ReadJsonIfThere(folder / "tokenizer_config.json"));
+  const std::vector<int32_t> ends = whole->Encode("").ids;
+  if (!ends.empty() && whole->eos_id() && ends.back() == *whole->eos_id()) {
+    metadata.Bool("tokenizer.ggml.add_eos_token", true);
+  }
+  const std::string chat = ChatTemplate(folder, config);
   if (!chat.empty()) metadata.String("tokenizer.chat_template", chat);
 }
 
