@@ -12,7 +12,8 @@ namespace {
 
 std::string Padded(std::string text, int width) {
   const int have = text::DisplayWidth(text);
-  if (have < width) text.append(static_cast<size_t>(width - have), ' ');
+  // One space at least, where it is too long for its column.
+  text.append(static_cast<size_t>(std::max(width - have, 1)), ' ');
   return text;
 }
 
