@@ -139,8 +139,28 @@ class RawSource {
   size_t block_bytes_;
 };
 
+// What is read next is fetched beside each block that is computed.
+class FetchesAhead {
+ public:
+  // From `at` on, `bytes` a block.
+  void SetAhead(const std::byte* at, size_t bytes) {
+    ahead_ = at;
+    ahead_bytes_ = bytes;
+  }
+  HWY_INLINE void Prefetch() {
+    for (size_t i = 0; i < ahead_bytes_; i += 64) {
+      __builtin_prefetch(ahead_ + i);
+    }
+    ahead_ += ahead_bytes_;
+  }
+
+ private:
+  const std::byte* ahead_ = nullptr;
+  size_t ahead_bytes_ = 0;
+};
+
 template <int kBits, bool kSuper, int kGroup>
-class DecodedSource {
+class DecodedSource : public FetchesAhead {
  public:
   // Vectors of a block: 8 of codes, scale, min, and what sums of bytes begin
   // with; or 64 of codes, a scale of each group, the pairs of mins, d and
@@ -170,17 +190,6 @@ class DecodedSource {
   HWY_INLINE VF D(int p) const { return Float(p, kVectors - 2); }
   HWY_INLINE VF MinusDmin(int p) const { return Float(p, kVectors - 1); }
   HWY_INLINE void Next() { at_ += kVectors * kByteLanes; }
-  // Beside each block that is computed, `bytes` of what is decoded next.
-  void SetAhead(const std::byte* at, size_t bytes) {
-    ahead_ = at;
-    ahead_bytes_ = bytes;
-  }
-  HWY_INLINE void Prefetch() {
-    for (size_t i = 0; i < ahead_bytes_; i += 64) {
-      __builtin_prefetch(ahead_ + i);
-    }
-    ahead_ += ahead_bytes_;
-  }
 
  private:
   HWY_INLINE const uint8_t* At(int p, size_t vector) const {
@@ -195,12 +204,10 @@ class DecodedSource {
 
   const uint8_t* at_;
   size_t step_;
-  const std::byte* ahead_ = nullptr;
-  size_t ahead_bytes_ = 0;
 };
 
 // The wide format as it lies: nothing of it has to be decoded.
-class WideSource {
+class WideSource : public FetchesAhead {
  public:
   static constexpr int kCodes = kWideGroup / 4;
   static constexpr size_t kVectors = kCodes + 2;
@@ -219,17 +226,6 @@ class WideSource {
   }
   HWY_INLINE void Next() { at_ += kVectors * kByteLanes; }
   HWY_INLINE void NextPanel() { at_ += step_; }
-  // Beside each block that is computed, `bytes` of what is read next.
-  void SetAhead(const std::byte* at, size_t bytes) {
-    ahead_ = at;
-    ahead_bytes_ = bytes;
-  }
-  HWY_INLINE void Prefetch() {
-    for (size_t i = 0; i < ahead_bytes_; i += 64) {
-      __builtin_prefetch(ahead_ + i);
-    }
-    ahead_ += ahead_bytes_;
-  }
 
  private:
   HWY_INLINE const std::byte* At(int p, int vector) const {
@@ -239,8 +235,6 @@ class WideSource {
 
   const std::byte* at_;
   size_t step_;
-  const std::byte* ahead_ = nullptr;
-  size_t ahead_bytes_ = 0;
 };
 
 // Decodes `blocks` blocks of one panel, in DecodedSource's order.
