@@ -96,6 +96,7 @@ void BF16Rows(const std::byte* panels, size_t panel_bytes, const uint16_t* rows,
 void MatmulBF16(const std::byte* panels, int64_t panel_count,
                 const uint16_t* rows, int64_t stride, int64_t columns,
                 int64_t tokens, float* out, int64_t out_stride) {
+  if (tokens == 0) return;
   const size_t bytes = PanelBytes({.codes = Codes::kBF16}, kF32Lanes, columns);
   // One row is a chain for each panel: four of them at a time.
   const int64_t most = tokens < 4 ? 4 : 2;
