@@ -48,19 +48,6 @@ Frame FindFrame(const std::vector<int32_t>& full,
                .hint = "--long truncate"});
 }
 
-void Cut(int64_t dimensions, int64_t width, std::vector<float>& values) {
-  if (dimensions == 0) return;
-  const auto from = static_cast<size_t>(width);
-  const auto to = static_cast<size_t>(dimensions);
-  const size_t count = values.size() / from;
-  for (size_t i = 0; i < count; ++i) {
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * from), to,
-                values.begin() + static_cast<std::ptrdiff_t>(i * to));
-    NormalizeVector(std::span(values).subspan(i * to, to));
-  }
-  values.resize(count * to);
-}
-
 class ModelEmbedder : public Embedder {
  public:
   ModelEmbedder(const fs::path& path, const EmbedderOptions& options)
@@ -104,7 +91,7 @@ class ModelEmbedder : public Embedder {
                    .what = "the model has vectors of tokens, none of texts",
                    .hint = "--per-token"});
     }
-    CheckDimensions(options, dimensions_);
+    CheckDimensions(options.dimensions, dimensions_);
     const int64_t skip = PromptTokens(options);
     Embeddings result;
     std::vector<Window> windows;
@@ -119,15 +106,11 @@ class ModelEmbedder : public Embedder {
     });
     result.values = Joined(windows, vectors, texts.size());
     if (options.normalize && !modules_.normalizes()) {
-      for (size_t i = 0; i < texts.size(); ++i) {
-        NormalizeVector(std::span(result.values)
-                            .subspan(i * static_cast<size_t>(dimensions_),
-                                     static_cast<size_t>(dimensions_)));
-      }
+      NormalizeVectors(result.values, dimensions_);
     }
     result.dimensions =
         options.dimensions > 0 ? options.dimensions : dimensions_;
-    Cut(options.dimensions, dimensions_, result.values);
+    CutVectors(options.dimensions, dimensions_, result.values);
     return result;
   }
 
@@ -141,7 +124,7 @@ class ModelEmbedder : public Embedder {
                    .expected = "error or truncate",
                    .got = "chunk"});
     }
-    CheckDimensions(options, token_width_);
+    CheckDimensions(options.dimensions, token_width_);
     PromptTokens(options);
     Embeddings lengths;
     std::vector<Window> windows;
@@ -163,26 +146,14 @@ class ModelEmbedder : public Embedder {
             at + static_cast<std::ptrdiff_t>(text.ids.size()) * token_width_;
         text.values.assign(at, end);
         at = end;
-        const auto width = static_cast<size_t>(token_width_);
-        for (size_t k = 0; options.normalize && k < text.ids.size(); ++k) {
-          NormalizeVector(std::span(text.values).subspan(k * width, width));
-        }
-        Cut(options.dimensions, token_width_, text.values);
+        if (options.normalize) NormalizeVectors(text.values, token_width_);
+        CutVectors(options.dimensions, token_width_, text.values);
       }
     });
     return result;
   }
 
  private:
-  static void CheckDimensions(const EmbedOptions& options, int64_t most) {
-    if (options.dimensions >= 0 && options.dimensions <= most) return;
-    throw Error(ErrorCode::kInvalidArgument,
-                {.where = "--dimensions",
-                 .what = "value out of range",
-                 .expected = Format("1 to {}", most),
-                 .got = std::to_string(options.dimensions)});
-  }
-
   text::Encoding Encode(const std::string& text,
                         text::EncodeOptions options = {}) const {
     options.parse_special = false;

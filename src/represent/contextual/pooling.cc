@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <utility>
+
+#include "base/error.h"
+#include "base/format.h"
 
 namespace malmoi::represent {
 
@@ -105,6 +109,34 @@ void NormalizeVector(std::span<float> vector) {
   const auto inverse =
       static_cast<float>(1.0 / std::max(std::sqrt(squares), 1e-12));
   for (float& value : vector) value *= inverse;
+}
+
+void NormalizeVectors(std::span<float> values, int64_t width) {
+  const auto size = static_cast<size_t>(width);
+  for (size_t at = 0; at < values.size(); at += size) {
+    NormalizeVector(values.subspan(at, size));
+  }
+}
+
+void CutVectors(int64_t dimensions, int64_t width, std::vector<float>& values) {
+  if (dimensions == 0) return;
+  const auto from = static_cast<size_t>(width);
+  const auto to = static_cast<size_t>(dimensions);
+  const size_t count = values.size() / from;
+  for (size_t i = 0; i < count; ++i) {
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(i * from), to,
+                values.begin() + static_cast<std::ptrdiff_t>(i * to));
+  }
+  values.resize(count * to);
+  NormalizeVectors(values, dimensions);
+}
+
+void CheckDimensions(int64_t dimensions, int64_t most) {
+  if (dimensions >= 0 && dimensions <= most) return;
+  throw Error(ErrorCode::kInvalidArgument, {.where = "--dimensions",
+                                            .what = "value out of range",
+                                            .expected = Format("1 to {}", most),
+                                            .got = std::to_string(dimensions)});
 }
 
 }  // namespace malmoi::represent

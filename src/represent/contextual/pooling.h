@@ -31,6 +31,14 @@ void PoolRows(std::span<const Pooling> modes, std::span<const float> rows,
 
 // To length 1; what is shorter than 1e-12 is divided by that.
 void NormalizeVector(std::span<float> vector);
+// The same of each of vectors [count][width].
+void NormalizeVectors(std::span<float> values, int64_t width);
+
+// The first `dimensions` components of each of vectors [count][width], to
+// length 1 (Kusupati et al. 2022, Matryoshka); 0: all, as they are.
+void CutVectors(int64_t dimensions, int64_t width, std::vector<float>& values);
+// Throws kInvalidArgument where they are not 0 to `most`.
+void CheckDimensions(int64_t dimensions, int64_t most);
 
 }  // namespace malmoi::represent
 

@@ -1,10 +1,8 @@
 #include "represent/static/bag_embedder.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
-#include "base/format.h"
 #include "represent/contextual/pooling.h"
 
 namespace malmoi::represent {
@@ -13,30 +11,13 @@ namespace {
 
 constexpr size_t kTextsOfTask = 32;
 
-void CheckDimensions(const EmbedOptions& options, int64_t most) {
-  if (options.dimensions >= 0 && options.dimensions <= most) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              {.where = "--dimensions",
-               .what = "value out of range",
-               .expected = Format("1 to {}", most),
-               .got = std::to_string(options.dimensions)});
-}
-
 // The first components of each vector, or all, of length 1 where wished.
 void Cut(const EmbedOptions& options, int64_t width,
          std::vector<float>& values) {
-  const auto from = static_cast<size_t>(width);
-  const auto to =
-      static_cast<size_t>(options.dimensions > 0 ? options.dimensions : width);
-  const size_t count = values.size() / from;
-  for (size_t i = 0; i < count; ++i) {
-    const auto at = values.begin() + static_cast<std::ptrdiff_t>(i * from);
-    std::copy_n(at, to, values.begin() + static_cast<std::ptrdiff_t>(i * to));
-    if (options.normalize || options.dimensions > 0) {
-      NormalizeVector(std::span(values).subspan(i * to, to));
-    }
+  if (options.normalize && options.dimensions == 0) {
+    NormalizeVectors(values, width);
   }
-  values.resize(count * to);
+  CutVectors(options.dimensions, width, values);
 }
 
 }  // namespace
@@ -75,7 +56,7 @@ std::vector<float> BagEmbedder::Means(std::span<const std::string> texts,
 
 Embeddings BagEmbedder::Embed(std::span<const std::string> texts,
                               const EmbedOptions& options) {
-  CheckDimensions(options, dimensions());
+  CheckDimensions(options.dimensions, dimensions());
   Embeddings result;
   result.values = Means(texts, options, result);
   if (!steps_.empty()) {
@@ -92,7 +73,7 @@ Embeddings BagEmbedder::Embed(std::span<const std::string> texts,
 
 std::vector<TokenEmbeddings> BagEmbedder::EmbedTokens(
     std::span<const std::string> texts, const EmbedOptions& options) {
-  CheckDimensions(options, token_dimensions());
+  CheckDimensions(options.dimensions, token_dimensions());
   RequireTokens();
   if (options.longer == LongTexts::kChunk) {
     throw Error(ErrorCode::kInvalidArgument,
