@@ -249,12 +249,9 @@ ConvertResult ConvertToFolder(const Checkpoint& source, const fs::path& output,
   std::vector<formats::SafetensorsInfo> infos;
   ConvertResult result;
   result.architecture = source.Architecture();
-  uint64_t total = 0, done = 0;
   for (const Step& step : steps) {
     infos.push_back({step.name, step.tensor.shape, step.dtype});
-    const auto elements = static_cast<uint64_t>(step.tensor.elements());
     result.parameters += step.tensor.elements();
-    total += *ByteSize(step.dtype, elements);
   }
   result.tensors = std::ssize(steps);
   try {
@@ -262,22 +259,13 @@ ConvertResult ConvertToFolder(const Checkpoint& source, const fs::path& output,
     CopyRest(source.path, partial.path());
     WriteFileAtomically(partial.path() / "config.json",
                         NewConfig(source, options).dump(2) + "\n");
-    // transformers asks for it.
-    formats::SafetensorsWriter writer(partial.path() / "model.safetensors",
-                                      infos, {{"format", "pt"}});
-    result.bytes = writer.file_bytes();
-    for (const Step& step : steps) {
-      const std::vector<std::byte> bytes = BytesOf(source, step);
-      writer.Write(bytes);
-      done += bytes.size();
-      if (options.progress && !options.progress(done, total)) {
-        throw Error(
-            ErrorCode::kCancelled,
-            {.where = output.string(), .what = "stopped; nothing is kept"});
-      }
-      if (step.tensor.mapped) DropPages(step.tensor.data);
-    }
-    writer.Finish();
+    const auto bytes = [&](size_t i) {
+      std::vector<std::byte> made = BytesOf(source, steps[i]);
+      if (steps[i].tensor.mapped) DropPages(steps[i].tensor.data);
+      return made;
+    };
+    result.bytes =
+        WriteTensors(partial, output, infos, bytes, options.progress);
     partial.Keep();
   } catch (const fs::filesystem_error& error) {
     ThrowErrno(output.string(), "cannot write the folder",

@@ -408,7 +408,6 @@ ConvertResult ConvertFromGguf(const Checkpoint& source, const fs::path& output,
   ConvertResult result;
   result.architecture = choice.form->model_type;
   result.tensors = std::ssize(steps);
-  uint64_t total = 0, done = 0;
   for (const BackStep& step : steps) {
     infos.push_back(step.info);
     uint64_t elements = 1;
@@ -416,27 +415,15 @@ ConvertResult ConvertFromGguf(const Checkpoint& source, const fs::path& output,
       elements *= static_cast<uint64_t>(size);
     }
     result.parameters += static_cast<int64_t>(elements);
-    total += *ByteSize(step.info.dtype, elements);
   }
   try {
     NewFolder made(output, source.path, options.overwrite);
     WriteFileAtomically(made.path() / "config.json",
                         choice.config.dump(2) + "\n");
     if (options.tokenizer) options.tokenizer(made.path());
-    formats::SafetensorsWriter writer(made.path() / "model.safetensors", infos,
-                                      {{"format", "pt"}});
-    result.bytes = writer.file_bytes();
-    for (const BackStep& step : steps) {
-      const std::vector<std::byte> bytes = BytesOf(step);
-      writer.Write(bytes);
-      done += bytes.size();
-      if (options.progress && !options.progress(done, total)) {
-        throw Error(
-            ErrorCode::kCancelled,
-            {.where = output.string(), .what = "stopped; nothing is kept"});
-      }
-    }
-    writer.Finish();
+    result.bytes = WriteTensors(
+        made, output, infos, [&](size_t i) { return BytesOf(steps[i]); },
+        options.progress);
     const Spec read = PlanDecoder(Checkpoint::Open(made.path())).spec;
     const std::string difference = Difference(spec, read);
     if (!difference.empty()) {

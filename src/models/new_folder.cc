@@ -36,6 +36,35 @@ NewFolder::~NewFolder() {
   if (!path_.empty()) fs::remove_all(path_, ignored);
 }
 
+uint64_t WriteTensors(
+    const NewFolder& folder, const fs::path& output,
+    const std::vector<formats::SafetensorsInfo>& infos,
+    const std::function<std::vector<std::byte>(size_t i)>& bytes,
+    const std::function<bool(uint64_t done, uint64_t total)>& progress) {
+  uint64_t total = 0, done = 0;
+  for (const formats::SafetensorsInfo& info : infos) {
+    uint64_t elements = 1;
+    for (const int64_t size : info.shape) {
+      elements *= static_cast<uint64_t>(size);
+    }
+    total += *ByteSize(info.dtype, elements);
+  }
+  // transformers asks for the format.
+  formats::SafetensorsWriter writer(folder.path() / "model.safetensors", infos,
+                                    {{"format", "pt"}});
+  for (size_t i = 0; i < infos.size(); ++i) {
+    const std::vector<std::byte> tensor = bytes(i);
+    writer.Write(tensor);
+    done += tensor.size();
+    if (progress && !progress(done, total)) {
+      throw Error(ErrorCode::kCancelled, {.where = output.string(),
+                                          .what = "stopped; nothing is kept"});
+    }
+  }
+  writer.Finish();
+  return writer.file_bytes();
+}
+
 void NewFolder::Keep() {
   fs::remove_all(output_);
   fs::rename(path_, output_);

@@ -3,7 +3,13 @@
 #ifndef MALMOI_MODELS_NEW_FOLDER_H_
 #define MALMOI_MODELS_NEW_FOLDER_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <vector>
+
+#include "formats/safetensors_writer.h"
 
 namespace malmoi::models {
 
@@ -24,6 +30,15 @@ class NewFolder {
  private:
   std::filesystem::path output_, path_;
 };
+
+// Writes a folder's model.safetensors, bytes(i) being those of infos[i];
+// returns the file's size. Throws kCancelled where `progress` says false, of
+// `output`.
+uint64_t WriteTensors(
+    const NewFolder& folder, const std::filesystem::path& output,
+    const std::vector<formats::SafetensorsInfo>& infos,
+    const std::function<std::vector<std::byte>(size_t i)>& bytes,
+    const std::function<bool(uint64_t done, uint64_t total)>& progress);
 
 }  // namespace malmoi::models
 
