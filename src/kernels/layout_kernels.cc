@@ -252,6 +252,7 @@ HWY_AFTER_NAMESPACE();
 #include <cmath>
 #include <vector>
 
+#include "kernels/beside.h"
 #include "kernels/kernels.h"
 
 namespace malmoi::kernels {
@@ -317,20 +318,16 @@ int64_t ScalarMove(const LayoutStep& s, int64_t first, int64_t count,
 }
 
 std::vector<const LayoutKernelTable*> FindTables() {
-  std::vector<const LayoutKernelTable*> tables;
-  for (const KernelTable* table : AllKernels()) {
-    const std::string_view name = table->name;
-    const LayoutKernelTable* own = &ScalarLayoutKernels();
 #if defined(HWY_COMPILE_ONLY_STATIC)
-    if (name.starts_with("NEON")) own = HWY_STATIC_DISPATCH(layout::Table)();
+  return BesideKernels<LayoutKernelTable>(
+      {.scalar = &ScalarLayoutKernels(),
+       .neon = HWY_STATIC_DISPATCH(layout::Table)()});
 #else
-    if (name.starts_with("AVX512")) own = N_AVX3::layout::Table();
-    if (name == "AVX2") own = N_AVX2::layout::Table();
-    if (name == "SSE4") own = N_SSE4::layout::Table();
+  return BesideKernels<LayoutKernelTable>({.scalar = &ScalarLayoutKernels(),
+                                           .sse4 = N_SSE4::layout::Table(),
+                                           .avx2 = N_AVX2::layout::Table(),
+                                           .avx3 = N_AVX3::layout::Table()});
 #endif
-    tables.push_back(own);
-  }
-  return tables;
 }
 
 }  // namespace
@@ -347,9 +344,7 @@ std::span<const LayoutKernelTable* const> AllLayoutKernels() {
 }
 
 const LayoutKernelTable& LayoutKernels() {
-  const auto all = AllKernels();
-  const auto chosen = std::find(all.begin(), all.end(), &Kernels());
-  return *AllLayoutKernels()[static_cast<size_t>(chosen - all.begin())];
+  return BesideChosen(AllLayoutKernels());
 }
 
 }  // namespace malmoi::kernels

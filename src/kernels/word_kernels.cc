@@ -268,6 +268,7 @@ HWY_AFTER_NAMESPACE();
 #include <cmath>
 #include <vector>
 
+#include "kernels/beside.h"
 #include "kernels/kernels.h"
 
 namespace malmoi::kernels {
@@ -324,20 +325,16 @@ void ScalarAddWeighted(const float* const* x, const float* weights,
 }
 
 std::vector<const WordKernelTable*> FindTables() {
-  std::vector<const WordKernelTable*> tables;
-  for (const KernelTable* table : AllKernels()) {
-    const std::string_view name = table->name;
-    const WordKernelTable* own = &ScalarWordKernels();
 #if defined(HWY_COMPILE_ONLY_STATIC)
-    if (name.starts_with("NEON")) own = HWY_STATIC_DISPATCH(words::Table)();
+  return BesideKernels<WordKernelTable>(
+      {.scalar = &ScalarWordKernels(),
+       .neon = HWY_STATIC_DISPATCH(words::Table)()});
 #else
-    if (name.starts_with("AVX512")) own = N_AVX3::words::Table();
-    if (name == "AVX2") own = N_AVX2::words::Table();
-    if (name == "SSE4") own = N_SSE4::words::Table();
+  return BesideKernels<WordKernelTable>({.scalar = &ScalarWordKernels(),
+                                         .sse4 = N_SSE4::words::Table(),
+                                         .avx2 = N_AVX2::words::Table(),
+                                         .avx3 = N_AVX3::words::Table()});
 #endif
-    tables.push_back(own);
-  }
-  return tables;
 }
 
 }  // namespace
@@ -358,11 +355,7 @@ std::span<const WordKernelTable* const> AllWordKernels() {
   return tables;
 }
 
-const WordKernelTable& WordKernels() {
-  const auto all = AllKernels();
-  const auto chosen = std::find(all.begin(), all.end(), &Kernels());
-  return *AllWordKernels()[static_cast<size_t>(chosen - all.begin())];
-}
+const WordKernelTable& WordKernels() { return BesideChosen(AllWordKernels()); }
 
 }  // namespace malmoi::kernels
 #endif  // HWY_ONCE
