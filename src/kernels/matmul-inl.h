@@ -90,9 +90,6 @@ struct TileRows {
   HWY_INLINE Words From(int64_t word) const {
     return {codes + word * word_step, word_step, row_step};
   }
-  HWY_INLINE VI Word(int64_t word, int64_t t) const {
-    return BroadcastFour(codes + word * word_step + t * row_step);
-  }
   HWY_INLINE VF Scale(int64_t block, int64_t t) const {
     return hn::Set(DF(), scales[block * scale_step + t * scale_row]);
   }
@@ -125,9 +122,6 @@ struct QuadRows : TileRows {
     const int8_t* at = codes + word * 16;
     return {at, at + quad_codes};
   }
-  HWY_INLINE VI Word(int64_t word, int64_t t) const {
-    return BroadcastFour(codes + t / 4 * quad_codes + word * 16 + t % 4 * 4);
-  }
   HWY_INLINE VF Scale(int64_t block, int64_t t) const {
     return hn::Set(DF(), scales[t / 4 * quad_scales + block * 4 + t % 4]);
   }
@@ -151,6 +145,7 @@ struct Int8Tile {
                                  int64_t word,
                                  const Multiplier (&scale)[kPanels],
                                  VI (&sums)[kCells]) {
+    const auto words = rows.From(word);
     constexpr int kPerFlush =
         AddsOf(kBits) < kEnd - kBegin ? AddsOf(kBits) : kEnd - kBegin;
     HWY_UNROLL(4)
@@ -165,7 +160,7 @@ struct Int8Tile {
         for (int p = 0; p < kPanels; ++p) code[p] = source.Code(p, i, v);
         HWY_UNROLL(8)
         for (int t = 0; t < kRows; ++t) {
-          const VI four = rows.Word(word + v, t);
+          const VI four = words(v, t);
           HWY_UNROLL(2)
           for (int p = 0; p < kPanels; ++p) {
             Dots& dot = dots[p * kRows + t];
