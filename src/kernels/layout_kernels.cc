@@ -29,32 +29,37 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace layout {
 
-// A neighbour and five others fit eight lanes.
+// A neighbour and five others fit eight lanes; two vertices' fit sixteen.
 using DF = hn::CappedTag<float, 8>;
-using DU = hn::RebindToUnsigned<DF>;
-using DI = hn::RebindToSigned<DF>;
-using VF = hn::Vec<DF>;
+using DTwo = hn::CappedTag<float, 16>;
 constexpr int kLanes = hn::MaxLanes(DF());
+constexpr bool kTwo = hn::MaxLanes(DTwo()) == 16;
+template <class D>
+using Unsigned = hn::Vec<hn::RebindToUnsigned<D>>;
+template <class D>
+using Signed = hn::Vec<hn::RebindToSigned<D>>;
 
 // Numbers spread over [0, points) (the finalizer of MurmurHash3, Appleby).
-HWY_INLINE hn::Vec<DI> Others(hn::Vec<DU> x, VF scale, hn::Vec<DI> last) {
-  const DU du;
+template <class D, class VF = hn::Vec<D>>
+HWY_INLINE Signed<D> Others(D df, Unsigned<D> x, VF scale, Signed<D> last) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
   x = hn::Xor(x, hn::ShiftRight<16>(x));
   x = hn::Mul(x, hn::Set(du, 0x85EBCA6Bu));
   x = hn::Xor(x, hn::ShiftRight<13>(x));
   x = hn::Mul(x, hn::Set(du, 0xC2B2AE35u));
   x = hn::Xor(x, hn::ShiftRight<16>(x));
-  const auto bits = hn::BitCast(DI(), hn::ShiftRight<8>(x));
-  const VF fraction = hn::Mul(hn::ConvertTo(DF(), bits), scale);
-  return hn::Min(hn::ConvertTo(DI(), fraction), last);
+  const auto bits = hn::BitCast(di, hn::ShiftRight<8>(x));
+  const VF fraction = hn::Mul(hn::ConvertTo(df, bits), scale);
+  return hn::Min(hn::ConvertTo(di, fraction), last);
 }
 
 // xʸ of x above 0, to some 2e-5: log2 and exp2 by polynomials (least squares at
 // Chebyshev's points) of mantissa and fraction. A layout is moved by random
 // samples, which are much coarser.
-HWY_INLINE VF Power(VF x, VF y) {
-  const DF df;
-  const DI di;
+template <class D, class VF = hn::Vec<D>>
+HWY_INLINE VF Power(D df, VF x, VF y) {
+  const hn::RebindToSigned<D> di;
   const auto bits = hn::BitCast(di, x);
   const VF exponent =
       hn::ConvertTo(df, hn::Sub(hn::ShiftRight<23>(bits), hn::Set(di, 127)));
@@ -111,10 +116,17 @@ class Mover {
     while (any) {
       any = false;
       HWY_UNROLL(4)
-      for (int w = 0; w < kWalks; ++w) {
-        if (!Advance(walks[w])) continue;
-        Follow(walks[w]);
-        any = true;
+      for (int w = 0; w < kWalks; w += kTwo ? 2 : 1) {
+        const bool first = Advance(walks[w]);
+        const bool second = kTwo && Advance(walks[w + 1]);
+        if (first && second) {
+          Follow(DTwo(), walks + w);
+        } else if (first) {
+          Follow(DF(), walks + w);
+        } else if (second) {
+          Follow(DF(), walks + w + 1);
+        }
+        any |= first || second;
       }
     }
     return pulled_;
@@ -147,60 +159,104 @@ class Mover {
     }
   }
 
-  HWY_INLINE void Follow(Walk<kRoom>& walk) {
-    const DF df;
-    const DU du;
-    const DI di;
-    const int64_t e = walk.edge++;
-    s_.due[e] += s_.intervals[e];
+  // The next edge of as many walks as fit.
+  template <class D, class VF = hn::Vec<D>>
+  HWY_INLINE void Follow(D df, Walk<kRoom>* walks) {
+    constexpr int kMany = static_cast<int>(hn::MaxLanes(df)) / kLanes;
+    const hn::RebindToUnsigned<D> du;
+    const hn::RebindToSigned<D> di;
     const int lanes = 1 + s_.negatives;
     const VF scale = hn::Set(df, static_cast<float>(s_.points) * 0x1.0p-24f);
     const auto last = hn::Set(di, static_cast<int32_t>(s_.points - 1));
-    VF sums[kRoom];
-    float pull[kRoom];
-    for (int d = 0; d < dims_; ++d) sums[d] = hn::Zero(df);
+    // The number of a lane in its walk.
+    const auto lane_of =
+        hn::And(hn::Iota(du, 0), hn::Set(du, uint32_t{kLanes - 1}));
+    const auto of_first = hn::RebindMask(df, hn::Eq(lane_of, hn::Zero(du)));
+    int64_t edges[kMany];
+    for (int w = 0; w < kMany; ++w) {
+      edges[w] = walks[w].edge++;
+      s_.due[edges[w]] += s_.intervals[edges[w]];
+    }
+    VF sums[kRoom], own[kRoom];
+    float pull[kMany][kRoom];
+    for (int d = 0; d < dims_; ++d) {
+      sums[d] = hn::Zero(df);
+      own[d] = Spread(df, [&](int w) { return walks[w].own[d]; });
+    }
+    const auto numbers =
+        hn::Add(Spread(du, [&](int w) { return walks[w].number; }), lane_of);
+    const auto drawing = Spread(di, [&](int w) { return s_.others[edges[w]]; });
     for (int lane = 0; lane < lanes; lane += kLanes) {
-      const auto numbers =
-          hn::Add(hn::Set(du, walk.number + static_cast<uint32_t>(lane)),
-                  hn::Iota(du, 0));
-      auto other = Others(numbers, scale, last);
-      const auto drawn = hn::FirstN(df, lane == 0 ? 1 : 0);
-      other = hn::IfThenElse(hn::RebindMask(di, drawn),
-                             hn::Set(di, s_.others[e]), other);
+      auto other =
+          Others(df, hn::Add(numbers, hn::Set(du, static_cast<uint32_t>(lane))),
+                 scale, last);
+      const auto drawn = lane == 0 ? of_first : hn::FirstN(df, 0);
+      other = hn::IfThenElse(hn::RebindMask(di, drawn), drawing, other);
       VF away[kRoom];
       VF square = hn::Set(df, kLeastSquare);
       for (int d = 0; d < dims_; ++d) {
-        away[d] =
-            hn::Sub(hn::Set(df, walk.own[d]),
-                    hn::GatherIndex(df, s_.positions + d * s_.points, other));
+        away[d] = hn::Sub(
+            own[d], hn::GatherIndex(df, s_.positions + d * s_.points, other));
         square = hn::MulAdd(away[d], away[d], square);
       }
-      VF force = Force(square, drawn);
+      VF force = Force(df, square, drawn);
       if (lane + kLanes > lanes) {
         force = hn::IfThenElseZero(
-            hn::FirstN(df, static_cast<size_t>(lanes - lane)), force);
+            hn::RebindMask(
+                df, hn::Lt(lane_of,
+                           hn::Set(du, static_cast<uint32_t>(lanes - lane)))),
+            force);
       }
       for (int d = 0; d < dims_; ++d) {
         const VF change =
             hn::Max(hn::Set(df, -kMaxForce),
                     hn::Min(hn::Set(df, kMaxForce), hn::Mul(force, away[d])));
-        if (lane == 0) pull[d] = hn::GetLane(change);
+        if (lane == 0) {
+          pull[0][d] = hn::GetLane(change);
+          if constexpr (kMany == 2) {
+            pull[1][d] = hn::GetLane(hn::UpperHalf(DF(), change));
+          }
+        }
         sums[d] = hn::Add(sums[d], change);
       }
     }
-    walk.number += static_cast<uint32_t>((lanes + 7) / 8 * 8);
-    pulls_.others[pulled_] = s_.others[e];
-    for (int d = 0; d < dims_; ++d) {
-      walk.own[d] += s_.rate * hn::GetLane(hn::SumOfLanes(df, sums[d]));
-      pulls_.changes[pulled_ * dims_ + d] = -s_.rate * pull[d];
+    for (int w = 0; w < kMany; ++w) {
+      walks[w].number += static_cast<uint32_t>((lanes + 7) / 8 * 8);
+      pulls_.others[pulled_] = s_.others[edges[w]];
+      for (int d = 0; d < dims_; ++d) {
+        walks[w].own[d] += s_.rate * Sum(df, sums[d], w);
+        pulls_.changes[pulled_ * dims_ + d] = -s_.rate * pull[w][d];
+      }
+      ++pulled_;
     }
-    ++pulled_;
   }
 
-  HWY_INLINE VF Force(VF square, hn::Mask<DF> drawn) const {
-    const DF df;
+  // value(w) in the lanes of walk w.
+  template <class D, class Value>
+  static HWY_INLINE hn::Vec<D> Spread(D d, const Value& value) {
+    if constexpr (hn::MaxLanes(d) == 2 * kLanes) {
+      const hn::Half<D> half;
+      return hn::Combine(d, hn::Set(half, value(1)), hn::Set(half, value(0)));
+    } else {
+      return hn::Set(d, value(0));
+    }
+  }
+
+  template <class D>
+  static HWY_INLINE float Sum(D df, hn::Vec<D> values, int walk) {
+    if constexpr (hn::MaxLanes(df) == 2 * kLanes) {
+      return hn::GetLane(
+          hn::SumOfLanes(DF(), walk == 0 ? hn::LowerHalf(DF(), values)
+                                         : hn::UpperHalf(DF(), values)));
+    } else {
+      return hn::GetLane(hn::SumOfLanes(df, values));
+    }
+  }
+
+  template <class D, class VF = hn::Vec<D>>
+  HWY_INLINE VF Force(D df, VF square, hn::Mask<D> drawn) const {
     const VF curve =
-        hn::Mul(hn::Set(df, s_.a), Power(square, hn::Set(df, s_.b)));
+        hn::Mul(hn::Set(df, s_.a), Power(df, square, hn::Set(df, s_.b)));
     const VF above =
         hn::IfThenElse(drawn, hn::Mul(hn::Set(df, -2 * s_.b), curve),
                        hn::Set(df, 2 * s_.b * s_.repulsion));

@@ -3,8 +3,11 @@
 #define MALMOI_LEARN_MANIFOLD_BEST_SCORES_H_
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -13,7 +16,7 @@ namespace malmoi::learn {
 class BestScores {
  public:
   explicit BestScores(int64_t most) : most_(static_cast<size_t>(most)) {
-    kept_.reserve(most_);
+    kept_.reserve(4 * most_);
   }
 
   // scores[i] of row first + i. Of equal scores the smaller number is kept.
@@ -31,22 +34,26 @@ class BestScores {
   }
 
   void Offer(float score, int64_t row) {
-    const std::pair<float, int32_t> one(score, -static_cast<int32_t>(row));
-    if (kept_.size() < most_) {
-      kept_.push_back(one);
-      std::push_heap(kept_.begin(), kept_.end(), std::greater<>());
-    } else {
-      if (!(one > kept_.front())) return;
-      std::pop_heap(kept_.begin(), kept_.end(), std::greater<>());
-      kept_.back() = one;
-      std::push_heap(kept_.begin(), kept_.end(), std::greater<>());
-    }
-    if (kept_.size() == most_) least_ = kept_.front().first;
+    if (score < least_) return;
+    kept_.emplace_back(score, -static_cast<int32_t>(row));
+    // Four times as many are kept before the lowest go.
+    if (kept_.size() == 4 * most_) Cut();
   }
 
-  // Lower scores are not kept any more.
+  // Leaves the highest `most` only.
+  void Cut() {
+    if (kept_.size() < most_) return;
+    const auto last = kept_.begin() + static_cast<ptrdiff_t>(most_) - 1;
+    std::nth_element(kept_.begin(), last, kept_.end(), std::greater<>());
+    kept_.resize(most_);
+    least_ = kept_.back().first;
+  }
+
+  // Lower scores are not kept any more. After Cut(), the least that was kept,
+  // if all of `most` are there.
   float least() const { return least_; }
-  // What was kept, in no order.
+  // (score, -row) of what was kept, in no order; after Cut().
+  std::span<const std::pair<float, int32_t>> kept() const { return kept_; }
   std::vector<int32_t> Rows() const {
     std::vector<int32_t> rows;
     for (const auto& one : kept_) rows.push_back(-one.second);
@@ -60,7 +67,7 @@ class BestScores {
  private:
   size_t most_;
   float least_ = -std::numeric_limits<float>::infinity();
-  std::vector<std::pair<float, int32_t>> kept_;  // (score, -row), a heap
+  std::vector<std::pair<float, int32_t>> kept_;
 };
 
 }  // namespace malmoi::learn

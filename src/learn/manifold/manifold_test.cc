@@ -94,6 +94,34 @@ TEST(Nearest, DoNotDependOnBlocksAndThreads) {
                          table.ids.begin() + 17 * 9));
 }
 
+// Rows so near to one another that bf16 cannot tell them apart, and others.
+TEST(Nearest, AreExactWhereRowsAreRounded) {
+  constexpr int64_t kRows = 1500, kColumns = 40, kCount = 12;
+  std::vector<float> values = RandomValues(kRows * kColumns, 11);
+  for (size_t i = kColumns; i < kRows * kColumns / 2; ++i) {
+    values[i] = values[i % kColumns] + values[i] / 100;
+  }
+  const Points points = {values, kRows, kColumns};
+  ThreadPool pool(2);
+  for (const auto& [metric, name] : kMetrics) {
+    const auto table = NearestRows(pool, points, metric, kCount);
+    const Distances distances(points, metric);
+    for (int64_t row = 0; row < kRows; row += 7) {
+      std::vector<std::pair<double, int32_t>> all;
+      for (int32_t other = 0; other < kRows; ++other) {
+        if (other == row) continue;
+        all.emplace_back(distances.Between(row, other), other);
+      }
+      std::sort(all.begin(), all.end());
+      for (int64_t k = 1; k < kCount; ++k) {
+        EXPECT_EQ(table.ids[static_cast<size_t>(row * kCount + k)],
+                  all[static_cast<size_t>(k - 1)].second)
+            << name << " row " << row << " neighbour " << k;
+      }
+    }
+  }
+}
+
 // Nearly all of the exact ones, the same for any number of threads.
 TEST(Descent, FindsNearlyAllNeighbours) {
   Random random(3);

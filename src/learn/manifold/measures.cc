@@ -33,17 +33,9 @@ class Nearness {
       });
       return;
     }
-    // Rows that lie behind one another are one product.
     buffer_.resize(asked.size() * static_cast<size_t>(RoughScores::kBlock));
     for (int64_t block = 0; block < rough_->blocks(); ++block) {
-      for (size_t i = 0; i < asked.size();) {
-        size_t end = i + 1;
-        while (end < asked.size() && asked[end] == asked[end - 1] + 1) ++end;
-        rough_->Compute(block, asked[i], static_cast<int64_t>(end - i),
-                        buffer_.data() + i * RoughScores::kBlock,
-                        RoughScores::kBlock);
-        i = end;
-      }
+      rough_->Compute(block, asked, buffer_.data(), RoughScores::kBlock);
       for (size_t i = 0; i < asked.size(); ++i) {
         const float* from = buffer_.data() + i * RoughScores::kBlock;
         std::copy_n(from, rough_->block_rows(block),

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "base/check.h"
+#include "kernels/kernels.h"
+#include "kernels/unpack.h"
 #include "learn/manifold/best_scores.h"
 #include "ops/matmul.h"
 #include "ops/rows.h"
@@ -96,37 +98,108 @@ Comparable MakeComparable(const Points& points, Metric metric) {
   return out;
 }
 
-RoughScores::RoughScores(ThreadPool& pool, const Points& points, Metric metric)
+RoughScores::RoughScores(ThreadPool& pool, const Points& points, Metric metric,
+                         bool coarse)
     : pool_(pool),
+      metric_(metric),
       rows_(points.rows),
       columns_(points.columns),
+      coarse_(coarse && kernels::Kernels().bf16_dot),
       comparable_(MakeComparable(points, metric)),
       packed_(std::make_unique<Packed>()) {
+  const std::vector<uint16_t> rounded = Round();
   packed_->matrices.resize(static_cast<size_t>(blocks()));
   for (int64_t block = 0; block < blocks(); ++block) {
+    const auto first = static_cast<size_t>(block * kBlock * columns_);
+    const auto size = static_cast<size_t>(block_rows(block) * columns_);
     Tensor tensor;
-    tensor.dtype = DType::kF32;
     tensor.shape = {block_rows(block), columns_};
-    tensor.data = std::as_bytes(
-        std::span(comparable_.values)
-            .subspan(static_cast<size_t>(block * kBlock * columns_),
-                     static_cast<size_t>(block_rows(block) * columns_)));
-    const ops::PackJob job[] = {{&tensor,
-                                 &packed_->matrices[static_cast<size_t>(block)],
-                                 /*as_f32=*/true}};
+    tensor.dtype = coarse_ ? DType::kBF16 : DType::kF32;
+    tensor.data =
+        coarse_
+            ? std::as_bytes(std::span(rounded).subspan(first, size))
+            : std::as_bytes(std::span(comparable_.values).subspan(first, size));
+    const ops::PackJob job[] = {
+        {.tensor = &tensor,
+         .matrix = &packed_->matrices[static_cast<size_t>(block)],
+         .as_f32 = !coarse_,
+         .bf16_rows = coarse_}};
     ops::Pack(pool, job);
   }
 }
 
 RoughScores::~RoughScores() = default;
 
+std::vector<uint16_t> RoughScores::Round() {
+  std::vector<uint16_t> rounded(coarse_ ? comparable_.values.size() : 0);
+  std::vector<float> left(static_cast<size_t>(columns_));
+  for (int64_t r = 0; r < rows_; ++r) {
+    const float* row = comparable_.values.data() + r * columns_;
+    lengths_.push_back(static_cast<float>(std::sqrt(Square(row, columns_))));
+    lost_.push_back(0);
+    if (coarse_) {
+      uint16_t* to = rounded.data() + r * columns_;
+      kernels::Kernels().round_bf16(row, columns_, to);
+      for (int64_t c = 0; c < columns_; ++c) {
+        left[static_cast<size_t>(c)] = row[c] - kernels::BF16ToFloat(to[c]);
+      }
+      lost_.back() =
+          static_cast<float>(std::sqrt(Square(left.data(), columns_)));
+    }
+    longest_ = std::max(longest_, lengths_.back());
+    most_lost_ = std::max(most_lost_, lost_.back());
+  }
+  return rounded;
+}
+
+double RoughScores::ScoreAt(int64_t row, double distance) const {
+  return metric_ == Metric::kCosine
+             ? 1 - distance
+             : static_cast<double>(half(row)) - distance * distance / 2;
+}
+
+double RoughScores::Error(int64_t row) const {
+  const double length = static_cast<double>(lengths_[static_cast<size_t>(row)]);
+  const double lost = static_cast<double>(lost_[static_cast<size_t>(row)]);
+  const double longest = static_cast<double>(longest_);
+  const double most_lost = static_cast<double>(most_lost_);
+  // Cauchy and Schwarz, for what rounding took; then sums in f32 (a unit in the
+  // last place each), and the halves.
+  return lost * longest + (length + lost) * most_lost +
+         0x1p-23 * (static_cast<double>(columns_) * length + longest) * longest;
+}
+
 void RoughScores::Compute(int64_t block, int64_t first, int64_t count,
                           float* out, int64_t stride) {
   packed_->arena.Reset();
+  Multiply(block, comparable_.values.data() + first * columns_, count, out,
+           stride);
+}
+
+void RoughScores::Compute(int64_t block, std::span<const int32_t> rows,
+                          float* out, int64_t stride) {
+  packed_->arena.Reset();
+  const auto count = static_cast<int64_t>(rows.size());
+  float* gathered =
+      packed_->arena.New<float>(static_cast<size_t>(count * columns_));
+  for (int64_t i = 0; i < count; ++i) {
+    std::copy_n(
+        comparable_.values.data() + rows[static_cast<size_t>(i)] * columns_,
+        columns_, gathered + i * columns_);
+  }
+  Multiply(block, gathered, count, out, stride);
+}
+
+void RoughScores::Multiply(int64_t block, const float* rows, int64_t count,
+                           float* out, int64_t stride) {
   Exec exec{pool_, packed_->arena, {}, nullptr};
+  const ops::PackedMatrix& matrix =
+      packed_->matrices[static_cast<size_t>(block)];
+  ops::ActivationForms forms;
+  forms.Add(matrix);
   const ops::Activations x =
-      ops::NewActivations(packed_->arena, count, columns_, {.f32 = true});
-  ops::PutRows(exec, comparable_.values.data() + first * columns_, x);
+      ops::NewActivations(packed_->arena, count, columns_, forms);
+  ops::PutRows(exec, rows, x);
   const float* halves = comparable_.halves.data() + block * kBlock;
   auto keep = [&](const ops::Tile& tile) {
     for (int64_t t = 0; t < tile.tokens; ++t) {
@@ -137,8 +210,7 @@ void RoughScores::Compute(int64_t block, int64_t first, int64_t count,
       }
     }
   };
-  const ops::Product product[] = {
-      {&packed_->matrices[static_cast<size_t>(block)], nullptr, 1, keep}};
+  const ops::Product product[] = {{&matrix, nullptr, 1, keep}};
   ops::Matmul(exec, x, product);
 }
 
@@ -192,11 +264,10 @@ class PairSearch {
   static constexpr int64_t kGroup = 512;
   static_assert(RoughScores::kBlock % kGroup == 0);
 
-  PairSearch(ThreadPool& pool, const Points& points, Metric metric,
-             int64_t kept)
+  PairSearch(ThreadPool& pool, RoughScores& scores, int64_t kept)
       : pool_(pool),
-        scores_(pool, points, metric),
-        best_(static_cast<size_t>(points.rows), BestScores(kept)),
+        scores_(scores),
+        best_(static_cast<size_t>(scores.rows()), BestScores(kept)),
         buffer_(static_cast<size_t>(kGroup * RoughScores::kBlock)) {}
 
   void Run(const Progress& progress) {
@@ -215,8 +286,10 @@ class PairSearch {
     }
   }
 
-  std::vector<int32_t> Best(int64_t row) const {
-    return best_[static_cast<size_t>(row)].Rows();
+  const BestScores& Best(int64_t row) {
+    BestScores& best = best_[static_cast<size_t>(row)];
+    best.Cut();
+    return best;
   }
 
  private:
@@ -270,10 +343,54 @@ class PairSearch {
   }
 
   ThreadPool& pool_;
-  RoughScores scores_;
+  RoughScores& scores_;
   std::vector<BestScores> best_;
   std::vector<float> buffer_;
 };
+
+// Those of some rows only.
+std::vector<BestScores> BestOf(ThreadPool& pool, RoughScores& scores,
+                               std::span<const int32_t> rows, int64_t kept) {
+  std::vector<BestScores> best(rows.size(), BestScores(kept));
+  constexpr size_t kGroup = 256;
+  std::vector<float> buffer(kGroup * RoughScores::kBlock);
+  for (size_t first = 0; first < rows.size(); first += kGroup) {
+    const auto group =
+        rows.subspan(first, std::min(kGroup, rows.size() - first));
+    for (int64_t block = 0; block < scores.blocks(); ++block) {
+      scores.Compute(block, group, buffer.data(), RoughScores::kBlock);
+      pool.Run(static_cast<int>(group.size()), [&](int i, int) {
+        best[first + static_cast<size_t>(i)].Offer(
+            buffer.data() + i * RoughScores::kBlock, scores.block_rows(block),
+            block * RoughScores::kBlock);
+      });
+    }
+  }
+  for (BestScores& one : best) one.Cut();
+  return best;
+}
+
+// Of what was kept those that may be among the `count` nearest, where scores
+// are off by `error` at most.
+std::vector<int32_t> Candidates(const BestScores& best, int64_t count,
+                                double error) {
+  std::vector<std::pair<float, int32_t>> sorted(best.kept().begin(),
+                                                best.kept().end());
+  std::sort(sorted.begin(), sorted.end(), std::greater<>());
+  std::vector<int32_t> rows;
+  for (const auto& [score, row] : sorted) {
+    if (static_cast<int64_t>(rows.size()) >= count &&
+        static_cast<double>(score) + 2 * error <
+            static_cast<double>(sorted[static_cast<size_t>(count - 1)].first)) {
+      break;
+    }
+    rows.push_back(-row);
+  }
+  return rows;
+}
+
+// Of rows rounded to bf16 more are kept, so that fewer are looked at twice.
+constexpr int64_t kSpareCoarse = 12;
 
 }  // namespace
 
@@ -281,18 +398,44 @@ NearestTable NearestRows(ThreadPool& pool, const Points& points, Metric metric,
                          int64_t count, const Progress& progress) {
   MALMOI_CHECK(count >= 2 && count <= points.rows);
   MALMOI_CHECK(points.rows < int64_t{1} << 24);
-  PairSearch search(pool, points, metric, count + kSpareNearest);
-  search.Run(progress);
   const Distances distances(points, metric);
   NearestTable table = NewTable(points.rows, count);
-  constexpr int64_t kTask = 64;
-  pool.Run(
-      static_cast<int>((points.rows + kTask - 1) / kTask), [&](int task, int) {
-        const int64_t end = std::min(points.rows, (task + int64_t{1}) * kTask);
-        for (int64_t row = task * kTask; row < end; ++row) {
-          PutNearest(distances, row, search.Best(row), table, row);
-        }
-      });
+  std::vector<char> doubtful(static_cast<size_t>(points.rows));
+  {
+    RoughScores scores(pool, points, metric, /*coarse=*/true);
+    PairSearch search(pool, scores,
+                      count + (scores.coarse() ? kSpareCoarse : kSpareNearest));
+    search.Run(progress);
+    constexpr int64_t kTask = 64;
+    pool.Run(static_cast<int>((points.rows + kTask - 1) / kTask), [&](int task,
+                                                                      int) {
+      const int64_t end = std::min(points.rows, (task + int64_t{1}) * kTask);
+      for (int64_t row = task * kTask; row < end; ++row) {
+        const BestScores& best = search.Best(row);
+        PutNearest(distances, row, Candidates(best, count, scores.Error(row)),
+                   table, row);
+        // No row that was not kept can be nearer than the last that was found.
+        const float last =
+            table.distances[static_cast<size_t>(row * count + count - 1)];
+        doubtful[static_cast<size_t>(row)] =
+            scores.coarse() &&
+            static_cast<double>(best.least()) + scores.Error(row) >
+                scores.ScoreAt(row, static_cast<double>(last));
+      }
+    });
+  }
+  std::vector<int32_t> again;
+  for (size_t row = 0; row < doubtful.size(); ++row) {
+    if (doubtful[row] != 0) again.push_back(static_cast<int32_t>(row));
+  }
+  if (again.empty()) return table;
+  // Too near to one another for bf16.
+  RoughScores scores(pool, points, metric);
+  const auto best = BestOf(pool, scores, again, count + kSpareNearest);
+  pool.Run(static_cast<int>(again.size()), [&](int i, int) {
+    const auto at = static_cast<size_t>(i);
+    PutNearest(distances, again[at], best[at].Rows(), table, again[at]);
+  });
   return table;
 }
 
@@ -331,6 +474,7 @@ NearestTable NearestInMap(ThreadPool& pool, const Points& points, int64_t count,
         }
         best.Offer(scores.data(), size, at);
       }
+      best.Cut();
       PutSorted(
           row, best.Rows(),
           [&](int64_t other) {
