@@ -133,6 +133,10 @@ TEST_F(CliEmbedTest, LongTextsAsTheUserSays) {
   EXPECT_NE(result.err.find("text 2: longer than the model reads"),
             std::string::npos)
       << result.err;
+  // What came before it is not lost.
+  EXPECT_EQ(result.out, Run(embed + "short").out);
+  EXPECT_EQ(Run(embed + "--per-token short" + text + " behind").out,
+            Run(embed + "--per-token short").out);
   for (const char* option : {"--truncate", "--long truncate"}) {
     result = Run(embed + option + text);
     ASSERT_EQ(result.status, 0);

@@ -191,10 +191,35 @@ class Counter {
       std::chrono::steady_clock::now();
 };
 
+// embed(texts, options); where one text is at fault, write(text, options) of
+// those before it first.
+template <typename Embed, typename Write>
+auto EmbedOrWriteSome(const std::vector<std::string>& texts,
+                      represent::EmbedOptions options, const Embed& embed,
+                      const Write& write) {
+  try {
+    return embed(texts, options);
+  } catch (const Error&) {
+    // The one at fault throws again.
+    for (size_t i = 0; texts.size() > 1 && i < texts.size(); ++i) {
+      write({texts[i]}, options);
+      ++options.first;
+    }
+    throw;
+  }
+}
+
 void WriteTexts(represent::Embedder& embedder,
                 const std::vector<std::string>& texts,
                 const represent::EmbedOptions& options, VectorWriter& writer) {
-  const represent::Embeddings result = embedder.Embed(texts, options);
+  const represent::Embeddings result = EmbedOrWriteSome(
+      texts, options,
+      [&](const auto& all, const auto& own) {
+        return embedder.Embed(all, own);
+      },
+      [&](const std::vector<std::string>& one, const auto& own) {
+        WriteTexts(embedder, one, own, writer);
+      });
   NoteLong(result, options.first);
   for (size_t i = 0; i < texts.size(); ++i) {
     Json about = {{"tokens", result.tokens[i]}};
@@ -212,7 +237,14 @@ void WriteTokens(represent::Embedder& embedder,
                  const std::vector<std::string>& texts,
                  const represent::EmbedOptions& options, int64_t dimensions,
                  VectorWriter& writer) {
-  const auto result = embedder.EmbedTokens(texts, options);
+  const auto result = EmbedOrWriteSome(
+      texts, options,
+      [&](const auto& all, const auto& own) {
+        return embedder.EmbedTokens(all, own);
+      },
+      [&](const std::vector<std::string>& one, const auto& own) {
+        WriteTokens(embedder, one, own, dimensions, writer);
+      });
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto& text = result[i];
     Json about = {{"tokens", text.ids.size()},
