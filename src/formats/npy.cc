@@ -7,6 +7,7 @@
 
 #include "archive/zip.h"
 #include "base/check.h"
+#include "base/corrupt.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
@@ -33,14 +34,6 @@ constexpr TypeName kTypes[] = {{"<f4", DType::kF32}, {"<f2", DType::kF16},
                                {"<i2", DType::kI16}, {"<i4", DType::kI32},
                                {"<i8", DType::kI64}, {"|u1", DType::kU8},
                                {"<u4", DType::kU32}, {"|b1", DType::kBool}};
-
-[[noreturn]] void Corrupt(const std::string& where, std::string what,
-                          std::string expected = "", std::string got = "") {
-  throw Error(ErrorCode::kCorrupt, {.where = where,
-                                    .what = std::move(what),
-                                    .expected = std::move(expected),
-                                    .got = std::move(got)});
-}
 
 [[noreturn]] void Refuse(const std::string& where, std::string what,
                          std::string expected = "", std::string got = "",

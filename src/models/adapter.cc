@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/corrupt.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
@@ -30,14 +31,6 @@ constexpr int64_t kMaxRank = 65536;
                .got = std::move(got),
                .hint = "merging it into its model with PEFT "
                        "(merge_and_unload)"});
-}
-
-[[noreturn]] void Corrupt(const std::string& where, std::string what,
-                          std::string expected, std::string got) {
-  throw Error(ErrorCode::kCorrupt, {.where = where,
-                                    .what = std::move(what),
-                                    .expected = std::move(expected),
-                                    .got = std::move(got)});
 }
 
 bool IsSet(const Json& config, const char* key) {

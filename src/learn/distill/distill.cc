@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "base/corrupt.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
@@ -33,10 +34,6 @@ bool IsUnused(std::string_view token) {
     ++digits;
   }
   return digits > 0 && digits < token.size() && token[digits] == ']';
-}
-
-[[noreturn]] void Corrupt(const std::string& where, std::string what) {
-  throw Error(ErrorCode::kCorrupt, {.where = where, .what = std::move(what)});
 }
 
 // Spelling and number of every entry of the model's vocabulary.

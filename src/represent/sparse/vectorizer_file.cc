@@ -2,6 +2,7 @@
 // what was counted. NumPy reads it; docs/counting.md has the format.
 #include <algorithm>
 
+#include "base/corrupt.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/format.h"
@@ -14,14 +15,6 @@
 namespace malmoi::represent {
 
 namespace {
-
-[[noreturn]] void Corrupt(const std::string& where, std::string what,
-                          std::string expected = "", std::string got = "") {
-  throw Error(ErrorCode::kCorrupt, {.where = where,
-                                    .what = std::move(what),
-                                    .expected = std::move(expected),
-                                    .got = std::move(got)});
-}
 
 const Tensor& ArrayOf(const formats::TensorMap& arrays, const char* name,
                       DType dtype, const std::string& where) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/corrupt.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/file_writer.h"
@@ -17,14 +18,6 @@ namespace {
 
 constexpr int32_t kMagic = 793712314, kVersion = 12;
 constexpr int kCentroids = 256;
-
-[[noreturn]] void Corrupt(const std::string& where, std::string what,
-                          std::string expected = "", std::string got = "") {
-  throw Error(ErrorCode::kCorrupt, {.where = where,
-                                    .what = std::move(what),
-                                    .expected = std::move(expected),
-                                    .got = std::move(got)});
-}
 
 const float* Centroid(std::span<const float> centroids, int32_t parts,
                       int32_t width, int32_t last, int32_t part, uint8_t code) {

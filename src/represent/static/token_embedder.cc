@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/corrupt.h"
 #include "base/error.h"
 #include "base/format.h"
 #include "base/json.h"
@@ -19,14 +20,6 @@ namespace malmoi::represent {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void Corrupt(const fs::path& path, std::string what,
-                          std::string expected = "", std::string got = "") {
-  throw Error(ErrorCode::kCorrupt, {.where = path.string(),
-                                    .what = std::move(what),
-                                    .expected = std::move(expected),
-                                    .got = std::move(got)});
-}
 
 enum class Layout { kModel2Vec, kModules, kBare };
 
@@ -102,12 +95,13 @@ std::vector<float> Row(const Tensor& tensor, int64_t row) {
 // "weights": one for each token.
 std::vector<float> ReadWeights(const fs::path& path, const Tensor& tensor) {
   if (tensor.shape.size() != 1 || tensor.elements() < 1) {
-    Corrupt(path, "weights that are not a vector", "",
+    Corrupt(path.string(), "weights that are not a vector", "",
             ShapeString(tensor.shape));
   }
   std::vector<float> weights = Row(Readable(path, tensor), 0);
   for (const float weight : weights) {
-    if (!std::isfinite(weight)) Corrupt(path, "a weight that is not finite");
+    if (!std::isfinite(weight))
+      Corrupt(path.string(), "a weight that is not finite");
   }
   return weights;
 }
@@ -134,7 +128,7 @@ std::vector<int32_t> ReadMapping(const fs::path& path, const Tensor& tensor,
       to = narrow;
     }
     if (to < 0 || to >= rows) {
-      Corrupt(path, "a token is mapped to a row that is not there",
+      Corrupt(path.string(), "a token is mapped to a row that is not there",
               Format("below {}", rows), std::to_string(to));
     }
     mapping[i] = static_cast<int32_t>(to);
@@ -146,7 +140,7 @@ void CheckRows(const fs::path& path, const Tensor& rows) {
   for (int64_t i = 0; i < rows.rows(); ++i) {
     for (const float value : Row(rows, i)) {
       if (std::isfinite(value)) continue;
-      Corrupt(path, "a value that is not a finite number", "",
+      Corrupt(path.string(), "a value that is not a finite number", "",
               Format("{} of token {}", value, i));
     }
   }
@@ -165,7 +159,7 @@ class TokenEmbedder : public BagEmbedder {
                            : table_.mapping.size();
     if (has < tokens ||
         (!table_.weights.empty() && table_.weights.size() < tokens)) {
-      Corrupt(path, "fewer vectors than the tokenizer has tokens",
+      Corrupt(path.string(), "fewer vectors than the tokenizer has tokens",
               std::to_string(tokens),
               std::to_string(has < tokens ? has : table_.weights.size()));
     }

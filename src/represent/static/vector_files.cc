@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/corrupt.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/file_writer.h"
@@ -20,16 +21,6 @@ namespace malmoi::represent {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void Corrupt(const std::string& where, std::string what,
-                          std::string expected = "", std::string got = "",
-                          std::string hint = "") {
-  throw Error(ErrorCode::kCorrupt, {.where = where,
-                                    .what = std::move(what),
-                                    .expected = std::move(expected),
-                                    .got = std::move(got),
-                                    .hint = std::move(hint)});
-}
 
 std::string Shown(std::string_view word) {
   return text::ReplaceInvalidUtf8(word.substr(0, 60));
