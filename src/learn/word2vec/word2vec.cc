@@ -208,7 +208,9 @@ class Training {
     });
     for (int64_t i = 0; i < count; ++i) {
       TrainPiece(pieces_[static_cast<size_t>(i)]);
-      if (options_.progress && Since(last_told_) > 0.2) Tell();
+      if (options_.progress && Since(last_told_) > options_.progress_every_s) {
+        Tell();
+      }
     }
   }
 

@@ -53,6 +53,7 @@ struct Word2VecOptions {
   bool resume = false;
   // False stops: what was learnt is in the checkpoint, and kCancelled thrown.
   std::function<bool(const Word2VecProgress&)> progress;
+  double progress_every_s = 0.2;
   std::function<bool(uint64_t done, uint64_t total)> counting;
 };
 

@@ -148,7 +148,7 @@ TEST(Word2Vec, StoppedAndResumedIsTheSame) {
   options.epochs = 2;
   const auto whole = TrainWord2Vec(corpus, options, pool);
   options.checkpoint = folder / "state";
-  options.checkpoint_every_s = 0;
+  options.checkpoint_every_s = options.progress_every_s = 0;
   int told = 0;
   options.progress = [&](const Word2VecProgress& p) {
     EXPECT_GT(p.words_per_s, 0);
