@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/testing/inspected.h"
+#include "base/base64.h"
 #include "base/json.h"
 #include "formats/npy.h"
 #include "tests/cli_fixture.h"
@@ -82,8 +83,28 @@ TEST_F(CliInspectTest, AttentionInAllForms) {
   // Layer 2, head 3 is the seventh; its last row.
   EXPECT_NEAR(values[(6 * n + n - 1) * n], rows[n - 1][0].get<double>(), 1e-6);
 
+  // The page of all maps holds them in bytes.
+  ASSERT_EQ(
+      Run("inspect attention " + model + " --all -o " + Path("all.html") + text)
+          .status,
+      0);
+  std::vector<uint8_t> roots;
+  for (int64_t i = 0; i < 8 * size * size; ++i) {
+    roots.push_back(
+        static_cast<uint8_t>(std::lround(255 * std::sqrt(values[i]))));
+  }
+  const std::string page = ReadFile(Path("all.html"));
+  EXPECT_NE(page.find("\"values\":\"" +
+                      Base64(std::as_bytes(std::span(roots))) + "\""),
+            std::string::npos);
+  EXPECT_NE(page.find("\"maps\":[[1,1],[1,2],[1,3],[1,4],[2,1]"),
+            std::string::npos);
+
   for (const char* flags : {"--layer 1", "--all", "--rollout"}) {
     for (const char* name : {"a.svg", "a.html"}) {
+      if (flags == std::string("--all") && name == std::string("a.html")) {
+        continue;
+      }
       const Result result = Run("inspect attention " + model + " " + flags +
                                 " -o " + Path(name) + text);
       ASSERT_EQ(result.status, 0) << result.err;

@@ -305,9 +305,15 @@ int InspectAttention(const Invocation& call) {
     const apps::PictureText words =
         PictureWords(title, Format("{} · {}", shown.model,
                                    Translate("each row looks at the columns")));
-    output.WritePicture(
-        words, apps::AttentionSvg(words, shown.maps, shown.rows, shown.columns),
-        output.Is(".html") ? ShownJson(shown, inputs) : Json());
+    if (output.Is(".html") && shown.maps.maps.size() > 1) {
+      output.WriteBytes(
+          apps::AttentionPage(words, shown.maps, shown.rows, shown.columns));
+    } else {
+      output.WritePicture(
+          words,
+          apps::AttentionSvg(words, shown.maps, shown.rows, shown.columns),
+          output.Is(".html") ? ShownJson(shown, inputs) : Json());
+    }
   } else {
     for (const AttentionMap& map : shown.maps.maps) {
       if (shown.maps.maps.size() > 1 && &map != &shown.maps.maps[0])

@@ -175,6 +175,10 @@ apps::PictureText PictureWords(std::string title, std::string subtitle) {
   text.head = Translate("head");
   text.mean = Translate("mean of heads");
   text.gap = Translate("same sense minus other sense (cosine)");
+  text.language = Korean() ? "ko" : "en";
+  text.looks = Translate(text.looks);
+  text.looked_at = Translate(text.looked_at);
+  text.help = Translate(text.help);
   return text;
 }
 

@@ -518,6 +518,12 @@ constexpr Phrase kPhrases[] = {
     {"attention", "어텐션"},
     {"attention rollout", "어텐션 롤아웃"},
     {"each row looks at the columns", "각 행이 열을 봅니다"},
+    {"These tokens look", "이 토큰들이"},
+    {"at these", "이 토큰들을 봅니다"},
+    {"Point at a token to see what it looks at, below who looks at it; a click "
+     "keeps it. Choose a map by mouse or arrow keys.",
+     "토큰을 가리키면 무엇을 보는지, 아래에서는 누가 보는지 나타납니다. 누르면 "
+     "그대로 남습니다. 지도는 마우스나 화살표 키로 고릅니다."},
     {"the head of each layer that looks most at a place, and its share; "
      "entropy in bits, over heads",
      "층마다 어떤 자리를 가장 많이 보는 헤드와 그 비율; 헤드들의 엔트로피 "

@@ -21,6 +21,13 @@ struct PictureText {
   std::string layer = "layer", head = "head", mean = "mean of heads";
   std::string gap = "same sense − other sense (cosine)";
   std::string spread = "PC 1+2";
+  // Of pages.
+  std::string language = "en";
+  std::string looks = "These tokens look", looked_at = "at these";
+  std::string help =
+      "Point at a token to see what it looks at, below who looks at it; a "
+      "click "
+      "keeps it. Choose a map by mouse or arrow keys.";
 };
 
 // One map as a table of cells with the tokens beside it, or many as small ones
@@ -29,6 +36,13 @@ struct PictureText {
 std::string AttentionSvg(const PictureText& text, const AttentionMaps& maps,
                          const std::vector<std::string>& rows,
                          const std::vector<std::string>& columns);
+
+// A page of many maps: each small, a chosen one large, and the text, whose
+// tokens show what they look at. Probabilities are rounded to their roots in
+// 255 steps. Throws kLimit for more than 24 million of them.
+std::string AttentionPage(const PictureText& text, const AttentionMaps& maps,
+                          const std::vector<std::string>& rows,
+                          const std::vector<std::string>& columns);
 
 // A map of the uses for each layer, colours by sense, the gap between senses by
 // layer, and the sentences with their numbers. Throws kLimit for more than 200
