@@ -136,6 +136,9 @@ std::vector<BenchResult> BenchModel(std::shared_ptr<const LanguageModel> model,
   models::DecoderPlan plan =
       models::PlanDecoder(models::Checkpoint::Open(model->info().path));
   plan.kv = decoder.kv_shape(options.kv_type);
+  for (const auto& adapter : model->info().adapters) {
+    AddAdapter(*adapter, plan);
+  }
   BenchResult prompt;
   prompt.work = Format("prompt {}", options.prompt_tokens);
   const double prompt_tokens = static_cast<double>(options.prompt_tokens);

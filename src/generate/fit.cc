@@ -228,6 +228,17 @@ double KvReadBytes(const DecoderPlan& plan, int64_t past) {
   return bytes;
 }
 
+void AddAdapter(const models::Adapter& adapter, DecoderPlan& plan) {
+  for (const auto& [name, pair] : adapter.pairs()) {
+    for (const Tensor* matrix : {&pair.down, &pair.up}) {
+      plan.matrices.push_back({.role = Role::kQuery,
+                               .dtype = DType::kF32,
+                               .rows = matrix->rows(),
+                               .columns = matrix->columns()});
+    }
+  }
+}
+
 PredictedSpeed PredictSpeed(const DecoderPlan& plan, const ops::Roofs& roofs) {
   constexpr int64_t kPrompt = 512, kDecode = 128;
   return {static_cast<double>(kPrompt) /

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "models/adapter.h"
 #include "models/checkpoint.h"
 #include "models/decoder_plan.h"
 #include "ops/machine.h"
@@ -54,6 +55,9 @@ PredictedTime PredictPrompt(const models::DecoderPlan& plan,
 PredictedTime PredictDecode(const models::DecoderPlan& plan,
                             const ops::Roofs& roofs, int64_t tokens,
                             int64_t past, int64_t sequences);
+
+// Adds what an adapter beside the model multiplies by.
+void AddAdapter(const models::Adapter& adapter, models::DecoderPlan& plan);
 
 // Bytes of keys and values, and of states, that a row with `past` positions
 // before it reads, in all layers.

@@ -36,6 +36,32 @@ class FitTest : public ::testing::Test {
   fs::path file_;
 };
 
+// LoRA multiplies by two matrices of floats more.
+TEST_F(FitTest, AnAdapterTakesTime) {
+  models::DecoderPlan plan = Plan();
+  const size_t before = plan.matrices.size();
+  const PredictedTime alone = PredictDecode(plan, kRoofs, 8, 0, 1);
+  const std::vector<float> values(128);
+  const auto bytes = std::as_bytes(std::span(values));
+  const std::string at = "base_model.model.model.layers.0.self_attn.q_proj.";
+  AddAdapter(models::Adapter::Parse(
+                 {{"peft_type", "LORA"},
+                  {"r", 2},
+                  {"lora_alpha", 2},
+                  {"target_modules", {"q_proj"}}},
+                 {{at + "lora_A.weight", {DType::kF32, {2, 64}, bytes}},
+                  {at + "lora_B.weight", {DType::kF32, {64, 2}, bytes}}},
+                 "adapter"),
+             plan);
+  ASSERT_EQ(plan.matrices.size(), before + 2);
+  int64_t weights = 0;
+  for (size_t i = before; i < plan.matrices.size(); ++i) {
+    weights += plan.matrices[i].weights();
+  }
+  EXPECT_EQ(weights, 2 * 2 * 64);
+  EXPECT_GT(PredictDecode(plan, kRoofs, 8, 0, 1).seconds(), alone.seconds());
+}
+
 TEST_F(FitTest, MemoryIsThatOfTheLoadedModel) {
   const models::DecoderPlan plan = Plan();
   const PredictedMemory memory = PredictMemory(plan, 100);
