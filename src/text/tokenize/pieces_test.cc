@@ -51,7 +51,8 @@ TEST_P(PiecesTest, IdsAreThoseOfTransformers) {
 
 TEST_P(PiecesTest, TextsAreThoseOfTransformers) {
   const auto tokenizer = Tokenizer::FromFolder(kGolden / GetParam());
-  for (const Json& one : Cases(GetParam())["decoded"]) {
+  const Json golden = Cases(GetParam());
+  for (const Json& one : golden["decoded"]) {
     const auto ids = one["ids"].get<std::vector<int32_t>>();
     const auto text = one["text"].get<std::string>();
     std::string got = tokenizer->Decode(ids, /*skip_special=*/true);
