@@ -212,11 +212,11 @@ namespace {
 
 bool HasTokenizer(const fs::path& folder) {
   static constexpr const char* kFiles[] = {
-    "tokenizer.json", "tokenizer.model", "spiece.model",
-    "sentencepiece.bpe.model", "source.spm", "target.spm",
-    return std::any_of(
-        std::begin(kFiles), std::end(kFiles),
-        [&](const char* name) { return fs::exists(folder / name); });
+      "tokenizer.json",          "tokenizer.model", "spiece.model",
+      "sentencepiece.bpe.model", "source.spm",      "target.spm"};
+  return std::any_of(
+      std::begin(kFiles), std::end(kFiles),
+      [&](const char* name) { return fs::exists(folder / name); });
 }
 
 }  // namespace

@@ -80,8 +80,11 @@ class Planner {
         AddRole(name, stored, i);
         found += source_.tensors().contains(stored) ? 1 : 0;
       }
-      if (!facts_.decodes() && layered && found > 0 &&
-          found < facts_.Needs(name.role)) {
+      if (facts_.decodes() || !layered) continue;
+      if (found > 0 && found < facts_.Needs(name.role)) Lacks(name);
+      // A stack that is not there at all.
+      if (found == 0 && (name.role == Role::kAttentionOutput ||
+                         name.role == Role::kEncoderAttentionOutput)) {
         Lacks(name);
       }
     }
