@@ -286,4 +286,5 @@ def main():
     write_quantized(f"{out}/quantized.safetensors")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -54,6 +54,20 @@ def convert_without_vocabulary(folder):
              hparams=hparams).write()
 
 
+def convert_whole(folder, path, dense=False):
+    """The same with the tokenizer, as the converter itself does it."""
+    llama_cpp = os.environ["LLAMA_CPP"]
+    sys.path[:0] = [llama_cpp, f"{llama_cpp}/gguf-py"]
+    import conversion, gguf
+    hparams = conversion.ModelBase.load_hparams(Path(folder), False)
+    kind = conversion.get_model_class(conversion.get_model_architecture(
+        hparams, conversion.ModelType.TEXT))
+    with torch.inference_mode():
+        kind(Path(folder), gguf.LlamaFileType.MOSTLY_BF16, Path(path),
+             model_name="random weights", hparams=hparams,
+             sentence_transformers_dense_modules=dense).write()
+
+
 def one_line_each(tensors):
     """(name, text) with layers and experts counted together: {0-2}."""
     found = {}

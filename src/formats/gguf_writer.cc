@@ -96,6 +96,13 @@ void GgufMetadata::Strings(std::string_view key,
   for (const std::string& value : values) AppendString(bytes_, value);
 }
 
+void GgufMetadata::Bytes(std::string_view key, std::string_view values) {
+  Begin(key, kArray);
+  Append(bytes_, static_cast<uint32_t>(kU8));
+  Append(bytes_, static_cast<uint64_t>(values.size()));
+  bytes_ += values;
+}
+
 void GgufMetadata::I32s(std::string_view key,
                         const std::vector<int32_t>& values) {
   Begin(key, kArray);

@@ -32,6 +32,7 @@ class GgufMetadata {
   void Bool(std::string_view key, bool value);
   void String(std::string_view key, std::string_view value);
   void Strings(std::string_view key, const std::vector<std::string>& values);
+  void Bytes(std::string_view key, std::string_view values);
   void I32s(std::string_view key, const std::vector<int32_t>& values);
   void F32s(std::string_view key, const std::vector<float>& values);
   void Bools(std::string_view key, const std::vector<bool>& values);

@@ -243,12 +243,38 @@ TEST_P(EncoderTest, EqualsLlamaCpps) {
              name == "bert-sequence-classification" ? 2 : 0);
 }
 
+// And back: the same tensors by name, but for the pooler and for positions that
+// no token has; RoBERTa's become those of BERT.
+TEST_P(EncoderTest, ComesBack) {
+  const std::string name = GetParam();
+  if (name.ends_with("classification") || name.ends_with("-cls")) return;
+  const bool moves = name.ends_with("roberta");
+  Take("zoo_encoders/" + name);
+  ConvertModel(folder_ / "model", folder_ / "out.gguf", true);
+  const fs::path back = folder_ / "back";
+  ConvertGgufToFolder(models::Checkpoint::Open(folder_ / "out.gguf"), back, {});
+  const auto want = formats::HfFolder::Open(folder_ / "model");
+  const auto got = formats::HfFolder::Open(back);
+  size_t compared = 0;
+  for (const auto& [tensor, stored] : want.tensors) {
+    if (tensor.starts_with("pooler.")) continue;
+    ASSERT_TRUE(got.tensors.contains(tensor)) << tensor;
+    if (moves && tensor == "embeddings.position_embeddings.weight") continue;
+    EXPECT_EQ(models::Floats(got.tensors.at(tensor)), models::Floats(stored))
+        << tensor;
+    ++compared;
+  }
+  EXPECT_GE(compared, 20u);
+  EXPECT_EQ(got.config["model_type"], moves ? "bert" : name);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, EncoderTest,
     ::testing::Values("bert", "bert-sequence-classification", "distilbert",
                       "modernbert", "modernbert-sequence-classification",
                       "modernbert-sequence-classification-cls", "roberta",
-                      "roberta-sequence-classification"),
+                      "roberta-sequence-classification", "xlm-roberta",
+                      "xlm-roberta-sequence-classification"),
     [](const auto& info) {
       std::string name = info.param;
       std::erase(name, '-');
@@ -329,18 +355,21 @@ TEST_F(RefusedTest, ByName) {
     const std::string got = refuse(model);
     EXPECT_NE(got.find(reason), std::string::npos) << model << ": " << got;
   };
+  // A head that the folder has no place for.
   EXPECT_THROW(
       ConvertGgufToFolder(
-          models::Checkpoint::Open(kGolden / "zoo_seq2seq/flan-t5/model.gguf"),
+          models::Checkpoint::Open(
+              kGolden / "zoo_encoders/bert-sequence-classification/model.gguf"),
           folder_ / "other", {}),
       Error);
   EXPECT_FALSE(fs::exists(folder_ / "other"));
   expect("zoo_encoders/albert", "albert");
-  expect("zoo_seq2seq/t5", "got t5");
+  expect("zoo_seq2seq/t5", "farthest distance");
+  expect("zoo_seq2seq/bart", "got bart");
   expect("zoo_encoders/mpnet", "mpnet");
   expect("zoo_encoders/bert-masked-lm", "a head without a place");
   expect("zoo_encoders/distilbert-sequence-classification", "without a place");
-  expect("embedders/gemma3", "both ways");
+  expect("embedders/gemma3", "layers with a window");
   expect("zoo/hyperclovax", "hyperclovax");
   expect("zoo/llama-dynamic", "dynamic");
   expect("zoo/mistral", "layers with a window");

@@ -208,6 +208,19 @@ class Seq2Seq::Run {
   Seq2SeqCompletion completion_;
 };
 
+namespace {
+
+bool HasTokenizer(const fs::path& folder) {
+  static constexpr const char* kFiles[] = {
+      "tokenizer.json",          "tokenizer.model", "spiece.model",
+      "sentencepiece.bpe.model", "source.spm",      "target.spm"};
+  return std::any_of(
+      std::begin(kFiles), std::end(kFiles),
+      [&](const char* name) { return fs::exists(folder / name); });
+}
+
+}  // namespace
+
 bool Seq2Seq::Is(const fs::path& path) {
   std::string name;
   if (formats::DetectFile(path) == formats::FileKind::kGguf) {
@@ -243,9 +256,7 @@ std::shared_ptr<Seq2Seq> Seq2Seq::Load(const fs::path& path,
                  ? text::Tokenizer::FromGguf(checkpoint.gguf)
                  : nullptr;
     }
-    return fs::exists(path / "tokenizer.json")
-               ? text::Tokenizer::FromFolder(path)
-               : nullptr;
+    return HasTokenizer(path) ? text::Tokenizer::FromFolder(path) : nullptr;
   });
   loaded->packed_ = std::make_unique<models::PackedCache>(options.packed);
   loaded->model_ = models::EncoderDecoder::Load(
@@ -260,7 +271,7 @@ const text::Tokenizer& Seq2Seq::tokenizer() const {
   throw Error(ErrorCode::kUnsupported,
               {.where = path_.string(),
                .what = "the model has no tokenizer that malmoi reads",
-               .expected = "tokenizer.json",
+               .expected = "tokenizer.json or SentencePiece's files",
                .hint = "docs/translation.md, which says where from"});
 }
 

@@ -97,11 +97,21 @@ Translation::Translation(const Seq2Seq& model, const std::string& from,
 
 // One that is trained for two languages, or from one into several.
 void Translation::UseDirection(const std::string& from, const std::string& to) {
-  if (const auto token = model_.tokenizer().TokenId(">>" + to + "<<")) {
+  const text::Tokenizer& tokenizer = model_.tokenizer();
+  std::string all;
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    const std::string token = tokenizer.TokenText(id);
+    if (!token.starts_with(">>") || !token.ends_with("<<")) continue;
+    targets_.push_back(token);
+    all += (all.empty() ? "" : " ") + token.substr(2, token.size() - 4);
+  }
+  if (const auto token = tokenizer.TokenId(">>" + to + "<<")) {
     before_ = {*token};
-  } else if (!to.empty()) {
+  } else if (!to.empty() && targets_.empty()) {
     Refuse("--to", "the model translates one way and names no languages", "",
            to);
+  } else if (!to.empty()) {
+    Refuse("--to", "which language?", all, to);
   }
   if (!from.empty()) {
     Refuse("--from", "the model is not told what it reads", "", from);
@@ -165,9 +175,17 @@ void Translation::UseWords(const std::string& from, const std::string& to) {
 }
 
 std::vector<int32_t> Translation::Encode(const std::string& text) const {
-  const text::Encoding encoding =
-      model_.tokenizer().Encode(prefix_ + text, {.parse_special = false});
   std::vector<int32_t> ids = before_;
+  std::string rest = text;
+  if (before_.empty()) {
+    for (const std::string& target : targets_) {
+      if (!text.starts_with(target)) continue;
+      ids = {*model_.tokenizer().TokenId(target)};
+      rest = text.substr(target.size());
+    }
+  }
+  const text::Encoding encoding =
+      model_.tokenizer().Encode(prefix_ + rest, {.parse_special = false});
   ids.insert(ids.end(), encoding.ids.begin(), encoding.ids.end());
   if (known_.empty()) return ids;
   // The tokenizer's own language, wherever it puts one.

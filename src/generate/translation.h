@@ -42,6 +42,9 @@ class Translation {
   Seq2SeqOptions options_;
   std::string prefix_;           // in words
   std::vector<int32_t> before_;  // tokens before the text
+  // Those that a text may begin with, of a model from one language into
+  // several: ">>deu<<".
+  std::vector<std::string> targets_;
   Languages known_;
   int32_t source_ = -1;  // takes the place of the tokenizer's language
   bool first_ = false;   // which goes to the front

@@ -2,7 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
+
 #include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "generate/testing/seq2seq_folder.h"
 
 namespace malmoi::generate {
@@ -128,6 +134,87 @@ TEST(Translation, OneWayModelsNeedNoLanguages) {
   const auto many = Load(targets, "translate-targets");
   EXPECT_EQ(Translation(*many, "", "deu").Encode("w40"), (Ids{50, 40, 0}));
 }
+
+// The files of their authors' repositories, without tokenizer.json: ids, and
+// what transformers writes (tests/golden/translators).
+class AuthorsFilesTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(AuthorsFilesTest, WriteWhatTransformersWrites) {
+  const fs::path golden = MALMOI_SOURCE_DIR "/tests/golden";
+  const std::string name = GetParam();
+  const fs::path folder = fs::path(::testing::TempDir()) / ("authors-" + name);
+  fs::remove_all(folder);
+  fs::copy(golden / "translators" / name, folder);
+  for (const char* file :
+       {"config.json", "generation_config.json", "model.safetensors"}) {
+    fs::copy_file(golden / "zoo_seq2seq" / name / file, folder / file);
+  }
+  const auto model = Seq2Seq::Load(
+      folder, {.threads = 1, .precision = models::Precision::kExact});
+  const bool tokens = name == "m2m-100";
+  const Json cases = ParseJson(ReadFile(folder / "cases.json"), name);
+  const auto code = [](const Json& language) {
+    return language.is_null() ? "" : language.get<std::string>();
+  };
+  for (const Json& one : cases["cases"]) {
+    const auto text = one["text"].get<std::string>();
+    const std::string language = code(one["language"]);
+    if (tokens) {
+      const Translation translation(*model, language, "ko");
+      EXPECT_EQ(Json(translation.Encode(text)), one["ids"]) << text;
+      continue;
+    }
+    const Translation plain(*model, "", "");
+    EXPECT_EQ(Json(plain.Encode(language + text)), one["ids"]) << text;
+    if (language.empty()) continue;
+    const Translation told(*model, "", "kor");
+    EXPECT_EQ(Json(told.Encode(text)), one["ids"]) << text;
+  }
+  const Translation translation(*model, tokens ? "en" : "", tokens ? "ko" : "");
+  for (const Json& one : cases["translations"]) {
+    for (const int beams : {1, 4}) {
+      const std::string key = "beams " + std::to_string(beams);
+      Seq2SeqOptions options = translation.options();
+      options.beams = beams;
+      options.max_tokens = 16;
+      options.length_penalty = 1;
+      const auto found =
+          model
+              ->Generate(translation.Encode(one["text"].get<std::string>()),
+                         options)
+              .results.at(0);
+      Ids want = one[key].get<Ids>();
+      if (want.back() == *model->tokenizer().eos_id()) want.pop_back();
+      Ids got = found.tokens;
+      if (got.back() == *model->tokenizer().eos_id()) got.pop_back();
+      EXPECT_EQ(got, want);
+      const auto text = one[key + " text"].get<std::string>();
+      if (text.find("<unk>") == std::string::npos) {
+        EXPECT_EQ(model->tokenizer().Decode(got, true), text);
+      }
+    }
+  }
+  const auto refused = [&](const char* from, const char* to) {
+    try {
+      Translation(*model, from, to);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string unknown = refused("", "tlh");
+  EXPECT_NE(unknown.find(tokens ? "__ko__" : "kor deu"), std::string::npos)
+      << unknown;
+  if (!tokens) EXPECT_NE(refused("en", ""), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AuthorsFilesTest,
+                         ::testing::Values("marian", "m2m-100"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace malmoi::generate

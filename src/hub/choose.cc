@@ -78,7 +78,8 @@ std::vector<std::string> SafetensorsFiles(
     const bool text = base.ends_with(".json") || base.ends_with(".jinja") ||
                       base == "vocab.txt" || base == "merges.txt" ||
                       base == "tokenizer.model" || base == "spiece.model" ||
-                      base == "sentencepiece.bpe.model";
+                      base == "sentencepiece.bpe.model" ||
+                      base.ends_with(".spm");
     if (std::regex_match(name, Weights())) {
       weights.push_back(name);
     } else if (placed && text && !foreign) {
@@ -199,7 +200,7 @@ bool HasWholeSafetensors(const std::vector<std::string>& names) {
   bool reads = false;  // text or images
   for (const char* name :
        {"tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json",
-        "spiece.model", "sentencepiece.bpe.model",
+        "spiece.model", "sentencepiece.bpe.model", "source.spm",
         "preprocessor_config.json"}) {
     reads = reads || Contains(names, name);
   }

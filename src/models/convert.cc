@@ -15,15 +15,15 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json.h"
+#include "models/convert_modules.h"
 #include "models/convert_tensors.h"
 #include "models/decoder_plan.h"
 #include "models/encoder.h"
 #include "models/gguf_facts.h"
 #include "models/gguf_form.h"
+#include "models/model_facts.h"
 #include "models/quantize.h"
 #include "models/registry.h"
-#include "models/same_spec.h"
 
 namespace malmoi::models {
 
@@ -121,12 +121,9 @@ class Sketch {
   std::span<std::byte> bytes_;
 };
 
-// What is known of a folder. Of an encoder, `spec` has what tensors and keys
-// need.
 struct Folder {
   const Architecture* architecture = nullptr;
-  Spec spec;
-  std::optional<EncoderSpec> encoder;
+  ModelFacts facts;
   std::span<const TensorName> head;
 };
 
@@ -145,83 +142,36 @@ std::span<const TensorName> HeadOf(const Checkpoint& source,
 
 Folder Describe(const Checkpoint& source) {
   const std::string where = source.path.string();
-  FindGgufForm(source.Architecture(), true, where);  // throws without any
+  FindGgufForm(source.Architecture(), {}, where);  // throws without any
   Folder folder;
   folder.architecture = &FindArchitecture(source.Architecture(), where);
   const Architecture& architecture = *folder.architecture;
-  if (architecture.describe_encoder == nullptr) {
-    folder.spec = FindDecoder(source.Architecture(), where).describe(source);
-    PlanDecoder(source);  // throws where a tensor is missing
-  } else {
-    folder.encoder = architecture.describe_encoder(source);
-    const EncoderSpec& encoder = *folder.encoder;
-    Spec& spec = folder.spec;
-    spec.layers = encoder.layers;
-    spec.width = encoder.width;
-    spec.context = encoder.context();
-    spec.norm_epsilon = encoder.norm_epsilon;
-    spec.attention = encoder.attention;
-    spec.feed_forward = encoder.feed_forward;
-    folder.head = HeadOf(source, architecture);
-  }
+  folder.facts = FactsOf(source, architecture);
+  if (folder.facts.decodes())
+    PlanDecoder(source);  // throws for what is missing
+  if (folder.facts.encoder) folder.head = HeadOf(source, architecture);
   const std::string embedding =
       NameIn(source, architecture, Role::kEmbedding, 0);
   const auto found = source.tensors().find(embedding);
   if (found == source.tensors().end() || found->second.shape.size() != 2) {
     RefuseConvert(source, "no embedding", embedding);
   }
-  folder.spec.vocab_size = found->second.shape[0];
+  folder.facts.spec.vocab_size = found->second.shape[0];
   return folder;
 }
 
 // What was made of the folder must be read as the folder is.
 void CheckReadBack(const Checkpoint& source, const GgufForm& form,
                    const Folder& folder, const Checkpoint& made) {
-  const std::string where = made.path.string();
-  std::string difference;
-  if (folder.encoder) {
-    difference = Difference(
-        *folder.encoder,
-        FindEncoder(form.architecture, where).describe_encoder(made));
-  } else {
-    difference = Difference(
-        form.merges_scales ? WithoutScales(folder.spec) : folder.spec,
-        FindDecoder(form.architecture, where).describe(made));
-  }
+  ModelFacts facts = folder.facts;
+  if (form.merges_scales) facts.spec = WithoutScales(facts.spec);
+  const Architecture& architecture =
+      FindArchitecture(form.architecture, made.path.string());
+  const std::string difference = Difference(facts, FactsOf(made, architecture));
   if (!difference.empty()) {
     RefuseConvert(source, "a setting that GGUF has no words for", difference);
   }
-  if (!folder.encoder) PlanDecoder(made);
-}
-
-// How a sentence-transformers folder makes one vector of a text's rows.
-void AddPooling(const Checkpoint& source, const GgufForm& form,
-                formats::GgufMetadata& metadata) {
-  const Json modules = ReadJsonIfThere(source.path / "modules.json");
-  for (const Json& module : modules.is_array() ? modules : Json::array()) {
-    const std::string type = module.value("type", "");
-    if (type.ends_with(".Transformer") || type.ends_with(".Normalize")) {
-      continue;
-    }
-    const fs::path name = module.value("path", "");
-    if (!type.ends_with(".Pooling") || name.has_parent_path() || name == "..") {
-      RefuseConvert(source, "a module that is not converted", type);
-    }
-    const Json pooling = ReadJsonIfThere(source.path / name / "config.json");
-    const auto is = [&](const char* flag, const char* mode) {
-      return pooling.is_object() &&
-             (pooling.value(flag, Json()) == true ||
-              pooling.value("pooling_mode", Json()) == mode);
-    };
-    const uint32_t kind = is("pooling_mode_mean_tokens", "mean")      ? 1
-                          : is("pooling_mode_cls_token", "cls")       ? 2
-                          : is("pooling_mode_lasttoken", "lasttoken") ? 3
-                                                                      : 0;
-    if (kind == 0) {
-      RefuseConvert(source, "a pooling that is not converted", pooling.dump());
-    }
-    metadata.U32(std::string(form.architecture) + ".pooling_type", kind);
-  }
+  if (facts.decodes()) PlanDecoder(made);
 }
 
 }  // namespace
@@ -238,16 +188,15 @@ ConvertResult ConvertToGguf(const Checkpoint& source, const fs::path& output,
                  .hint = "malmoi quantize, for another type"});
   }
   const Folder folder = Describe(source);
-  const Spec& spec = folder.spec;
-  const GgufForm& form = FindGgufForm(
-      source.Architecture(), spec.StateLayers() == 0, source.path.string());
-  std::vector<ConvertStep> steps =
-      PlanTensors(source, *folder.architecture, form, spec, folder.head,
-                  folder.encoder ? folder.encoder->position_offset : 0);
+  const Spec& spec = folder.facts.spec;
+  const GgufForm& form =
+      FindGgufForm(source.Architecture(), spec, source.path.string());
+  std::vector<ConvertStep> steps = PlanTensors(source, *folder.architecture,
+                                               form, folder.facts, folder.head);
   formats::GgufMetadata metadata;
   AddGeneral(source, form, FileType(steps), metadata);
   AddFacts(source, form, spec, metadata, steps);
-  AddPooling(source, form, metadata);
+  AddModules(source, form, metadata, steps);
 
   ConvertResult result;
   result.architecture = form.architecture;

@@ -15,19 +15,22 @@
 #include "formats/safetensors_writer.h"
 #include "kernels/quantize.h"
 #include "kernels/unpack.h"
+#include "models/convert_modules.h"
 #include "models/convert_tensors.h"
 #include "models/decoder_plan.h"
 #include "models/gguf_config.h"
 #include "models/gguf_form.h"
+#include "models/model_facts.h"
 #include "models/new_folder.h"
 #include "models/registry.h"
-#include "models/same_spec.h"
 
 namespace malmoi::models {
 
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kDense = "dense_";  // of modules, see WriteModules()
 
 // A part of what is written, and how its rows were sorted.
 struct Part {
@@ -51,29 +54,37 @@ struct BackStep {
 
 class Planner {
  public:
-  // `spec` is the file's, `folder` what config.json is read as.
-  Planner(const Checkpoint& source, const GgufForm& form, const Spec& spec,
-          const Spec& folder, std::optional<DType> dtype)
+  // `facts` are the file's, `folder` what config.json is read as.
+  Planner(const Checkpoint& source, const GgufForm& form,
+          const ModelFacts& facts, const Spec& folder,
+          std::optional<DType> dtype)
       : source_(source),
         form_(form),
-        spec_(spec),
+        facts_(facts),
+        spec_(facts.spec),
         folder_(folder),
         dtype_(dtype),
-        from_(FindDecoder(source.Architecture(), source.path.string())),
-        to_(FindDecoder(form.model_type, source.path.string())) {}
+        from_(FindArchitecture(source.Architecture(), source.path.string())),
+        to_(FindArchitecture(form.model_type, source.path.string())) {}
 
   std::vector<BackStep> Plan() {
     for (const TensorName& name : to_.tensors) {
       if (name.hf.empty() || name.hf.ends_with("_blocks")) continue;
       const bool layered = name.hf.find("{}") != std::string_view::npos;
-      for (int64_t i = 0; i < (layered ? spec_.layers : 1); ++i) {
-        if (layered && !UsesRole(spec_, name.role, i)) continue;
+      const int64_t layers = layered ? facts_.LayersOf(name.role) : 1;
+      for (int64_t i = 0; i < layers; ++i) {
+        if (layered && facts_.decodes() && !UsesRole(spec_, name.role, i)) {
+          continue;
+        }
+        if (IsOfAnother(name, i)) continue;
         Add(name, i);
       }
     }
+    if (!facts_.decodes()) CheckLayers();
     std::string rest;
     for (const auto& [name, tensor] : source_.tensors()) {
-      if (used_.contains(name) || from_.Ignores(name)) continue;
+      if (used_.contains(name) || name.starts_with(kDense)) continue;
+      if (facts_.decodes() && from_.Ignores(name)) continue;
       if (rest.size() < 300) rest += (rest.empty() ? "" : ", ") + name;
     }
     if (!rest.empty()) {
@@ -86,6 +97,38 @@ class Planner {
   const Tensor* Find(const std::string& name) const {
     const auto it = source_.tensors().find(name);
     return it == source_.tensors().end() ? nullptr : &it->second;
+  }
+
+  // A projection is called otherwise where it stands beside a gate.
+  bool IsOfAnother(const TensorName& name, int64_t layer) const {
+    const Role gate = name.role == Role::kUp          ? Role::kGate
+                      : name.role == Role::kEncoderUp ? Role::kEncoderGate
+                                                      : name.role;
+    if (gate == name.role || NameOf(gate, layer).empty()) return false;
+    const TensorName* last = &name;
+    for (const TensorName& other : to_.tensors) {
+      if (other.role == name.role && other.gguf == name.gguf) last = &other;
+    }
+    return last->hf != name.hf;
+  }
+
+  // Those of encoders have the same in all.
+  void CheckLayers() const {
+    std::map<Role, int64_t> found;
+    for (const auto& [role, layer] : done_) ++found[role];
+    std::string missing =
+        found.contains(Role::kEmbedding) ? "" : "token_embd.weight";
+    for (const TensorName& name : to_.tensors) {
+      if (name.hf.find("{}") == std::string_view::npos) continue;
+      if (found.contains(name.role) &&
+          found[name.role] < facts_.Needs(name.role)) {
+        missing = name.gguf;
+      }
+    }
+    if (missing.empty()) return;
+    throw Error(ErrorCode::kCorrupt, {.where = source_.path.string(),
+                                      .what = "a tensor is missing",
+                                      .got = missing});
   }
 
   std::string NameOf(Role role, int64_t layer) const {
@@ -252,6 +295,7 @@ class Planner {
 
   const Checkpoint& source_;
   const GgufForm& form_;
+  const ModelFacts& facts_;
   const Spec& spec_;
   const Spec& folder_;
   const std::optional<DType> dtype_;
@@ -366,7 +410,7 @@ Checkpoint FolderOf(const fs::path& path, const Json& config,
 
 // Several models of config.json have one name in GGUF: the first that is
 // computed as the file is.
-Choice Choose(const Checkpoint& source, const Spec& spec,
+Choice Choose(const Checkpoint& source, const ModelFacts& facts,
               std::optional<DType> dtype) {
   std::string difference, known;
   for (const GgufForm& form : GgufForms()) {
@@ -376,13 +420,15 @@ Choice Choose(const Checkpoint& source, const Spec& spec,
     if (form.architecture != source.Architecture()) continue;
     std::string found;
     try {
-      Choice choice = {&form, ConfigOf(source, form, spec), {}};
-      const auto describe =
-          FindDecoder(form.model_type, source.path.string()).describe;
-      const Spec rough = describe(FolderOf(source.path, choice.config, {}));
-      choice.steps = Planner(source, form, spec, rough, dtype).Plan();
+      Choice choice = {&form, ConfigOf(source, form, facts.spec), {}};
+      const Architecture& to =
+          FindArchitecture(form.model_type, source.path.string());
+      const Spec rough =
+          FactsOf(FolderOf(source.path, choice.config, {}), to).spec;
+      choice.steps = Planner(source, form, facts, rough, dtype).Plan();
       found = Difference(
-          spec, describe(FolderOf(source.path, choice.config, choice.steps)));
+          facts,
+          FactsOf(FolderOf(source.path, choice.config, choice.steps), to));
       if (found.empty()) return choice;
     } catch (const Error& error) {
       found = error.what();
@@ -396,12 +442,31 @@ Choice Choose(const Checkpoint& source, const Spec& spec,
   Refuse(source, "a setting that config.json has no words for", difference);
 }
 
+ModelFacts FactsOfFile(const Checkpoint& source) {
+  const Architecture& architecture =
+      FindArchitecture(source.Architecture(), source.path.string());
+  ModelFacts facts = FactsOf(source, architecture);
+  if (facts.decodes()) {
+    facts.spec = PlanDecoder(source).spec;  // with what its tensors say
+    return facts;
+  }
+  const auto table = source.tensors().find("token_embd.weight");
+  if (table == source.tensors().end()) {
+    throw Error(ErrorCode::kCorrupt, {.where = source.path.string(),
+                                      .what = "a tensor is missing",
+                                      .got = "token_embd.weight"});
+  }
+  facts.spec.vocab_size = table->second.rows();
+  if (facts.encoder) facts.spec.tied_head = true;
+  return facts;
+}
+
 }  // namespace
 
 ConvertResult ConvertFromGguf(const Checkpoint& source, const fs::path& output,
                               const ConvertFromGgufOptions& options) {
-  const Spec spec = PlanDecoder(source).spec;
-  Choice choice = Choose(source, spec, options.dtype);
+  const ModelFacts facts = FactsOfFile(source);
+  Choice choice = Choose(source, facts, options.dtype);
   const std::vector<BackStep>& steps = choice.steps;
   choice.config["dtype"] = choice.config["torch_dtype"] = TypeName(steps);
   std::vector<formats::SafetensorsInfo> infos;
@@ -420,15 +485,19 @@ ConvertResult ConvertFromGguf(const Checkpoint& source, const fs::path& output,
     NewFolder made(output, source.path, options.overwrite);
     WriteFileAtomically(made.path() / "config.json",
                         choice.config.dump(2) + "\n");
+    WriteModules(source, facts.spec.width, made.path());
     if (options.tokenizer) options.tokenizer(made.path());
     result.bytes = WriteTensors(
         made, output, infos, [&](size_t i) { return BytesOf(steps[i]); },
         options.progress);
-    const Spec read = PlanDecoder(Checkpoint::Open(made.path())).spec;
-    const std::string difference = Difference(spec, read);
+    const Checkpoint read = Checkpoint::Open(made.path());
+    const std::string difference = Difference(
+        facts, FactsOf(read, FindArchitecture(choice.form->model_type,
+                                              made.path().string())));
     if (!difference.empty()) {
       Refuse(source, "a setting that config.json has no words for", difference);
     }
+    if (facts.decodes()) PlanDecoder(read);
     made.Keep();
   } catch (const fs::filesystem_error& error) {
     ThrowErrno(output.string(), "cannot write the folder",

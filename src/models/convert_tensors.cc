@@ -48,16 +48,16 @@ constexpr Halves kHalves[] = {
 class Planner {
  public:
   Planner(const Checkpoint& source, const Architecture& architecture,
-          const GgufForm& form, const Spec& spec)
+          const GgufForm& form, const ModelFacts& facts)
       : source_(source),
         config_(source),
         architecture_(architecture),
         form_(form),
-        spec_(spec) {}
+        facts_(facts),
+        spec_(facts.spec),
+        first_position_(facts.encoder ? facts.encoder->position_offset : 0) {}
 
-  std::vector<ConvertStep> Plan(std::span<const TensorName> head,
-                                int64_t first_position) {
-    first_position_ = first_position;
+  std::vector<ConvertStep> Plan(std::span<const TensorName> head) {
     for (const TensorName& name : head) {
       // Those of a head have no prefix, but that of the pooler does.
       std::string stored(name.hf);
@@ -69,10 +69,23 @@ class Planner {
     for (const TensorName& name : architecture_.tensors) {
       if (name.role == Role::kPooler) continue;  // readers do not use it
       const bool layered = name.hf.find("{}") != std::string_view::npos;
-      for (int64_t i = 0; i < (layered ? spec_.layers : 1); ++i) {
-        if (layered && !UsesRole(spec_, name.role, i)) continue;
+      const int64_t layers = layered ? facts_.LayersOf(name.role) : 1;
+      int64_t found = 0;
+      for (int64_t i = 0; i < layers; ++i) {
+        if (layered && facts_.decodes() && !UsesRole(spec_, name.role, i)) {
+          continue;
+        }
         const std::string stored = NameIn(source_, architecture_, name, i);
-        if (!stored.empty()) AddRole(name, stored, i);
+        if (stored.empty()) continue;
+        AddRole(name, stored, i);
+        found += source_.tensors().contains(stored) ? 1 : 0;
+      }
+      if (facts_.decodes() || !layered) continue;
+      if (found > 0 && found < facts_.Needs(name.role)) Lacks(name);
+      // A stack that is not there at all.
+      if (found == 0 && (name.role == Role::kAttentionOutput ||
+                         name.role == Role::kEncoderAttentionOutput)) {
+        Lacks(name);
       }
     }
     AddHead();
@@ -81,6 +94,12 @@ class Planner {
   }
 
  private:
+  [[noreturn]] void Lacks(const TensorName& name) const {
+    throw Error(ErrorCode::kCorrupt, {.where = source_.path.string(),
+                                      .what = "a layer lacks what others have",
+                                      .got = std::string(name.hf)});
+  }
+
   void AddRole(const TensorName& name, const std::string& stored,
                int64_t layer) {
     const std::string gguf = name.gguf.empty() ? GgufNameOf(name.role, layer)
@@ -150,6 +169,7 @@ class Planner {
     const auto it = source_.tensors().find(
         NameIn(source_, architecture_, Role::kEmbedding, 0));
     if (it == source_.tensors().end() || form_.merges_scales) return false;
+    if (facts_.both) return spec_.tied_head;
     const Tensor& table = it->second;
     return config_.Flag("tie_word_embeddings") ||
            (head.dtype == table.dtype &&
@@ -319,7 +339,8 @@ class Planner {
   // An embedding that serves as head with another factor is there twice.
   void AddHead() {
     const std::string head = GgufNameOf(Role::kHead, 0);
-    if (!form_.merges_scales || written_.contains(head)) return;
+    const bool other = form_.merges_scales || (facts_.both && !spec_.tied_head);
+    if (!other || written_.contains(head)) return;
     Add(Role::kHead, NameIn(source_, architecture_, Role::kEmbedding, 0), head,
         RowPart::kAll);
   }
@@ -339,10 +360,11 @@ class Planner {
   const Config config_;
   const Architecture& architecture_;
   const GgufForm& form_;
+  const ModelFacts& facts_;
   const Spec& spec_;
+  const int64_t first_position_;
   std::vector<ConvertStep> steps_;
   std::set<std::string> claimed_, written_;
-  int64_t first_position_ = 0;
 };
 
 // Blocks as GGUF has them: a scale, then 16 bytes of which each holds an
@@ -501,14 +523,16 @@ void RefuseConvert(const Checkpoint& source, std::string what,
 
 std::vector<ConvertStep> PlanTensors(const Checkpoint& source,
                                      const Architecture& architecture,
-                                     const GgufForm& form, const Spec& spec,
-                                     std::span<const TensorName> head,
-                                     int64_t first_position) {
-  return Planner(source, architecture, form, spec).Plan(head, first_position);
+                                     const GgufForm& form,
+                                     const ModelFacts& facts,
+                                     std::span<const TensorName> head) {
+  return Planner(source, architecture, form, facts).Plan(head);
 }
 
 std::vector<std::byte> TensorBytes(const Checkpoint& source,
                                    const ConvertStep& step) {
+  if (step.outside)
+    return {step.outside->data.begin(), step.outside->data.end()};
   if (step.names.empty()) {
     const auto bytes = std::as_bytes(std::span(step.floats));
     return {bytes.begin(), bytes.end()};

@@ -3,6 +3,7 @@
 #ifndef MALMOI_MODELS_CONVERT_TENSORS_H_
 #define MALMOI_MODELS_CONVERT_TENSORS_H_
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "formats/gguf_writer.h"
 #include "models/checkpoint.h"
 #include "models/gguf_form.h"
+#include "models/model_facts.h"
 #include "models/registry.h"
 
 namespace malmoi::models {
@@ -29,6 +31,7 @@ struct ConvertStep {
   formats::GgufTensorInfo info;
   std::vector<std::string> names;  // in the folder; several are stacked
   std::vector<float> floats;       // without names
+  std::optional<Tensor> outside;   // without either: as it is
   // Of what is read.
   int64_t batches = 1, rows = 0, columns = 0;
   bool transpose = false;
@@ -54,14 +57,14 @@ bool HasNormOffset(Role role);
 // Whether a matrix is stored the same way in models that transpose.
 bool IsTable(Role role);
 
-// Throws kUnsupported for tensors without a place in GGUF, by name. `spec` is
-// the folder's; `head` what an encoder has beside its own tensors,
-// `first_position` the row of the first token's position.
+// Throws kUnsupported for tensors without a place in GGUF, by name, and
+// kCorrupt for layers that lack what others have. `facts` are the folder's;
+// `head` is what an encoder has beside its own tensors.
 std::vector<ConvertStep> PlanTensors(const Checkpoint& source,
                                      const Architecture& architecture,
-                                     const GgufForm& form, const Spec& spec,
-                                     std::span<const TensorName> head = {},
-                                     int64_t first_position = 0);
+                                     const GgufForm& form,
+                                     const ModelFacts& facts,
+                                     std::span<const TensorName> head = {});
 
 // Where the row of the output was, within its batch, before it was sorted.
 int64_t SourceRow(const ConvertStep& step, int64_t row);

@@ -106,14 +106,12 @@ TEST_P(EncoderTest, BatchEqualsOneAtATime) {
   for (size_t i = 0; i < alone.size(); ++i) ASSERT_EQ(together[i], alone[i]);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EncoderTest,
-                         ::testing::Values("albert", "bert", "deberta-v2",
-                                           "distilbert", "electra",
-                                           "modernbert", "mpnet", "nomic-bert",
-                                           "roberta", "xlm-roberta"),
-                         [](const auto& info) {
-                           return NameOfTest(info.param);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, EncoderTest,
+    ::testing::Values("albert", "bert", "deberta-v2", "deberta-v2-conv",
+                      "distilbert", "electra", "modernbert", "mpnet",
+                      "nomic-bert", "roberta", "xlm-roberta"),
+    [](const auto& info) { return NameOfTest(info.param); });
 INSTANTIATE_TEST_SUITE_P(Gguf, EncoderTest,
                          ::testing::Values("bert.gguf", "distilbert.gguf",
                                            "modernbert.gguf", "roberta.gguf",

@@ -131,9 +131,32 @@ class Reader {
         return true;
       case Fact::kText:
         return true;
+      case Fact::kWord:
+        if (const auto value = file_.GetString(Key(key)))
+          config_[name] = *value;
+        return true;
+      case Fact::kTokenTypes:
+        PutTokenTypes(name);
+        return true;
+      case Fact::kDecoderLayers:
+      case Fact::kBuckets:
+      case Fact::kStartToken:
+        if (const auto value = file_.GetInt(Key(key))) config_[name] = *value;
+        return true;
       default:
         return false;
     }
+  }
+
+  // A model that adds them needs their table.
+  void PutTokenTypes(const std::string& name) {
+    const auto types = file_.tensors().find("token_types.weight");
+    if (types == file_.tensors().end()) {
+      throw Error(ErrorCode::kUnsupported,
+                  {.where = source_.path.string(),
+                   .what = "a model without token types"});
+    }
+    config_[name] = types->second.rows();
   }
 
   bool PutSize(const GgufKey& key, const std::string& name) {
@@ -203,6 +226,15 @@ class Reader {
     switch (key.fact) {
       case Fact::kActivation:
         config_[name] = ActivationName(spec_.feed_forward.activation);
+        return true;
+      case Fact::kGatedActivation:
+        config_[name] =
+            spec_.feed_forward.gated
+                ? spec_.feed_forward.activation == Activation::kGeluTanh
+                      ? "gated-gelu"
+                      : std::string("gated-") +
+                            ActivationName(spec_.feed_forward.activation)
+                : ActivationName(spec_.feed_forward.activation);
         return true;
       case Fact::kAttentionBias:
         config_[name] = attention.bias;

@@ -108,6 +108,15 @@ class Writer {
       case Fact::kLabels:
         PutLabels(key);
         break;
+      case Fact::kDecoderLayers:
+        Count(key.gguf, config_.Count("", key.hf, spec_.layers));
+        break;
+      case Fact::kBuckets:
+        Count(key.gguf, config_.Count("", key.hf, 32));
+        break;
+      case Fact::kStartToken:
+        Count(key.gguf, config_.CountOrZero("", key.hf));
+        break;
       default:
         break;
     }

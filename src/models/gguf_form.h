@@ -51,10 +51,14 @@ enum class Fact {
   kLabels,         // of a classifier
   kPoolingOfHead,  // what a classifier reads: cls or mean
   kTokenTypes,     // in the tokenizer's keys
-  kText,           // a constant, which stands where config.json's name would
+  kDecoderLayers,  // of an encoder-decoder
+  kBuckets,        // of distances
+  kStartToken,
+  kText,  // a constant, which stands where config.json's name would
   // Of config.json alone: a GGUF shows it by its tensors, or takes it for
   // granted.
   kActivation,
+  kGatedActivation,  // with the gate, in one word
   kAttentionBias,
   kFeedForwardBias,
   kNormalize,
@@ -96,14 +100,16 @@ struct GgufForm {
   bool grouped_norms = false;   // a state's norm has a row for each group
   bool single_columns = false;  // rates and skips of heads are [heads, 1]
   bool cut_positions = false;   // rows that no token has are left out
+  bool both_ways = false;       // of a model that reads so
+  int dense_layers = 0;         // that a text's vector may pass through
 };
 
 // The forms of decoders, and of the others.
 std::span<const GgufForm> GgufForms();
 
-// That of a folder's model_type. Throws kUnsupported, listing those that there
-// are, or saying why there is none.
-const GgufForm& FindGgufForm(std::string_view model_type, bool attention_only,
+// That of a folder's model_type which fits what is known of it. Throws
+// kUnsupported, listing those that there are.
+const GgufForm& FindGgufForm(std::string_view model_type, const Spec& spec,
                              std::string_view where);
 
 }  // namespace malmoi::models

@@ -67,6 +67,8 @@ enum class Role {
   kDistanceBias,
   kDistances,
   kDistanceNorm,
+  kConvolution,  // [out, in, rows]
+  kConvolutionNorm,
   kPooler,
   // Of their heads.
   kHeadDense,

@@ -193,6 +193,7 @@ std::string Difference(const EncoderSpec& a, const EncoderSpec& b) {
   all.FeedForward(a.feed_forward, b.feed_forward);
   all.Equal("bias by distance", a.distance_buckets, b.distance_buckets);
   all.Equal("attention by distance", a.disentangled.span, b.disentangled.span);
+  all.Equal("convolution", a.convolution, b.convolution);
   all.Equal("rows of the classifier", a.mean_rows, b.mean_rows);
   return all.found;
 }

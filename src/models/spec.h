@@ -290,6 +290,10 @@ struct EncoderSpec {
   int64_t distance_buckets = 0;
   int64_t farthest = 128;  // distances from here on share a bucket
   DisentangledSpec disentangled;
+  // Behind the first layer: what entered it, convolved over so many rows and
+  // activated, is added, and the sum normalized. 0: nothing of the kind.
+  int64_t convolution = 0;
+  Activation convolution_activation = Activation::kTanh;
   bool pooler = false;  // tanh of a projection of the first row
   // Classification reads the mean of all rows, not the first.
   bool mean_rows = false;

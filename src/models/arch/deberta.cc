@@ -25,6 +25,8 @@ constexpr TensorName kOwn[] = {
      "encoder.layer.{}.output.LayerNorm.weight"},
     {Role::kDistances, "", "encoder.rel_embeddings.weight"},
     {Role::kDistanceNorm, "", "encoder.LayerNorm.weight"},
+    {Role::kConvolution, "", "encoder.conv.conv.weight"},
+    {Role::kConvolutionNorm, "", "encoder.conv.LayerNorm.weight"},
 };
 constexpr auto kTensors = JoinNames(kEncoderEmbeddingNames, kOwn);
 
@@ -42,6 +44,25 @@ constexpr HeadForm kHeads[] = {
     {Task::kAnswer, {}, kSpanNames},
 };
 
+// Of xlarge and xxlarge.
+void ReadConvolution(const Config& config, EncoderSpec& spec) {
+  spec.convolution = config.CountOrZero("", "conv_kernel_size");
+  if (spec.convolution == 0) return;
+  if (spec.convolution % 2 == 0 || spec.convolution > 1024) {
+    config.Refuse("conv_kernel_size", std::to_string(spec.convolution));
+  }
+  const int64_t groups = config.Count("", "conv_groups", 1);
+  if (groups != 1) config.Refuse("conv_groups", std::to_string(groups));
+  const std::string act = config.Text("", "conv_act", "tanh");
+  if (act == "gelu") {
+    spec.convolution_activation = Activation::kGelu;
+  } else if (act == "relu") {
+    spec.convolution_activation = Activation::kRelu;
+  } else if (act != "tanh") {
+    config.Refuse("conv_act", act);
+  }
+}
+
 }  // namespace
 
 const std::span<const TensorName> kDebertaTensors = kTensors;
@@ -55,9 +76,7 @@ EncoderSpec DescribeDeberta(const Checkpoint& checkpoint) {
   }
   spec.learned_positions = !config.Has("position_biased_input") ||
                            config.Flag("position_biased_input");
-  if (config.CountOrZero("", "conv_kernel_size") > 0) {
-    config.Refuse("conv_kernel_size", "a convolution behind the first layer");
-  }
+  ReadConvolution(config, spec);
   if (!config.Flag("relative_attention")) {
     config.Refuse("relative_attention", "false");
   }

@@ -162,6 +162,14 @@ constexpr auto kGemma2 =
 constexpr auto kGemma3 =
     JoinKeys(kShape, kKvHeads, kRotation, kRms, kGemmaOwn, kWindow,
              kSlidingTheta, kLayerTypes, kScoreDivisor);
+// The window is of both sides together.
+constexpr GgufKey kBothWays[] = {
+    {Fact::kCount, "attention.sliding_window", "sliding_window"},
+    {Fact::kYes, "", "use_bidirectional_attention"},
+};
+constexpr auto kGemmaEmbedding =
+    JoinKeys(kShape, kKvHeads, kRotation, kRms, kGemmaOwn, kBothWays,
+             kSlidingTheta, kLayerTypes, kScoreDivisor);
 constexpr GgufKey kQkvBias[] = {{Fact::kAttentionBias, "", "qkv_bias"}};
 constexpr auto kQwen2Moe =
     JoinKeys(kShape, kKvHeads, kRotation, kRms, kHeadDim, kNumExperts,
@@ -310,14 +318,27 @@ constexpr auto kFalconH1 =
 constexpr GgufKey kBertOwn[] = {
     {Fact::kNotCausal, "attention.causal", ""},
     {Fact::kLabels, "classifier.output_labels", ""},
-    {Fact::kTokenTypes, "token_type_count", ""},
 };
-constexpr auto kBert = JoinKeys(kShape, kNorm, kBertOwn);
-constexpr auto kNomicBert = JoinKeys(kShape, kNorm, kRotation, kBertOwn);
+constexpr GgufKey kTokenTypes[] = {
+    {Fact::kTokenTypes, "token_type_count", "type_vocab_size"},
+};
+constexpr auto kBert = JoinKeys(kShape, kNorm, kBertOwn, kTokenTypes, kAct);
+constexpr auto kNomicBert =
+    JoinKeys(kShape, kNorm, kRotation, kBertOwn, kTokenTypes, kAct);
+constexpr GgufKey kDistilBertOwn[] = {
+    {Fact::kLayers, "block_count", "n_layers"},
+    {Fact::kContext, "context_length", "max_position_embeddings"},
+    {Fact::kWidth, "embedding_length", "dim"},
+    {Fact::kHidden, "feed_forward_length", "hidden_dim"},
+    {Fact::kHeads, "attention.head_count", "n_heads"},
+    {Fact::kTokenTypes, "token_type_count", ""},
+    {Fact::kActivation, "", "activation"},
+};
+constexpr auto kDistilBert = JoinKeys(kDistilBertOwn, kNorm, kBertOwn);
 constexpr GgufKey kModernBertOwn[] = {
-    {Fact::kEpsilon, "attention.layer_norm_rms_epsilon", ""},
-    {Fact::kTheta, "rope.freq_base", ""},
-    {Fact::kSlidingTheta, "rope.freq_base_swa", ""},
+    {Fact::kEpsilon, "attention.layer_norm_rms_epsilon", "norm_eps"},
+    {Fact::kTheta, "rope.freq_base", "global_rope_theta"},
+    {Fact::kSlidingTheta, "rope.freq_base_swa", "local_rope_theta"},
     {Fact::kNoScaling, "rope.scaling.type", ""},
     {Fact::kCount, "attention.sliding_window", "local_attention"},
     {Fact::kCount, "attention.sliding_window_pattern",
@@ -325,8 +346,25 @@ constexpr GgufKey kModernBertOwn[] = {
     {Fact::kPoolingOfHead, "classifier.pooling_type", "classifier_pooling"},
     {Fact::kWord, "hidden_activation", "hidden_activation"},
 };
+constexpr GgufKey kNoTypes[] = {{Fact::kTokenTypes, "token_type_count", ""}};
 constexpr auto kModernBert =
-    JoinKeys(kShape, kVocabulary, kModernBertOwn, kBertOwn);
+    JoinKeys(kShape, kVocabulary, kModernBertOwn, kBertOwn, kNoTypes);
+
+constexpr GgufKey kT5[] = {
+    {Fact::kContext, "context_length", "n_positions"},
+    {Fact::kWidth, "embedding_length", "d_model"},
+    {Fact::kHidden, "feed_forward_length", "d_ff"},
+    {Fact::kLayers, "block_count", "num_layers"},
+    {Fact::kDecoderLayers, "decoder_block_count", "num_decoder_layers"},
+    {Fact::kHeads, "attention.head_count", "num_heads"},
+    {Fact::kOwnHeadDim, "attention.key_length", "d_kv"},
+    {Fact::kEpsilon, "attention.layer_norm_epsilon", "layer_norm_epsilon"},
+    {Fact::kEpsilon, "attention.layer_norm_rms_epsilon", ""},
+    {Fact::kBuckets, "attention.relative_buckets_count",
+     "relative_attention_num_buckets"},
+    {Fact::kStartToken, "decoder_start_token_id", "decoder_start_token_id"},
+    {Fact::kGatedActivation, "", "feed_forward_proj"},
+};
 
 constexpr int64_t kNoContext = int64_t{1} << 20;
 
@@ -334,7 +372,7 @@ constexpr GgufForm kForms[] = {
     {"bert", "bert", "BertModel", kBert},
     {"cohere", "command-r", "CohereForCausalLM", kCohere},
     {"cohere2", "cohere2", "Cohere2ForCausalLM", kCohere2},
-    {"distilbert", "bert", "DistilBertModel", kBert},
+    {"distilbert", "bert", "DistilBertModel", kDistilBert},
     {"exaone", "exaone", "ExaoneForCausalLM", kExaone},
     {"exaone4", "exaone4", "Exaone4ForCausalLM", kExaone4},
     {.model_type = "falcon",
@@ -369,6 +407,13 @@ constexpr GgufForm kForms[] = {
      .hf_class = "Gemma3ForCausalLM",
      .keys = kGemma3,
      .norm_offset = 1},
+    {.model_type = "gemma3_text",
+     .architecture = "gemma-embedding",
+     .hf_class = "Gemma3TextModel",
+     .keys = kGemmaEmbedding,
+     .norm_offset = 1,
+     .both_ways = true,
+     .dense_layers = 2},
     {"gpt2", "gpt2", "GPT2LMHeadModel", kGpt2Own},
     {.model_type = "gpt_neox",
      .architecture = "gptneox",
@@ -434,6 +479,7 @@ constexpr GgufForm kForms[] = {
      .keys = kOlmo,
      .interleaved = true},
     {"modernbert", "modern-bert", "ModernBertModel", kModernBert},
+    {"mt5", "t5", "MT5ForConditionalGeneration", kT5},
     {"nomic_bert", "nomic-bert", "NomicBertModel", kNomicBert},
     {"olmo2", "olmo2", "Olmo2ForCausalLM", kUsual},
     {"olmo3", "olmo2", "Olmo3ForCausalLM", kOlmo3},
@@ -456,19 +502,26 @@ constexpr GgufForm kForms[] = {
      .interleaved = true},
     {"stablelm", "stablelm", "StableLmForCausalLM", kStableLm},
     {"starcoder2", "starcoder2", "Starcoder2ForCausalLM", kNormed},
+    {"t5", "t5", "T5ForConditionalGeneration", kT5},
+    {.model_type = "xlm-roberta",
+     .architecture = "bert",
+     .hf_class = "XLMRobertaModel",
+     .keys = kBert,
+     .cut_positions = true},
 };
 
 }  // namespace
 
 std::span<const GgufForm> GgufForms() { return kForms; }
 
-const GgufForm& FindGgufForm(std::string_view model_type, bool attention_only,
+const GgufForm& FindGgufForm(std::string_view model_type, const Spec& spec,
                              std::string_view where) {
   std::string known;
   const GgufForm* found = nullptr;
   for (const GgufForm& form : kForms) {
     if (form.model_type == model_type &&
-        (!form.attention_only || attention_only) && found == nullptr) {
+        (!form.attention_only || spec.StateLayers() == 0) &&
+        form.both_ways == spec.attention.both_ways && found == nullptr) {
       found = &form;
     }
     if (known.ends_with(form.model_type)) continue;

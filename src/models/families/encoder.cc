@@ -101,6 +101,7 @@ void EncoderFamily::ReadTables(WeightReader& reader,
       reader.ReadNorm(Role::kDistanceNorm, 0, spec_.width, distance_norm_);
     }
   }
+  if (spec_.convolution > 0) ReadConvolution(reader);
   if (spec_.pre_norms) {
     reader.ReadNorm(Role::kOutputNorm, 0, spec_.width, output_norm_);
   }
@@ -253,11 +254,19 @@ std::span<const float> EncoderFamily::Forward(
   };
   Embed(exec, batch);
   tap("embedding");
+  const float* entered = nullptr;
+  if (spec_.convolution > 0) {
+    const auto size = static_cast<size_t>(batch.rows * spec_.width);
+    float* copy = exec.arena.New<float>(size);
+    std::copy_n(batch.stream, size, copy);
+    entered = copy;
+  }
   for (int64_t i = 0; i < spec_.layers; ++i) {
     const EncoderLayer& layer =
         layers_[static_cast<size_t>(i * spec_.groups / spec_.layers)];
     Attend(exec, batch, i, layer);
     FeedForward(exec, batch, layer);
+    if (i == 0 && entered != nullptr) Convolve(exec, batch, entered);
     tap(Format("layer.{}.output", i));
   }
   if (spec_.pre_norms) {

@@ -25,6 +25,13 @@ struct EncoderLayer {
   std::vector<float> query_distances, key_distances;
 };
 
+// Of rows and their neighbours, behind the first layer.
+struct EncoderConvolution {
+  Tensor stored;   // f32 [width, taps·width], the first tap's columns first
+  Linear weights;  // of it
+  Norm norm;
+};
+
 class EncoderFamily : public Encoder {
  public:
   EncoderFamily(const Checkpoint& checkpoint, Precision precision,
@@ -56,6 +63,10 @@ class EncoderFamily : public Encoder {
   void ReadLayer(WeightReader& reader, int64_t i, EncoderLayer& layer);
   Batch Prepare(Exec& exec, std::span<const EncoderInput> inputs) const;
   void Embed(Exec& exec, Batch& batch) const;
+  // encoder_convolution.cc
+  void ReadConvolution(WeightReader& reader);
+  // `entered`: [rows][width].
+  void Convolve(Exec& exec, Batch& batch, const float* entered) const;
   // encoder_distances.cc
   void ProjectDistances(ThreadPool& pool);
   const float* BiasByContents(Exec& exec, const Batch& batch,
@@ -83,6 +94,7 @@ class EncoderFamily : public Encoder {
   std::vector<float> distance_table_;  // [buckets][heads]
   std::vector<float> distances_;       // [2·span][width]
   Norm distance_norm_;
+  EncoderConvolution convolution_;
   std::vector<EncoderLayer> layers_;  // of each group
   Norm output_norm_;
   Linear pooler_;

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "formats/safetensors.h"
 #include "models/config.h"
+#include "models/convert_modules.h"
 #include "models/families/block_parts.h"
 #include "ops/rows.h"
 
@@ -332,6 +333,30 @@ Modules FromFolder(const fs::path& folder, int64_t width, ThreadPool& pool) {
   return modules;
 }
 
+// A dense layer of a GGUF, where it has one of that name.
+void AddGgufDense(const formats::GgufFile& file, const std::string& name,
+                  ThreadPool& pool, Modules& modules) {
+  const auto weight = file.tensors().find(name + ".weight");
+  const auto bias = file.tensors().find(name + ".bias");
+  if (weight == file.tensors().end() && bias == file.tensors().end()) return;
+  const bool fits = weight != file.tensors().end() &&
+                    weight->second.shape.size() == 2 &&
+                    (bias == file.tensors().end() ||
+                     bias->second.shape == Shape{weight->second.shape[0]});
+  if (!fits) {
+    throw Error(ErrorCode::kCorrupt, {.where = file.where(),
+                                      .what = "a misshapen dense layer",
+                                      .got = name});
+  }
+  Step step;
+  step.kind = StepKind::kDense;
+  PackMatrix(weight->second, pool, step.linear);
+  if (bias != file.tensors().end()) {
+    step.linear.bias = models::Floats(bias->second);
+  }
+  modules.steps.push_back(std::move(step));
+}
+
 // llama.cpp's pooling types.
 Modules FromGguf(const models::Checkpoint& checkpoint, int64_t width,
                  ThreadPool& pool) {
@@ -353,13 +378,11 @@ Modules FromGguf(const models::Checkpoint& checkpoint, int64_t width,
            *type == 4 ? "4, of a reranker" : std::to_string(*type),
            "0 (none), 1 (mean), 2 (first) or 3 (last)");
   }
-  for (const char* name : {"dense_2.weight", "dense_3.weight"}) {
-    const auto it = file.tensors().find(name);
-    if (it == file.tensors().end()) continue;
-    Step step;
-    step.kind = StepKind::kDense;
-    PackMatrix(it->second, pool, step.linear);
-    modules.steps.push_back(std::move(step));
+  for (const char* name : {"dense_2", "dense_3"}) {
+    AddGgufDense(file, name, pool, modules);
+  }
+  if (file.GetBool(models::kNormalizeKey).value_or(false)) {
+    modules.steps.emplace_back();
   }
   CheckWidths(checkpoint.path, modules.steps, width);
   return modules;

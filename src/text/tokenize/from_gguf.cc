@@ -49,6 +49,15 @@ Vocabulary ReadVocabulary(const formats::GgufFile& file) {
           types ? std::move(*types) : std::vector<int64_t>()};
 }
 
+// That of its type, where there is one.
+std::optional<int32_t> UnknownOf(const Vocabulary& vocabulary,
+                                 std::optional<int32_t> fallback) {
+  const auto& types = vocabulary.types;
+  const auto it = std::find(types.begin(), types.end(), kUnknown);
+  if (!fallback || it == types.end()) return fallback;
+  return static_cast<int32_t>(it - types.begin());
+}
+
 void AddToken(const Vocabulary& vocabulary, size_t id, bool special,
               bool right_strip, TokenizerParts& parts) {
   AddedToken token;
@@ -324,6 +333,7 @@ SentencePieceModel UnigramModel(const formats::GgufFile& file,
       vocabulary.types.end();
   model.add_dummy_prefix =
       file.GetBool("tokenizer.ggml.add_space_prefix").value_or(true);
+  model.prefix_each = true;
   model.remove_extra_whitespaces =
       file.GetBool("tokenizer.ggml.remove_extra_whitespaces").value_or(false);
   return model;
@@ -352,7 +362,8 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromGguf(
            : model == "t5"  ? std::optional(t5)
                             : std::nullopt;
   };
-  parts->unk = TokenKey(*file, "unknown_token_id", size, fallback(0, 2));
+  parts->unk = TokenKey(*file, "unknown_token_id", size,
+                        UnknownOf(vocabulary, fallback(0, 2)));
   parts->bos = TokenKey(*file, "bos_token_id", size,
                         model == "llama" ? std::optional(1) : std::nullopt);
   parts->eos = TokenKey(*file, "eos_token_id", size, fallback(2, 1));

@@ -9,6 +9,7 @@
 
 #include "text/tokenize/bpe.h"
 #include "text/tokenize/charsmap.h"
+#include "text/tokenize/from_pieces.h"
 #include "text/tokenize/pipeline.h"
 #include "text/tokenize/sentencepiece_model.h"
 #include "text/tokenize/stage_json.h"
@@ -40,6 +41,7 @@ class SentencePieceNormalizer : public Normalizer {
                           std::string_view where)
       : whole_(UserDefined(model)),
         prefix_(model.add_dummy_prefix),
+        each_(model.prefix_each),
         squeeze_(model.remove_extra_whitespaces),
         space_(model.escape_whitespaces ? kVisibleSpace : " ") {
     if (!model.charsmap.empty()) map_.emplace(model.charsmap, where);
@@ -53,7 +55,7 @@ class SentencePieceNormalizer : public Normalizer {
       at += UnitAt(all, at).bytes;
     }
     if (at == all.size()) return out;
-    if (prefix_ && text.sources[0].begin == 0) {
+    if (prefix_ && (each_ || text.sources[0].begin == 0)) {
       const size_t bytes = UnitAt(all, at).bytes;
       out.Append(space_,
                  {text.sources[at].begin, text.sources[at + bytes - 1].end});
@@ -103,7 +105,7 @@ class SentencePieceNormalizer : public Normalizer {
 
   PieceTrie whole_;
   std::optional<Charsmap> map_;
-  bool prefix_, squeeze_;
+  bool prefix_, each_, squeeze_;
   std::string_view space_;
 };
 
@@ -241,6 +243,7 @@ void MakeSentencePieceParts(const SentencePieceModel& model,
 
 std::shared_ptr<const Tokenizer> Tokenizer::FromSentencePiece(
     std::string_view bytes, const Json& config, std::string_view where) {
+  RefuseRenumbered(config, where);
   const SentencePieceModel model = SentencePieceModel::Parse(bytes, where);
   auto parts = std::make_unique<TokenizerParts>();
   MakeSentencePieceParts(model, where, *parts);

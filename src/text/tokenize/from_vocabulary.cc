@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "text/tokenize/from_pieces.h"
 #include "text/tokenize/known_patterns.h"
 #include "text/tokenize/pipeline.h"
 #include "text/tokenize/stage_json.h"
@@ -15,7 +16,7 @@ namespace malmoi::text {
 namespace {
 
 // Classes of transformers whose ids are those of their vocabulary file.
-enum class Source { kAny, kWordPieces, kMerges, kSentencePiece };
+enum class Source { kAny, kWordPieces, kMerges, kSentencePiece, kRenumbered };
 struct KnownClass {
   std::string_view name;  // without "Fast"
   Source source;
@@ -30,10 +31,14 @@ constexpr KnownClass kClasses[] = {
     {"GPT2Tokenizer", Source::kMerges},
     {"GemmaTokenizer", Source::kSentencePiece, true},
     {"LlamaTokenizer", Source::kSentencePiece, true},
+    {"M2M100Tokenizer", Source::kRenumbered},
+    {"MarianTokenizer", Source::kRenumbered},
+    {"NllbTokenizer", Source::kRenumbered},
     {"PreTrainedTokenizer", Source::kAny},
     {"Qwen2Tokenizer", Source::kMerges},
     {"RobertaTokenizer", Source::kMerges},
     {"T5Tokenizer", Source::kSentencePiece, false, true},
+    {"XLMRobertaTokenizer", Source::kRenumbered},
 };
 
 std::string ClassOf(const Json& config) {
@@ -248,8 +253,8 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromFolder(
   if (const auto path = there("tokenizer.json")) {
     return FromJson(ReadJson(*path), config, path->string());
   }
-  for (const char* name :
-       {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}) {
+  if (auto tokenizer = FromRenumberedPieces(folder, config)) return tokenizer;
+  for (const char* name : {"tokenizer.model", "spiece.model"}) {
     if (const auto path = there(name)) {
       return FromSentencePiece(ReadFile(*path), config, path->string());
     }
@@ -275,8 +280,8 @@ std::shared_ptr<const Tokenizer> Tokenizer::FromFolder(
       ErrorCode::kNotFound,
       {.where = folder.string(),
        .what = "no tokenizer",
-       .expected = "tokenizer.json, tokenizer.model, vocab.json with "
-                   "merges.txt, vocab.txt or one .tiktoken file",
+       .expected = "tokenizer.json, SentencePiece's file, vocab.json "
+                   "with merges.txt, vocab.txt or one .tiktoken file",
        .got = ranks.empty() ? "none of them" : "several .tiktoken files",
        .hint = "downloading it with the model"});
 }

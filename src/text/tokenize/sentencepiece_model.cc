@@ -1,8 +1,11 @@
 #include "text/tokenize/sentencepiece_model.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <optional>
+#include <utility>
 
 #include "text/tokenize/stage_json.h"
 #include "text/unicode/utf8.h"
@@ -219,6 +222,28 @@ SentencePieceModel SentencePieceModel::Parse(std::string_view bytes,
     if (*id >= size || *id < 0) *id = -1;
   }
   return model;
+}
+
+void AlignAsFairseq(SentencePieceModel& model) {
+  constexpr size_t kOwn = 3;  // SentencePiece's: unknown, beginning, end
+  using PieceType = SentencePieceModel::PieceType;
+  const std::pair<const char*, PieceType> tokens[] = {
+      {"<s>", PieceType::kControl},
+      {"<pad>", PieceType::kControl},
+      {"</s>", PieceType::kControl},
+      {"<unk>", PieceType::kUnknown}};
+  std::vector<SentencePieceModel::Piece> pieces;
+  for (const auto& [text, type] : tokens) pieces.push_back({text, 0, type});
+  const size_t own = std::min(kOwn, model.pieces.size());
+  pieces.insert(pieces.end(),
+                std::make_move_iterator(model.pieces.begin() +
+                                        static_cast<std::ptrdiff_t>(own)),
+                std::make_move_iterator(model.pieces.end()));
+  model.pieces = std::move(pieces);
+  model.unknown_id = 3;
+  model.bos_id = 0;
+  model.pad_id = 1;
+  model.eos_id = 2;
 }
 
 }  // namespace malmoi::text

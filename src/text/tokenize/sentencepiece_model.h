@@ -36,6 +36,7 @@ struct SentencePieceModel {
   std::string unknown_surface = " \u2047 ";
   std::string charsmap;  // see charsmap.h; "": texts stay as they are
   bool add_dummy_prefix = true;
+  bool prefix_each = false;  // also behind special tokens, as GGUF's readers do
   bool remove_extra_whitespaces = true;
   bool escape_whitespaces = true;
   bool denormalizes = false;  // decoding has rules of its own
@@ -44,6 +45,10 @@ struct SentencePieceModel {
   static SentencePieceModel Parse(std::string_view bytes,
                                   std::string_view where);
 };
+
+// Pieces as fairseq numbers them (XLM-RoBERTa, NLLB): four tokens of its own
+// take the place of the first three, which are control pieces.
+void AlignAsFairseq(SentencePieceModel& model);
 
 }  // namespace malmoi::text
 

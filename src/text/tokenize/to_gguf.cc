@@ -13,6 +13,7 @@
 #include "text/tokenize/sentencepiece_model.h"
 #include "text/tokenize/stage_json.h"
 #include "text/tokenize/tokenizer.h"
+#include "text/tokenize/unigram_to_gguf.h"
 
 namespace malmoi::text {
 
@@ -21,6 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 using PieceType = SentencePieceModel::PieceType;
+
+// Of models that number its pieces otherwise.
+constexpr const char* kFairseqPieces = "sentencepiece.bpe.model";
 
 // A vocabulary by id, as GGUF has it.
 struct Listed {
@@ -49,6 +53,7 @@ struct Listed {
   }
 };
 
+// Tokens that the embedding has no row for are none of the model's.
 void SetAdded(const Json& list, const std::string& where, Listed& listed) {
   for (const Json& token : list) {
     if (!token.is_object() || !token.contains("id") ||
@@ -56,11 +61,31 @@ void SetAdded(const Json& list, const std::string& where, Listed& listed) {
         !token["content"].is_string()) {
       ThrowCorrupt(where, "an added token without id and content");
     }
-    listed.Set(token["id"].get<int64_t>(), token["content"].get<std::string>(),
+    const auto id = token["id"].get<int64_t>();
+    if (id >= std::ssize(listed.tokens)) continue;
+    listed.Set(id, token["content"].get<std::string>(),
                Flag(token, "special", false, where) ? PieceType::kControl
                                                     : PieceType::kUserDefined,
                where);
   }
+}
+
+// Those of tokenizer.json, or without one of tokenizer_config.json.
+Json AddedTokensOf(const Json& tokenizer, const Json& config) {
+  Json list = tokenizer.is_object()
+                  ? tokenizer.value("added_tokens", Json::array())
+                  : Json::array();
+  if (tokenizer.is_object() || !config.is_object()) return list;
+  const Json named = config.value("added_tokens_decoder", Json::object());
+  for (const auto& [id, token] : named.items()) {
+    if (!token.is_object() || id.empty() || id.size() > 9 ||
+        id.find_first_not_of("0123456789") != std::string::npos) {
+      ThrowCorrupt("tokenizer_config.json", "senseless token id", id);
+    }
+    list.push_back(token);
+    list.back()["id"] = std::stoll(id);
+  }
+  return list;
 }
 
 // What a stage does, without what it says in passing.
@@ -193,11 +218,96 @@ void AddWordPieces(const Json& tokenizer, const Tokenizer& whole,
   metadata.I32s("tokenizer.ggml.token_type", listed.types);
 }
 
-void AddSentencePiece(const fs::path& file, const Json& tokenizer,
-                      int64_t vocab_size, formats::GgufMetadata& metadata) {
-  const std::string where = file.string();
-  const SentencePieceModel model =
-      SentencePieceModel::Parse(ReadFile(file), where);
+// Whether tokenizer_config.json names it as the end of a text or the like.
+bool HasRole(const std::string& token, const Json& config) {
+  for (const char* role : {"bos", "eos", "unk", "sep", "pad", "cls", "mask"}) {
+    const std::string key = Format("{}_token", role);
+    const Json named =
+        config.is_object() ? config.value(key, Json()) : Json(nullptr);
+    if (named == token ||
+        (named.is_object() && named.value("content", Json()) == token)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Tokens of a Unigram model that only other files name keep the score of those
+// that are not used.
+void AddUnigram(const SentencePieceModel& model, const Json& tokenizer,
+                const Json& config, int64_t vocab_size,
+                const std::string& where, formats::GgufMetadata& metadata) {
+  Listed listed(vocab_size);
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    const SentencePieceModel::Piece& piece = model.pieces[id];
+    listed.Set(static_cast<int64_t>(id), piece.text, piece.type, where);
+    listed.scores[id] = piece.score;
+  }
+  for (const Json& token : AddedTokensOf(tokenizer, config)) {
+    const Json id = token.value("id", Json());
+    if (!id.is_number_integer()) ThrowCorrupt(where, "an added token's id");
+    const auto at = id.get<int64_t>();
+    if (at == model.unknown_id) continue;
+    if (at >= 0 && at < std::ssize(model.pieces) &&
+        model.pieces[static_cast<size_t>(at)].text !=
+            token.value("content", "")) {
+      ThrowUnsupported(where, "another numbering than the tokens' own",
+                       token.value("content", ""),
+                       model.pieces[static_cast<size_t>(at)].text);
+    }
+    SetAdded(Json::array({token}), where, listed);
+    // T5's sentinels, which a text may spell.
+    if (at < vocab_size && !HasRole(token.value("content", ""), config)) {
+      listed.types[static_cast<size_t>(at)] =
+          static_cast<int32_t>(PieceType::kUserDefined);
+    }
+  }
+  metadata.String("tokenizer.ggml.model", "t5");
+  metadata.String("tokenizer.ggml.pre", "default");
+  metadata.Strings("tokenizer.ggml.tokens", listed.tokens);
+  metadata.F32s("tokenizer.ggml.scores", listed.scores);
+  metadata.I32s("tokenizer.ggml.token_type", listed.types);
+  metadata.Bool("tokenizer.ggml.add_space_prefix", model.add_dummy_prefix);
+  metadata.Bool("tokenizer.ggml.remove_extra_whitespaces",
+                model.remove_extra_whitespaces);
+  if (!model.charsmap.empty()) {
+    metadata.Bytes("tokenizer.ggml.precompiled_charsmap", model.charsmap);
+  }
+}
+
+// Spellings that are no text, whatever a file says of them.
+bool LooksSpecial(std::string_view token) {
+  const auto between = [&](std::string_view first, std::string_view last) {
+    return token.starts_with(first) && token.ends_with(last);
+  };
+  return token == "<pad>" || token == "<mask>" || token == "<2mass>" ||
+         token == "[@BOS@]" || between("<|", "|>") ||
+         between("<\uff5c", "\uff5c>") || between("<unused", ">");
+}
+
+// Those of tokenizer_config.json go before what SentencePiece's file says.
+void SetNamed(const Json& config, const std::string& where, Listed& listed) {
+  constexpr float kNamed = -1000;
+  for (const Json& token : AddedTokensOf(Json(), config)) {
+    const auto id = token["id"].get<int64_t>();
+    if (id >= std::ssize(listed.tokens)) continue;
+    std::string text = token.value("content", "");
+    const bool special =
+        Flag(token, "special", false, where) || LooksSpecial(text);
+    for (size_t at = 0;
+         !special && (at = text.find("\u2581", at)) != std::string::npos;) {
+      text.replace(at, 3, " ");
+    }
+    listed.Set(id, text,
+               special ? PieceType::kControl : PieceType::kUserDefined, where);
+    listed.scores[static_cast<size_t>(id)] = kNamed;
+  }
+}
+
+void AddSentencePiece(const SentencePieceModel& model, const Json& tokenizer,
+                      const Json& config, int64_t vocab_size,
+                      const std::string& where,
+                      formats::GgufMetadata& metadata) {
   if (model.kind != SentencePieceModel::Kind::kBpe || !model.charsmap.empty()) {
     ThrowUnsupported(where, "a SentencePiece model that is not converted", "",
                      "BPE without a normalizer");
@@ -219,12 +329,54 @@ void AddSentencePiece(const fs::path& file, const Json& tokenizer,
     }
     SetAdded(more, where, listed);
   }
+  SetNamed(config, where, listed);
   metadata.String("tokenizer.ggml.model", "llama");
   metadata.String("tokenizer.ggml.pre", "default");
   metadata.Strings("tokenizer.ggml.tokens", listed.tokens);
   metadata.F32s("tokenizer.ggml.scores", listed.scores);
   metadata.I32s("tokenizer.ggml.token_type", listed.types);
   metadata.Bool("tokenizer.ggml.add_space_prefix", model.add_dummy_prefix);
+}
+
+// Whether tokens are put around a text.
+void AddEnds(const Tokenizer& whole, const Json& tokenizer, const Json& config,
+             bool unigram, formats::GgufMetadata& metadata) {
+  AddedEnds ends;
+  if (unigram && tokenizer.is_object()) {
+    ends = EndsOf(tokenizer, config);
+  } else if (!unigram || config.is_object()) {
+    const std::vector<int32_t> ids = whole.Encode("").ids;
+    if (!unigram || whole.adds_bos()) ends.bos = whole.adds_bos();
+    if (!ids.empty() && whole.eos_id() && ids.back() == *whole.eos_id()) {
+      ends.eos = true;
+    }
+  }
+  const auto add = [&](const char* name, std::optional<bool> value) {
+    const std::string key = Format("add_{}_token", name);
+    if (unigram && !value && config.is_object() &&
+        config.value(key, Json()).is_boolean()) {
+      value = config[key].get<bool>();
+    }
+    if (value) metadata.Bool("tokenizer.ggml." + key, *value);
+  };
+  add("bos", ends.bos);
+  add("eos", ends.eos);
+  add("sep", ends.sep);
+}
+
+// Which is behind the pieces, and not in their file.
+void AddMask(const Tokenizer& whole, SentencePieceModel& model) {
+  constexpr float kUnused = -10000;
+  if (whole.TokenId("<mask>") != std::ssize(model.pieces)) return;
+  model.pieces.push_back({"<mask>", kUnused, PieceType::kControl});
+}
+
+// SentencePiece's file, empty where there is none.
+fs::path PiecesOf(const fs::path& folder) {
+  for (const char* name : {"tokenizer.model", "spiece.model", kFairseqPieces}) {
+    if (fs::exists(folder / name)) return folder / name;
+  }
+  return {};
 }
 
 std::string ChatTemplate(const fs::path& folder, const Json& config) {
@@ -249,12 +401,30 @@ void AddTokenizer(const fs::path& folder, int64_t vocab_size,
   const fs::path path = folder / "tokenizer.json";
   const std::string where = path.string();
   const Json tokenizer = ReadJsonIfThere(path);
-  const fs::path pieces = folder / "tokenizer.model";
+  const Json config = ReadJsonIfThere(folder / "tokenizer_config.json");
+  const fs::path pieces = PiecesOf(folder);
   const Json model = tokenizer.is_object() && tokenizer.contains("model")
                          ? tokenizer["model"]
                          : Json();
-  if (fs::exists(pieces)) {
-    AddSentencePiece(pieces, tokenizer, vocab_size, metadata);
+  bool unigram = false;
+  if (!pieces.empty()) {
+    SentencePieceModel own =
+        SentencePieceModel::Parse(ReadFile(pieces), pieces.string());
+    unigram = own.kind == SentencePieceModel::Kind::kUnigram;
+    if (unigram) {
+      if (pieces.filename() == kFairseqPieces) {
+        AlignAsFairseq(own);
+        AddMask(*whole, own);
+      }
+      AddUnigram(own, tokenizer, config, vocab_size, pieces.string(), metadata);
+    } else {
+      AddSentencePiece(own, tokenizer, config, vocab_size, pieces.string(),
+                       metadata);
+    }
+  } else if (model.is_object() && model.value("type", Json()) == "Unigram") {
+    unigram = true;
+    AddUnigram(UnigramOf(tokenizer, where), tokenizer, config, vocab_size,
+               where, metadata);
   } else if (model.is_object() && model.value("type", Json("BPE")) == "BPE" &&
              model.value("byte_fallback", Json(false)) != true) {
     AddByteLevel(tokenizer, vocab_size, where, metadata);
@@ -263,8 +433,8 @@ void AddTokenizer(const fs::path& folder, int64_t vocab_size,
   } else {
     ThrowUnsupported(folder.string(), "a tokenizer that is not converted",
                      whole->Describe(),
-                     "byte-level BPE or WordPiece in tokenizer.json, or "
-                     "tokenizer.model");
+                     "byte-level BPE, WordPiece or Unigram in "
+                     "tokenizer.json, or SentencePiece's file");
   }
   const auto add = [&](const char* key, std::optional<int32_t> id) {
     if (id) metadata.U32(key, static_cast<uint32_t>(*id));
@@ -273,7 +443,6 @@ void AddTokenizer(const fs::path& folder, int64_t vocab_size,
   add("tokenizer.ggml.eos_token_id", whole->eos_id());
   add("tokenizer.ggml.unknown_token_id", whole->unk_id());
   add("tokenizer.ggml.padding_token_id", whole->pad_id());
-  const Json config = ReadJsonIfThere(folder / "tokenizer_config.json");
   const auto named = [&](const char* key, const char* name) {
     if (!config.is_object() || !config.contains(name)) return;
     const Json& token = config[name];
@@ -282,13 +451,9 @@ void AddTokenizer(const fs::path& folder, int64_t vocab_size,
     if (text.is_string()) add(key, whole->TokenId(text.get<std::string>()));
   };
   named("tokenizer.ggml.seperator_token_id", "sep_token");
-  named("tokenizer.ggml.cls_token_id", "cls_token");
+  if (!unigram) named("tokenizer.ggml.cls_token_id", "cls_token");
   named("tokenizer.ggml.mask_token_id", "mask_token");
-  metadata.Bool("tokenizer.ggml.add_bos_token", whole->adds_bos());
-  const std::vector<int32_t> ends = whole->Encode("").ids;
-  if (!ends.empty() && whole->eos_id() && ends.back() == *whole->eos_id()) {
-    metadata.Bool("tokenizer.ggml.add_eos_token", true);
-  }
+  AddEnds(*whole, tokenizer, config, unigram, metadata);
   const std::string chat = ChatTemplate(folder, config);
   if (!chat.empty()) metadata.String("tokenizer.chat_template", chat);
 }

@@ -1,6 +1,6 @@
 // A Hugging Face folder's tokenizer and chat template as GGUF metadata, with
 // the keys of llama.cpp's converter: byte-level BPE, WordPiece, and
-// SentencePiece's BPE.
+// SentencePiece's BPE and Unigram.
 #ifndef MALMOI_TEXT_TOKENIZE_TO_GGUF_H_
 #define MALMOI_TEXT_TOKENIZE_TO_GGUF_H_
 

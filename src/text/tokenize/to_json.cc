@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/format.h"
 #include "base/json.h"
@@ -52,9 +54,11 @@ class Writer {
       SentencePiece(json);
     } else if (kind == "bert") {
       WordPieces(json);
+    } else if (kind == "t5") {
+      Unigram(json);
     } else {
       ThrowUnsupported(file_->where(), "a tokenizer that is not converted",
-                       kind, "gpt2, llama or bert");
+                       kind, "gpt2, llama, bert or t5");
     }
     return json;
   }
@@ -95,6 +99,10 @@ class Writer {
     if (tokenizer_->pad_id()) json["pad_token_id"] = *tokenizer_->pad_id();
     if (ends.size() == 1) json["eos_token_id"] = ends[0];
     if (ends.size() > 1) json["eos_token_id"] = ends;
+    const auto start =
+        file_->GetInt(file_->GetString("general.architecture").value_or("") +
+                      ".decoder_start_token_id");
+    if (start) json["decoder_start_token_id"] = *start;
     return json;
   }
 
@@ -301,6 +309,46 @@ class Writer {
                      {"unk_token", Spelling(tokenizer_->unk_id().value_or(0))},
                      {"continuing_subword_prefix", "##"},
                      {"max_input_chars_per_word", 100},
+                     {"vocab", std::move(vocab)}};
+  }
+
+  // With SentencePiece's rules as the stages that transformers has for them.
+  void Unigram(Json& json) const {
+    const auto flag = [&](const char* key, bool fallback) {
+      return file_->GetBool(Format("tokenizer.ggml.{}", key))
+          .value_or(fallback);
+    };
+    const auto map = file_->GetInts("tokenizer.ggml.precompiled_charsmap");
+    if (map && !map->empty()) {
+      std::string bytes;
+      for (const int64_t byte : *map) bytes += static_cast<char>(byte);
+      json["normalizer"] = {
+          {"type", "Precompiled"},
+          {"precompiled_charsmap", Base64(std::as_bytes(std::span(bytes)))}};
+    }
+    const Json spaces = {
+        {"type", "Metaspace"},
+        {"replacement", kSpace},
+        {"prepend_scheme", flag("add_space_prefix", true) ? "always" : "never"},
+        {"split", true}};
+    Json stages = Json::array();
+    if (flag("remove_extra_whitespaces", false)) {
+      stages.push_back(Json::object({{"type", "WhitespaceSplit"}}));
+    }
+    stages.push_back(spaces);
+    json["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", stages}};
+    json["decoder"] = spaces;
+    const auto scores = file_->GetFloats("tokenizer.ggml.scores");
+    size_t size = tokens_.size();
+    while (size > 0 && types_[size - 1] == kUnused) --size;
+    Json vocab = Json::array();
+    for (size_t id = 0; id < size; ++id) {
+      vocab.push_back(Json::array({tokens_[id], (*scores)[id]}));
+    }
+    json["model"] = {{"type", "Unigram"},
+                     {"unk_id", tokenizer_->unk_id().value_or(0)},
+                     {"byte_fallback", std::find(types_.begin(), types_.end(),
+                                                 kByte) != types_.end()},
                      {"vocab", std::move(vocab)}};
   }
 
