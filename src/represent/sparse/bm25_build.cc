@@ -171,20 +171,21 @@ void Builder::PlacePostings() {
   for (size_t i = 0; i < counts_.rows.size(); ++i) {
     const CountedBlock block = counts_.rows.Take(i);
     const TermMaps& maps = merged_.maps[static_cast<size_t>(block.thread)];
-    size_t at = 0;
+    BlockRows counted(block);
     for (size_t d = 0; d < block.sizes.size(); ++d, ++document) {
+      counted.Next();
       const double ratio = block.lengths[d] / mean_;
       float few[4];
       for (int count = 1; count < 4; ++count) {
         few[count] = static_cast<float>(Bm25Frequency(options_, count, ratio));
       }
-      for (uint32_t j = 0; j < block.sizes[d]; ++j, ++at) {
-        const TermCount& counted = block.counts[at];
-        Place& place = places[maps[counted.term]];
-        const float frequency = counted.count < 4
-                                    ? few[counted.count]
-                                    : static_cast<float>(Bm25Frequency(
-                                          options_, counted.count, ratio));
+      for (uint32_t j = 0; j < counted.size(); ++j) {
+        const uint32_t count = counted.count(j);
+        Place& place = places[maps[counted.terms()[j]]];
+        const float frequency =
+            count < 4
+                ? few[count]
+                : static_cast<float>(Bm25Frequency(options_, count, ratio));
         documents[place.next] = document;
         impacts[place.next] = place.idf * frequency - place.absent;
         ++place.next;

@@ -99,10 +99,9 @@ class Column {
     if (file_ != nullptr) fs::remove(path_, ignored);
   }
   template <typename T>
-  void Write(const std::vector<T>& values) {
-    if (values.empty()) return;
-    count_ += static_cast<int64_t>(values.size());
-    const std::span<const T> all(values);
+  void Write(std::span<const T> all) {
+    if (all.empty()) return;
+    count_ += static_cast<int64_t>(all.size());
     if (file_ == nullptr && bytes_.size() + all.size_bytes() > kMostInMemory) {
       file_ = std::make_unique<formats::NpyWriter>(path_, dtype_, Shape());
       const auto kept = std::as_bytes(std::span(bytes_)).subspan(head_);
@@ -153,7 +152,8 @@ class Npz : public MatrixWriter {
               options.integers ? DType::kI64 : DType::kF64),
         columns_(path.string() + ".indices.part", DType::kI32),
         ends_(path.string() + ".indptr.part", DType::kI64) {
-    ends_.Write(std::vector<int64_t>{0});
+    const int64_t zero[] = {0};
+    ends_.Write(std::span<const int64_t>(zero));
   }
   void Expect(int64_t rows, uint64_t values) override {
     data_.Reserve(values, 8);
@@ -164,11 +164,14 @@ class Npz : public MatrixWriter {
     std::vector<int64_t> ends;
     ends.reserve(rows.sizes.size());
     for (uint32_t size : rows.sizes) ends.push_back(values_ += size);
-    ends_.Write(ends);
+    ends_.Write(std::span<const int64_t>(ends));
     rows_ += static_cast<int64_t>(rows.sizes.size());
-    columns_.Write(rows.columns);
-    if (!options_.integers) return data_.Write(rows.values);
-    data_.Write(std::vector<int64_t>(rows.values.begin(), rows.values.end()));
+    columns_.Write(std::span<const uint32_t>(rows.columns));
+    if (!options_.integers) {
+      return data_.Write(std::span<const double>(rows.values));
+    }
+    integers_.assign(rows.values.begin(), rows.values.end());
+    data_.Write(std::span<const int64_t>(integers_));
   }
   void Finish() override {
     const int64_t shape[] = {rows_, options_.columns};
@@ -186,6 +189,7 @@ class Npz : public MatrixWriter {
   fs::path path_;
   MatrixWriterOptions options_;
   Column data_, columns_, ends_;
+  std::vector<int64_t> integers_;
   int64_t rows_ = 0, values_ = 0;
 };
 

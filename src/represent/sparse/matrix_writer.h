@@ -16,8 +16,8 @@ namespace malmoi::represent {
 // Some rows: columns ascending within each.
 struct SparseRows {
   std::vector<uint32_t> sizes;  // values of each row
-  std::vector<uint32_t> columns;
-  std::vector<double> values;
+  RawVector<uint32_t> columns;
+  RawVector<double> values;
   void Clear() {
     sizes.clear();
     columns.clear();

@@ -1,0 +1,49 @@
+// Kernels of counted texts: words of ASCII, rows in the order of their columns,
+// and sums over ranges of documents. One table per instruction set, as
+// kernels.h; a file of its own, because it compiles in a moment.
+#ifndef MALMOI_KERNELS_SPARSE_KERNELS_H_
+#define MALMOI_KERNELS_SPARSE_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace malmoi::kernels {
+
+// Where a word lies in its text.
+struct WordBounds {
+  uint32_t begin, size;
+};
+inline constexpr size_t kNotAscii = SIZE_MAX;
+// Bytes behind a text that cut_words() may write to.
+inline constexpr size_t kTextSlack = 64;
+// The longest row that rank_row() takes, and what behind it may be touched.
+inline constexpr size_t kMostRanked = 128;
+inline constexpr size_t kRowSlack = 16;
+
+struct SparseKernelTable {
+  std::string_view name;
+
+  // Runs of two or more letters, digits and underscores of a text of ASCII,
+  // which is copied to `out` (with small letters where `lower`), zeros behind
+  // it. Returns how many; `words` has room for size / 3 + 2. kNotAscii where it
+  // is none; what was written then means nothing. size < 2^32.
+  size_t (*cut_words)(const char* text, size_t size, bool lower, char* out,
+                      WordBounds* words);
+
+  // ranks[i] = how many of the different columns are below columns[i]; 0 <
+  // size <= kMostRanked; columns below 2^31; kRowSlack more of both may be
+  // touched.
+  void (*rank_row)(uint32_t* columns, size_t size, uint32_t* ranks);
+};
+
+// That of Kernels() (kernels.h).
+const SparseKernelTable& SparseKernels();
+// Best first, the scalar one last.
+std::span<const SparseKernelTable* const> AllSparseKernels();
+const SparseKernelTable& ScalarSparseKernels();
+
+}  // namespace malmoi::kernels
+
+#endif  // MALMOI_KERNELS_SPARSE_KERNELS_H_
