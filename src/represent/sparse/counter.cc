@@ -352,7 +352,6 @@ CorpusCounts CountCorpus(DocumentReader& reader, const Analyzer& analyzer,
     counts.documents += static_cast<int64_t>(batch.records.size());
     if (options.keep_rows) {
       for (CountedBlock& block : blocks) {
-        counts.pairs += block.terms.size();
         for (uint32_t length : block.lengths) counts.terms += length;
         counts.rows.Append(std::move(block));
       }

@@ -177,7 +177,6 @@ struct CorpusCounts {
   BlockStore rows;
   int64_t documents = 0;
   uint64_t terms = 0;  // with repetitions; where rows are kept
-  uint64_t pairs = 0;  // counts in all rows
 };
 
 // Throws what the reader throws; kInvalidArgument for an empty corpus.

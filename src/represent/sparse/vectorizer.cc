@@ -163,8 +163,12 @@ Vectorizer Vectorizer::Fit(DocumentReader& reader, VectorizerOptions options,
   result.MakeIdf();
   if (open == nullptr) return result;
   const auto writer = open(result);
-  writer->Expect(counts.documents, counts.pairs);
-  const size_t group = static_cast<size_t>(pool.threads()) * 4;
+  uint64_t pairs = 0;
+  for (uint32_t documents : result.vocabulary_.documents) pairs += documents;
+  writer->Expect(counts.documents, pairs);
+  // Of one thread what is written is still in its cache.
+  const size_t group =
+      pool.threads() == 1 ? 1 : static_cast<size_t>(pool.threads()) * 4;
   std::vector<SparseRows> rows(group);
   for (size_t first = 0; first < counts.rows.size(); first += group) {
     for (SparseRows& each : rows) each.Clear();
