@@ -53,29 +53,55 @@ std::vector<TermStats> TermCounter::GramStats() const {
   return stats;
 }
 
-inline bool TermCounter::Touch(TermPlace& place, uint32_t term,
-                               CountedBlock* block) {
-  ++length_;
-  if (place.stamp != stamp_) {
-    place = {stamp_, size_};
-    if (block != nullptr) {
-      block->terms[begin_ + size_] = term;
-      block->counts[begin_ + size_] = 1;
-    }
-    ++size_;
-    return true;
+// The present document's terms while some are added: all that changes with
+// every word is at hand.
+class TermCounter::Row {
+ public:
+  // With room for `more` terms.
+  Row(TermCounter& counter, size_t more, CountedBlock* block)
+      : counter_(counter),
+        block_(block),
+        stamp_(counter.stamp_),
+        size_(counter.size_) {
+    if (block == nullptr) return;
+    block->terms.resize(counter.begin_ + size_ + more);
+    block->counts.resize(counter.begin_ + size_ + more);
+    terms_ = block->terms.data() + counter.begin_;
+    counts_ = block->counts.data() + counter.begin_;
   }
-  if (block != nullptr && ++block->counts[begin_ + place.position] == 0) {
-    block->carries.push_back(begin_ + place.position);
+  ~Row() {
+    counter_.size_ = size_;
+    counter_.length_ += length_;
   }
-  return false;
-}
+  Row(const Row&) = delete;
+  Row& operator=(const Row&) = delete;
 
-void TermCounter::MakeRoom(size_t terms, CountedBlock* block) const {
-  if (block == nullptr) return;
-  block->terms.resize(begin_ + size_ + terms);
-  block->counts.resize(begin_ + size_ + terms);
-}
+  // Whether it is the document's first.
+  [[gnu::always_inline]] bool Touch(TermPlace& place, uint32_t term) {
+    ++length_;
+    if (place.stamp != stamp_) {
+      place = {stamp_, size_};
+      if (terms_ != nullptr) {
+        terms_[size_] = term;
+        counts_[size_] = 1;
+      }
+      ++size_;
+      return true;
+    }
+    if (terms_ != nullptr && ++counts_[place.position] == 0) {
+      block_->carries.push_back(counter_.begin_ + place.position);
+    }
+    return false;
+  }
+
+ private:
+  TermCounter& counter_;
+  CountedBlock* block_;
+  uint32_t* terms_ = nullptr;
+  uint8_t* counts_ = nullptr;
+  const uint32_t stamp_;
+  uint32_t size_, length_ = 0;
+};
 
 size_t TermCounter::HashTokens(std::string_view piece) {
   const auto hash = [&](size_t i, const char* data, size_t size) {
@@ -106,7 +132,7 @@ void TermCounter::AddWords(std::string_view piece, CountedBlock* block) {
   const bool words = !grams || analyzer_->options().min_n == 1;
   const size_t first = ids_.size();
   if (grams || kKnown) ids_.resize(first + count);
-  MakeRoom(count, block);
+  Row row(*this, count, block);
   for (size_t i = 0; i < count; ++i) {
     if constexpr (kKnown) {
       ids_[first + i] = map_->words.Find(hashes_[i]);
@@ -118,7 +144,7 @@ void TermCounter::AddWords(std::string_view piece, CountedBlock* block) {
       const uint32_t id = slot.number - 1;
       if (grams) ids_[first + i] = id;
       if (!words) continue;
-      if (Touch(slot.place, id, block)) {
+      if (row.Touch(slot.place, id)) {
         ++slot.documents;
       } else {
         if (id >= repeats_.size()) repeats_.resize(own_->words.size());
@@ -128,7 +154,7 @@ void TermCounter::AddWords(std::string_view piece, CountedBlock* block) {
   }
   if (!kKnown || !words) return;
   for (size_t i = first; i < ids_.size(); ++i) {
-    if (ids_[i] != kNoTerm) Touch(words_[ids_[i]], ids_[i], block);
+    if (ids_[i] != kNoTerm) row.Touch(words_[ids_[i]], ids_[i]);
   }
 }
 
@@ -140,7 +166,7 @@ void TermCounter::AddGrams(CountedBlock* block) {
   level_ = ids_;
   for (size_t n = 2; n <= most && n <= count; ++n) {
     const size_t grams = count + 1 - n;
-    MakeRoom(grams, block);
+    Row row(*this, grams, block);
     for (size_t i = 0; i < grams; ++i) {
       if (i + kAhead < grams) {
         map_->grams.Prefetch(level_[i + kAhead], ids_[i + kAhead + n - 1]);
@@ -153,12 +179,12 @@ void TermCounter::AddGrams(CountedBlock* block) {
         const uint32_t gram = map_->grams.Find(level_[i], ids_[i + n - 1]);
         level_[i] = gram == kNoTerm ? kNoTerm : gram | kGramBit;
         if (gram == kNoTerm || n < least) continue;
-        Touch(grams_[gram], level_[i], block);
+        row.Touch(grams_[gram], level_[i]);
       } else {
         PairTable::Slot& slot = own_->grams.Insert(level_[i], ids_[i + n - 1]);
         level_[i] = (slot.number - 1) | kGramBit;
         if (n < least) continue;
-        const bool new_here = Touch(slot.place, level_[i], block);
+        const bool new_here = row.Touch(slot.place, level_[i]);
         slot.documents += new_here ? 1 : 0;
         slot.repeats += new_here ? 0 : 1;
       }
@@ -192,7 +218,8 @@ void TermCounter::Add(std::string_view text, CountedBlock* block) {
   });
   if (grams) own_ == nullptr ? AddGrams<true>(block) : AddGrams<false>(block);
   if (block == nullptr) return;
-  MakeRoom(0, block);  // for no more than there are
+  block->terms.resize(begin_ + size_);
+  block->counts.resize(begin_ + size_);
   if (block->carries.size() > carries) {
     std::sort(block->carries.begin() + static_cast<std::ptrdiff_t>(carries),
               block->carries.end());

@@ -5,6 +5,7 @@
 #ifndef MALMOI_REPRESENT_SPARSE_COUNTER_H_
 #define MALMOI_REPRESENT_SPARSE_COUNTER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -83,6 +84,12 @@ class BlockRows {
     const uint32_t count = block_->counts[begin_ + i];
     return carry_begin_ == carry_end_ ? count : count + Carried(i);
   }
+  void CopyCounts(uint32_t* counts) const {
+    std::copy_n(block_->counts.data() + begin_, size_, counts);
+    for (size_t i = carry_begin_; i < carry_end_; ++i) {
+      counts[block_->carries[i] - begin_] += 256;
+    }
+  }
 
  private:
   uint32_t Carried(uint32_t i) const;
@@ -93,6 +100,8 @@ class BlockRows {
 };
 
 class TermCounter {
+  class Row;
+
  public:
   explicit TermCounter(const Analyzer& analyzer)
       : analyzer_(&analyzer), own_(std::make_unique<FeatureMap>()) {
@@ -115,9 +124,6 @@ class TermCounter {
   void AddWords(std::string_view piece, CountedBlock* block);
   template <bool kKnown>
   void AddGrams(CountedBlock* block);
-  // Whether it is the document's first.
-  bool Touch(TermPlace& place, uint32_t term, CountedBlock* block);
-  void MakeRoom(size_t terms, CountedBlock* block) const;
   void NextDocument();
 
   const Analyzer* analyzer_;
@@ -127,7 +133,8 @@ class TermCounter {
   std::vector<uint64_t> repeats_;  // of own words, in a document that has them
   uint32_t stamp_ = 0;             // of the present document
   size_t begin_ = 0;               // of its terms in the block
-  uint32_t size_ = 0, length_ = 0;
+  uint32_t size_ = 0;              // of them
+  uint32_t length_ = 0;
   TokenBuffer buffer_;
   std::vector<HashedTerm> hashes_;
   std::vector<uint32_t> ids_, level_;

@@ -25,34 +25,60 @@ class RowSorter {
   // Appends a document's columns and counts; returns how many.
   size_t Append(const BlockRows& counted, const TermMaps& maps, bool binary,
                 RawVector<uint32_t>& columns, RawVector<double>& values) {
-    const uint32_t most = counted.size();
+    const size_t size = Gather(counted, maps, binary);
     const size_t begin = columns.size();
-    if (own_.size() < most + kernels::kRowSlack) {
-      own_.resize(most * 2 + kernels::kRowSlack);
-      counts_.resize(own_.size());
-      ranks_.resize(own_.size());
-    }
-    uint32_t size = 0;
-    for (uint32_t i = 0; i < most; ++i) {
-      own_[size] = maps[counted.terms()[i]];
-      counts_[size] = binary ? 1 : counted.count(i);
-      size += own_[size] != kNoTerm ? 1 : 0;
-    }
     columns.resize(begin + size);
     values.resize(begin + size);
+    uint32_t* to = columns.data() + begin;
+    double* counts = values.data() + begin;
     if (size > kernels::kMostRanked) {
-      SortLong(size, columns.data() + begin, values.data() + begin);
+      SortLong(size, to, counts);
     } else if (size > 0) {
       kernels_.rank_row(own_.data(), size, ranks_.data());
-      for (uint32_t i = 0; i < size; ++i) {
-        columns[begin + ranks_[i]] = own_[i];
-        values[begin + ranks_[i]] = counts_[i];
+      for (size_t i = 0; i < size; ++i) {
+        to[ranks_[i]] = own_[i];
+        counts[ranks_[i]] = counts_[i];
       }
     }
     return size;
   }
 
  private:
+  // The columns and counts of a document's terms that have one.
+  size_t Gather(const BlockRows& counted, const TermMaps& maps, bool binary) {
+    const size_t size = counted.size();
+    if (own_.size() < size + kernels::kRowSlack) {
+      own_.resize(size * 2 + kernels::kRowSlack);
+      counts_.resize(own_.size());
+      ranks_.resize(own_.size());
+    }
+    const uint32_t* terms = counted.terms();
+    uint32_t* own = own_.data();
+    uint32_t most = 0;
+    if (maps.grams.empty()) {
+      const uint32_t* words = maps.words.data();
+      for (size_t i = 0; i < size; ++i) {
+        own[i] = words[terms[i]];
+        most = std::max(most, own[i]);
+      }
+    } else {
+      for (size_t i = 0; i < size; ++i) {
+        own[i] = maps[terms[i]];
+        most = std::max(most, own[i]);
+      }
+    }
+    counted.CopyCounts(counts_.data());
+    if (binary) std::fill_n(counts_.begin(), size, 1);
+    if (most != kNoTerm) return size;
+    size_t kept = 0;
+    for (size_t i = 0; i < size; ++i) {
+      if (own[i] == kNoTerm) continue;
+      own[kept] = own[i];
+      counts_[kept++] = counts_[i];
+    }
+    return kept;
+  }
+
   void SortLong(size_t size, uint32_t* columns, double* values) {
     packed_.clear();
     for (size_t i = 0; i < size; ++i) {
