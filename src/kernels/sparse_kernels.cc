@@ -147,6 +147,58 @@ void RankRow(uint32_t* columns, size_t size, uint32_t* ranks) {
   }
 }
 
+void SumCodes(const uint8_t* const* codes, const float* scales, size_t count,
+              size_t size, float* sums) {
+  const hn::CappedTag<float, 16> d;
+  const hn::Rebind<int32_t, decltype(d)> di;
+  const hn::Rebind<uint8_t, decltype(d)> du8;
+  constexpr size_t kLanes = hn::MaxLanes(hn::CappedTag<float, 16>());
+  for (size_t i = 0; i < size; i += 4 * kLanes) {
+    hn::Vec<decltype(d)> own[4];
+    HWY_UNROLL(4)
+    for (size_t v = 0; v < 4; ++v) own[v] = hn::Zero(d);
+    for (size_t t = 0; t < count; ++t) {
+      const auto scale = hn::Set(d, scales[t]);
+      HWY_UNROLL(4)
+      for (size_t v = 0; v < 4; ++v) {
+        const auto code = hn::LoadU(du8, codes[t] + i + v * kLanes);
+        own[v] = hn::MulAdd(scale, hn::ConvertTo(d, hn::PromoteTo(di, code)),
+                            own[v]);
+      }
+    }
+    HWY_UNROLL(4)
+    for (size_t v = 0; v < 4; ++v) hn::StoreU(own[v], d, sums + i + v * kLanes);
+  }
+}
+
+size_t FindAtLeast(const float* values, size_t size, float least,
+                   uint32_t* found) {
+  const hn::CappedTag<float, 16> d;
+  constexpr size_t kLanes = hn::MaxLanes(hn::CappedTag<float, 16>());
+  constexpr size_t kVectors = kSumGroup / kLanes;
+  const auto wanted = hn::Set(d, least);
+  size_t count = 0;
+  for (size_t i = 0; i < size; i += kSumGroup) {
+    auto most = hn::LoadU(d, values + i);
+    HWY_UNROLL(16)
+    for (size_t v = 1; v < kVectors; ++v) {
+      most = hn::Max(most, hn::LoadU(d, values + i + v * kLanes));
+    }
+    if (hn::AllFalse(d, hn::Ge(most, wanted))) continue;
+    for (size_t v = 0; v < kVectors; ++v) {
+      uint8_t stored[8] = {};
+      hn::StoreMaskBits(
+          d, hn::Ge(hn::LoadU(d, values + i + v * kLanes), wanted), stored);
+      uint32_t bits = stored[0] | uint32_t{stored[1]} << 8;
+      for (; bits != 0; bits &= bits - 1) {
+        found[count++] = static_cast<uint32_t>(
+            i + v * kLanes + hwy::Num0BitsBelowLS1Bit_Nonzero32(bits));
+      }
+    }
+  }
+  return count;
+}
+
 const SparseKernelTable* Table() {
   static constexpr SparseKernelTable kTable = {
       .name = HWY_TARGET == HWY_SSE4   ? "SSE4"
@@ -155,6 +207,8 @@ const SparseKernelTable* Table() {
                                        : "NEON",
       .cut_words = CutWords,
       .rank_row = RankRow,
+      .sum_codes = SumCodes,
+      .find_at_least = FindAtLeast,
   };
   return &kTable;
 }
@@ -204,6 +258,23 @@ void ScalarRankRow(uint32_t* columns, size_t size, uint32_t* ranks) {
   }
 }
 
+void ScalarSumCodes(const uint8_t* const* codes, const float* scales,
+                    size_t count, size_t size, float* sums) {
+  for (size_t i = 0; i < size; ++i) {
+    sums[i] = 0;
+    for (size_t t = 0; t < count; ++t) sums[i] += scales[t] * codes[t][i];
+  }
+}
+
+size_t ScalarFindAtLeast(const float* values, size_t size, float least,
+                         uint32_t* found) {
+  size_t count = 0;
+  for (size_t i = 0; i < size; ++i) {
+    if (values[i] >= least) found[count++] = static_cast<uint32_t>(i);
+  }
+  return count;
+}
+
 std::vector<const SparseKernelTable*> FindTables() {
 #if defined(HWY_COMPILE_ONLY_STATIC)
   return BesideKernels<SparseKernelTable>(
@@ -224,6 +295,8 @@ const SparseKernelTable& ScalarSparseKernels() {
       .name = "SCALAR",
       .cut_words = ScalarCutWords,
       .rank_row = ScalarRankRow,
+      .sum_codes = ScalarSumCodes,
+      .find_at_least = ScalarFindAtLeast,
   };
   return kTable;
 }

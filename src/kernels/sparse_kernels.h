@@ -21,6 +21,7 @@ inline constexpr size_t kTextSlack = 64;
 // The longest row that rank_row() takes, and what behind it may be touched.
 inline constexpr size_t kMostRanked = 128;
 inline constexpr size_t kRowSlack = 16;
+inline constexpr size_t kSumGroup = 64;
 
 struct SparseKernelTable {
   std::string_view name;
@@ -36,6 +37,14 @@ struct SparseKernelTable {
   // size <= kMostRanked; columns below 2^31; kRowSlack more of both may be
   // touched.
   void (*rank_row)(uint32_t* columns, size_t size, uint32_t* ranks);
+
+  // sums[i] = Σ_t scales[t]·codes[t][i]; size a multiple of kSumGroup.
+  void (*sum_codes)(const uint8_t* const* codes, const float* scales,
+                    size_t count, size_t size, float* sums);
+  // The places of values that are not below `least`, in order; returns how
+  // many. size a multiple of kSumGroup; `found` has room for all.
+  size_t (*find_at_least)(const float* values, size_t size, float least,
+                          uint32_t* found);
 };
 
 // That of Kernels() (kernels.h).

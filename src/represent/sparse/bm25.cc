@@ -161,15 +161,16 @@ Bm25Index Bm25Index::Parse(std::span<const std::byte> bytes,
   const auto term_bytes = section(kTermBytes, char());
   index.term_bytes_ = {term_bytes.data(), term_bytes.size()};
   index.begins_ = section(kBegins, uint64_t());
-  index.block_begins_ = section(kBlockBegins, uint64_t());
   index.absent_ = section(kAbsent, float());
   index.most_ = section(kMost, float());
   index.ranked_ = section(kRanked, float());
   index.documents_ = section(kDocuments, uint32_t());
   index.impacts_ = section(kImpacts, float());
-  index.blocks_ = section(kBlocks, Block());
+  index.dense_terms_ = section(kDenseTerms, uint32_t());
+  index.ranks_ = section(kGroupRanks, uint32_t());
+  index.codes_ = section(kCodes, uint8_t());
   if (!Ascends(index.begins_, head.postings) ||
-      !Ascends(index.block_begins_, head.blocks) ||
+      !std::is_sorted(index.dense_terms_.begin(), index.dense_terms_.end()) ||
       !std::is_sorted(index.term_ends_.begin(), index.term_ends_.end()) ||
       (head.terms > 0 && index.term_ends_.back() != head.term_bytes)) {
     Corrupt(where, "lists that do not ascend");

@@ -30,9 +30,8 @@ class MappedOutput {
   MappedOutput(const MappedOutput&) = delete;
   MappedOutput& operator=(const MappedOutput&) = delete;
 
-  // Makes the file of this size and maps it; what was written stays.
+  // Makes the file of this size, of zeros, and maps it.
   std::byte* Resize(uint64_t bytes) {
-    Unmap();
     const int code =
         posix_fallocate(file_.descriptor(), 0, static_cast<off_t>(bytes));
     if (code != 0) ThrowErrno(file_.path().string(), "cannot write file", code);
@@ -80,9 +79,9 @@ class Builder {
   }
   void WriteTerms();
   void PlacePostings();
-  void MeasureTerm(size_t term, std::vector<float>& sorted,
-                   std::vector<Bm25Index::Block>& blocks);
-  void WriteBlocks(MappedOutput& output);
+  void MeasureTerm(size_t term, std::vector<float>& sorted);
+  void CodeTerm(size_t number);
+  void MeasureTerms();
 
   const Bm25Options& options_;
   CorpusCounts counts_;
@@ -108,15 +107,18 @@ Bm25Summary Builder::Write(const std::filesystem::path& path) {
   head_.slots = std::bit_ceil(vocabulary.size() * 2);
   head_.terms = vocabulary.size();
   head_.term_bytes = vocabulary.bytes().size();
-  for (uint32_t documents : vocabulary.documents) head_.postings += documents;
   head_.documents = static_cast<uint64_t>(counts_.documents);
+  for (uint32_t documents : vocabulary.documents) {
+    head_.postings += documents;
+    head_.dense += HasCodes(documents, head_.documents) ? 1 : 0;
+  }
   head_.tokens = counts_.terms;
   places_ = *PlacesOf(head_);
   MappedOutput output(path);
   data_ = output.Resize(places_.end);
   WriteTerms();
   PlacePostings();
-  WriteBlocks(output);
+  MeasureTerms();
   output.Finish();
   return {.documents = counts_.documents,
           .terms = static_cast<int64_t>(head_.terms),
@@ -127,6 +129,7 @@ Bm25Summary Builder::Write(const std::filesystem::path& path) {
 
 void Builder::WriteTerms() {
   const Vocabulary& vocabulary = merged_.vocabulary;
+  std::memcpy(data_, &head_, sizeof(head_));
   std::memcpy(Section<char>(kOptions), json_.data(), json_.size());
   std::memcpy(Section<char>(kTermEnds), vocabulary.ends().data(),
               vocabulary.size() * 8);
@@ -135,12 +138,16 @@ void Builder::WriteTerms() {
   auto* slots = Section<uint32_t>(kSlots);
   auto* begins = Section<uint64_t>(kBegins);
   auto* absent = Section<float>(kAbsent);
+  auto* dense = Section<uint32_t>(kDenseTerms);
   begins[0] = 0;
   for (size_t i = 0; i < vocabulary.size(); ++i) {
     size_t at = HashTerm(vocabulary.term(i)).hash & (head_.slots - 1);
     while (slots[at] != 0) at = (at + 1) & (head_.slots - 1);
     slots[at] = static_cast<uint32_t>(i + 1);
     begins[i + 1] = begins[i] + vocabulary.documents[i];
+    if (HasCodes(vocabulary.documents[i], head_.documents)) {
+      *dense++ = static_cast<uint32_t>(i);
+    }
     absent[i] = static_cast<float>(
         Bm25Idf(options_.variant, counts_.documents, vocabulary.documents[i]) *
         Bm25Frequency(options_, 0, 1));
@@ -194,11 +201,9 @@ void Builder::PlacePostings() {
   }
 }
 
-void Builder::MeasureTerm(size_t term, std::vector<float>& sorted,
-                          std::vector<Bm25Index::Block>& blocks) {
+void Builder::MeasureTerm(size_t term, std::vector<float>& sorted) {
   const uint64_t begin = Section<uint64_t>(kBegins)[term];
   const uint64_t size = Section<uint64_t>(kBegins)[term + 1] - begin;
-  const uint32_t* documents = Section<uint32_t>(kDocuments) + begin;
   const float* impacts = Section<float>(kImpacts) + begin;
   float most = 0;
   for (uint64_t i = 0; i < size; ++i) most = std::max(most, impacts[i]);
@@ -215,41 +220,41 @@ void Builder::MeasureTerm(size_t term, std::vector<float>& sorted,
     ranked[r] = sorted[rank - 1];
     sorted.resize(rank);
   }
-  if (size < Bm25Index::kBlocked) return;
-  for (uint64_t i = 0; i < size; ++i) {
-    const uint32_t number = documents[i] >> Bm25Index::kBlockShift;
-    if (i == 0 || blocks.back().number != number) {
-      blocks.push_back({number, static_cast<uint32_t>(i), 0});
-    }
-    blocks.back().most = std::max(blocks.back().most, impacts[i]);
-  }
 }
 
-void Builder::WriteBlocks(MappedOutput& output) {
+void Builder::CodeTerm(size_t number) {
+  const size_t term = Section<uint32_t>(kDenseTerms)[number];
+  const uint64_t begin = Section<uint64_t>(kBegins)[term];
+  const uint64_t size = Section<uint64_t>(kBegins)[term + 1] - begin;
+  const uint32_t* documents = Section<uint32_t>(kDocuments) + begin;
+  const float* impacts = Section<float>(kImpacts) + begin;
+  const uint64_t groups = CodeGroups(head_.documents);
+  uint32_t* ranks = Section<uint32_t>(kGroupRanks) + number * groups;
+  uint8_t* codes = Section<uint8_t>(kCodes) + number * groups * kCodeGroup;
+  const float scale = CodeScale(Section<float>(kMost)[term]);
+  uint64_t group = 0;
+  for (uint64_t i = 0; i < size; ++i) {
+    for (; group <= documents[i] / kCodeGroup; ++group) {
+      ranks[group] = static_cast<uint32_t>(i);
+    }
+    const float code = scale > 0 ? impacts[i] / scale + 1 : 1;
+    codes[documents[i]] = static_cast<uint8_t>(std::clamp(code, 1.0f, 255.0f));
+  }
+  for (; group < groups; ++group) ranks[group] = static_cast<uint32_t>(size);
+}
+
+void Builder::MeasureTerms() {
   constexpr size_t kTerms = 1024;  // of a task
   const size_t tasks = (head_.terms + kTerms - 1) / kTerms;
-  std::vector<std::vector<Bm25Index::Block>> blocks(tasks);
-  std::vector<uint64_t> counts(head_.terms);
   pool_.Run(static_cast<int>(tasks), [&](int task, int) {
-    auto& own = blocks[static_cast<size_t>(task)];
     std::vector<float> sorted;
     const size_t first = static_cast<size_t>(task) * kTerms;
     for (size_t i = first; i < std::min(first + kTerms, head_.terms); ++i) {
-      const size_t before = own.size();
-      MeasureTerm(i, sorted, own);
-      counts[i] = own.size() - before;
+      MeasureTerm(i, sorted);
     }
   });
-  auto* begins = Section<uint64_t>(kBlockBegins);
-  begins[0] = 0;
-  for (size_t i = 0; i < head_.terms; ++i)
-    begins[i + 1] = begins[i] + counts[i];
-  head_.blocks = begins[head_.terms];
-  places_ = *PlacesOf(head_);  // blocks are last: the rest stays in its place
-  data_ = output.Resize(places_.end);
-  auto* to = Section<Bm25Index::Block>(kBlocks);
-  for (const auto& own : blocks) to = std::copy(own.begin(), own.end(), to);
-  std::memcpy(data_, &head_, sizeof(head_));
+  pool_.Run(static_cast<int>(head_.dense),
+            [&](int task, int) { CodeTerm(static_cast<size_t>(task)); });
 }
 
 void Check(const Bm25Options& options) {

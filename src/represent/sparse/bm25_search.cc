@@ -1,25 +1,33 @@
-// Top-k over ranges of 512 documents. In each range terms are split by their
-// largest contributions there (MaxScore: Turtle and Flood 1995): those that can
-// lift a document over the threshold are added up, the others only looked up
-// for documents that could still pass. The threshold begins at the k-th
+// Top-k over ranges of documents. Terms are split by their largest
+// contributions (MaxScore: Turtle and Flood 1995): those that can lift a
+// document over the threshold are added up, the others only looked up for
+// documents that could still pass; of common words both go by their bytes, and
+// 64 documents are a few instructions. The threshold begins at the k-th
 // contribution of the best single term (Kane and Tompa 2018). Whoever passes is
 // added up again in the order of the query, in doubles, so that scores and ties
 // do not depend on what was skipped.
 #include <algorithm>
-#include <numeric>
+#include <bit>
+#include <cstring>
+#include <limits>
 
+#include "kernels/sparse_kernels.h"
 #include "represent/sparse/bm25.h"
+#include "represent/sparse/bm25_layout.h"
 
 namespace malmoi::represent {
 
 namespace {
 
-constexpr uint32_t kRange = uint32_t{1} << Bm25Index::kBlockShift;
+// Documents whose sums stay in the nearest cache.
+constexpr uint32_t kRange = 8192;
 constexpr uint32_t kMask = kRange - 1;
+static_assert(kRange % kernels::kSumGroup == 0 &&
+              kCodeGroup == kernels::kSumGroup);
 // Sums of floats in another order differ by less.
 constexpr float kSlack = 1e-5f;
 // From so many postings on all of a range's sums are looked at.
-constexpr uint32_t kDense = 96;
+constexpr uint32_t kMany = kRange / 8;
 // Adding a posting takes about an eighth of the time of looking one up.
 constexpr uint32_t kWorthAdding = 8;
 
@@ -30,6 +38,7 @@ class Bm25Search {
   Bm25Search(const Bm25Index& index, size_t top, Bm25Scratch& scratch)
       : index_(index), top_(top), scratch_(scratch) {
     scratch_.sums.resize(kRange);
+    scratch_.found.resize(kRange);
   }
 
   void AddTerm(size_t term);
@@ -40,47 +49,52 @@ class Bm25Search {
   struct Cursor {
     size_t term;
     float weight;  // how often the query has it
+    float most = 0;
     const uint32_t* documents;
     const float* impacts;
     uint32_t size;
-    std::span<const Bm25Index::Block> blocks;  // empty: a short list
-    uint32_t at = 0;  // a block; of a short list a posting
-    // In the present range:
-    uint32_t begin = 0, end = 0;
-    float most = 0;
-    mutable uint32_t found = 0;  // where the last search ended
+    const uint8_t* codes = nullptr;   // of a common word
+    const uint32_t* ranks = nullptr;  // of each group of codes
+    float scale = 0;                  // of a code, with the weight
+    uint32_t begin = 0, end = 0;      // of the range's postings
+    uint32_t found = 0;               // where the last search ended
   };
 
-  uint32_t NextRange(const Cursor& cursor) const {
-    if (cursor.blocks.empty()) {
-      return cursor.at < cursor.size
-                 ? cursor.documents[cursor.at] >> Bm25Index::kBlockShift
-                 : UINT32_MAX;
-    }
-    return cursor.at < cursor.blocks.size() ? cursor.blocks[cursor.at].number
-                                            : UINT32_MAX;
-  }
-  void Enter(Cursor& cursor, uint32_t range);
-  void SearchRange(uint32_t range);
+  void FindCodes(Cursor& cursor) const;
+  void Enter(Cursor& cursor, uint32_t first) const;
+  // The first range from `first` on in which a document could pass; npos where
+  // there is none.
+  uint64_t NextRange(uint64_t first) const;
+  void SearchRange(uint32_t first);
   void AddUp(const Cursor& cursor);
+  void LookAtAll(uint32_t first, bool dense);
+  void LookAtPostings(uint32_t first);
   void LookAt(uint32_t document, float sum);
-  float Impact(const Cursor& cursor, uint32_t document) const;
+  float Impact(Cursor& cursor, uint32_t document) const;
   void Offer(uint32_t document);
+  void Raise(float threshold);
   static bool Better(const Bm25Hit& a, const Bm25Hit& b) {
     return a.score != b.score ? a.score > b.score : a.document < b.document;
   }
 
   const Bm25Index& index_;
+  const kernels::SparseKernelTable& kernels_ = kernels::SparseKernels();
   size_t top_;
   Bm25Scratch& scratch_;
   std::vector<Cursor> cursors_;
   double absent_ = 0;          // what every document gets
   float threshold_ = 0;        // below it nobody is among the best
   std::vector<Bm25Hit> heap_;  // the worst first
-  // Of the present range: cursors by most, and sums of the smallest.
-  std::vector<Cursor*> present_;
+  // Cursors by what they give at most, and sums of the smallest.
+  std::vector<Cursor*> order_;
   std::vector<float> below_;
-  size_t looked_up_ = 0;  // the first of present_ are only looked up
+  size_t small_ = 0;  // the first of them cannot pass together
+  // In the present range the first are only looked up: those with codes all,
+  // then the lists, which give at most so much up to each.
+  size_t looked_up_ = 0;
+  std::vector<const Cursor*> coded_;
+  std::vector<Cursor*> lists_;
+  std::vector<float> lists_below_;
 };
 
 void Bm25Search::AddTerm(size_t term) {
@@ -93,37 +107,44 @@ void Bm25Search::AddTerm(size_t term) {
   }
   const uint64_t begin = index_.begins_[term];
   const uint64_t size = index_.begins_[term + 1] - begin;
-  const uint64_t blocks = index_.block_begins_[term];
   cursors_.push_back(
       {.term = term,
        .weight = 1,
        .documents = index_.documents_.data() + begin,
        .impacts = index_.impacts_.data() + begin,
-       .size = static_cast<uint32_t>(std::min<uint64_t>(size, UINT32_MAX)),
-       .blocks = index_.blocks_.subspan(
-           blocks, index_.block_begins_[term + 1] - blocks)});
+       .size = static_cast<uint32_t>(std::min<uint64_t>(size, UINT32_MAX))});
 }
 
-// Finds the cursor's postings of the range, which it has.
-void Bm25Search::Enter(Cursor& cursor, uint32_t range) {
-  if (cursor.blocks.empty()) {
-    cursor.begin = cursor.at;
-    cursor.most = 0;
-    while (cursor.at < cursor.size &&
-           cursor.documents[cursor.at] >> Bm25Index::kBlockShift == range) {
-      cursor.most = std::max(cursor.most, cursor.impacts[cursor.at]);
-      ++cursor.at;
+void Bm25Search::FindCodes(Cursor& cursor) const {
+  const auto documents = static_cast<uint64_t>(index_.summary_.documents);
+  if (!HasCodes(cursor.size, documents)) return;
+  const auto& terms = index_.dense_terms_;
+  const auto at = std::lower_bound(terms.begin(), terms.end(), cursor.term);
+  if (at == terms.end() || *at != cursor.term) return;
+  const uint64_t groups = CodeGroups(documents);
+  const auto number = static_cast<size_t>(at - terms.begin());
+  cursor.codes = index_.codes_.data() + number * groups * kCodeGroup;
+  cursor.ranks = index_.ranks_.data() + number * groups;
+  cursor.scale = cursor.weight * CodeScale(index_.most_[cursor.term]);
+}
+
+// Finds the cursor's postings of the range, behind those of the range before.
+void Bm25Search::Enter(Cursor& cursor, uint32_t first) const {
+  const uint32_t* documents = cursor.documents;
+  const auto skip = [&](uint32_t from, uint64_t document) {
+    uint32_t step = 1;
+    while (cursor.size - from > step && documents[from + step] < document) {
+      from += step;
+      step *= 2;
     }
-    cursor.end = cursor.at;
-  } else {
-    const Bm25Index::Block& block = cursor.blocks[cursor.at++];
-    cursor.end = cursor.at < cursor.blocks.size()
-                     ? std::min(cursor.blocks[cursor.at].begin, cursor.size)
-                     : cursor.size;
-    cursor.begin = std::min(block.begin, cursor.end);
-    cursor.most = block.most;
-  }
-  cursor.most = cursor.most > 0 ? cursor.most * cursor.weight : 0;
+    const uint32_t some = std::min(cursor.size - from, step + 1);
+    return static_cast<uint32_t>(
+        std::lower_bound(documents + from, documents + from + some, document) -
+        documents);
+  };
+  cursor.begin = skip(cursor.end, first);
+  cursor.end = skip(cursor.begin, uint64_t{first} + kRange);
+  cursor.found = cursor.begin;
 }
 
 void Bm25Search::AddUp(const Cursor& cursor) {
@@ -134,32 +155,44 @@ void Bm25Search::AddUp(const Cursor& cursor) {
   scratch_.postings_read += cursor.end - cursor.begin;
 }
 
-// Documents mostly come in order, so that the search goes on where the last one
-// ended, in steps that double, and is over before it meets cold memory.
-float Bm25Search::Impact(const Cursor& cursor, uint32_t document) const {
+float Bm25Search::Impact(Cursor& cursor, uint32_t document) const {
   const uint32_t* documents = cursor.documents;
-  uint32_t low = cursor.found;
-  if (low < cursor.begin || low >= cursor.end || documents[low] > document) {
-    low = cursor.begin;
+  if (cursor.codes != nullptr) {
+    // As many behind the group's begin as there are codes before its own.
+    const uint8_t* codes = cursor.codes + document / kCodeGroup * kCodeGroup;
+    if (codes[document % kCodeGroup] == 0) return 0;
+    uint64_t at = cursor.ranks[document / kCodeGroup];
+    for (uint32_t i = 0; i < document % kCodeGroup; ++i) at += codes[i] != 0;
+    return at < cursor.size && documents[at] == document ? cursor.impacts[at]
+                                                         : 0;
   }
+  // Documents come in order, so that the search goes on where the last one
+  // ended, in steps that double, and is over before it meets cold memory.
+  uint32_t low = cursor.found;
+  if (low >= cursor.end || documents[low] > document) low = cursor.begin;
   uint32_t step = 1;
   while (low + step < cursor.end && documents[low + step] < document) {
     low += step;
     step *= 2;
   }
-  const uint32_t high = std::min(cursor.end - low, step + 1);
+  const uint32_t some = std::min(cursor.end - low, step + 1);
   low = static_cast<uint32_t>(
-      std::lower_bound(documents + low, documents + low + high, document) -
+      std::lower_bound(documents + low, documents + low + some, document) -
       documents);
   cursor.found = low;
   return low < cursor.end && documents[low] == document ? cursor.impacts[low]
                                                         : 0;
 }
 
+void Bm25Search::Raise(float threshold) {
+  threshold_ = std::max(threshold_, threshold);
+  while (small_ < order_.size() && below_[small_] < threshold_) ++small_;
+}
+
 // The score in the order of the query.
 void Bm25Search::Offer(uint32_t document) {
   double sum = 0;
-  for (const Cursor& cursor : cursors_) {
+  for (Cursor& cursor : cursors_) {
     sum += static_cast<double>(cursor.weight) *
            static_cast<double>(Impact(cursor, document));
   }
@@ -174,105 +207,159 @@ void Bm25Search::Offer(uint32_t document) {
   }
   std::push_heap(heap_.begin(), heap_.end(), Better);
   if (heap_.size() == top_) {
-    threshold_ = std::max(threshold_, heap_.front().score * (1 - kSlack) -
-                                          static_cast<float>(absent_));
+    Raise(heap_.front().score * (1 - kSlack) - static_cast<float>(absent_));
   }
 }
 
 // `sum`: of the terms that were added up.
 void Bm25Search::LookAt(uint32_t document, float sum) {
-  for (size_t i = looked_up_; i > 0; --i) {
-    if (sum + below_[i - 1] < threshold_) return;
-    const Cursor& cursor = *present_[i - 1];
-    sum += cursor.weight * Impact(cursor, document);
+  for (const Cursor* cursor : coded_) {
+    sum += cursor->scale * cursor->codes[document];
+  }
+  for (size_t i = lists_.size(); i > 0; --i) {
+    if (sum + lists_below_[i - 1] < threshold_) return;
+    sum += lists_[i - 1]->weight * Impact(*lists_[i - 1], document);
   }
   if (sum >= threshold_) Offer(document);
 }
 
-void Bm25Search::SearchRange(uint32_t range) {
-  present_.clear();
-  float all = 0;
-  for (Cursor& cursor : cursors_) {
-    if (NextRange(cursor) != range) {
-      cursor.begin = cursor.end = 0;
-      continue;
+// All sums of the range are looked at.
+void Bm25Search::LookAtAll(uint32_t first, bool dense) {
+  const auto documents = static_cast<uint64_t>(index_.summary_.documents);
+  const auto size =
+      static_cast<size_t>(std::min<uint64_t>(kRange, documents - first));
+  const size_t rounded = (size + kCodeGroup - 1) / kCodeGroup * kCodeGroup;
+  float* sums = scratch_.sums.data();
+  if (dense) {
+    std::vector<const uint8_t*> codes;
+    std::vector<float> scales;
+    for (size_t i = looked_up_; i < order_.size(); ++i) {
+      if (order_[i]->codes == nullptr) continue;
+      codes.push_back(order_[i]->codes + first);
+      scales.push_back(order_[i]->scale);
     }
-    Enter(cursor, range);
-    present_.push_back(&cursor);
-    all += cursor.most;
+    kernels_.sum_codes(codes.data(), scales.data(), codes.size(), rounded,
+                       sums);
+    scratch_.postings_read += size * codes.size();
   }
-  if (all < threshold_) return;
-  std::sort(present_.begin(), present_.end(),
-            [](const Cursor* a, const Cursor* b) { return a->most < b->most; });
-  below_.clear();
-  looked_up_ = 0;
-  float sum = 0;
-  for (const Cursor* cursor : present_) {
-    sum += cursor->most;
-    below_.push_back(sum);
-    if (sum < threshold_) ++looked_up_;
+  for (size_t i = looked_up_; i < order_.size(); ++i) {
+    if (order_[i]->codes == nullptr) AddUp(*order_[i]);
   }
-  uint32_t postings = 0;
-  for (size_t i = looked_up_; i < present_.size(); ++i) {
-    postings += present_[i]->end - present_[i]->begin;
+  const float rest = looked_up_ == 0 ? 0 : below_[looked_up_ - 1];
+  const float least =
+      std::max(threshold_ - rest, std::numeric_limits<float>::min());
+  const size_t count =
+      kernels_.find_at_least(sums, rounded, least, scratch_.found.data());
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t at = scratch_.found[i];
+    if (at < size && sums[at] + rest >= threshold_)
+      LookAt(first + at, sums[at]);
   }
-  // A list that is short beside what would be looked up in it is added up too.
-  const uint32_t asked = postings;
-  while (looked_up_ > 0) {
-    const Cursor& next = *present_[looked_up_ - 1];
-    if (next.end - next.begin > kWorthAdding * asked) break;
-    postings += next.end - next.begin;
-    --looked_up_;
-  }
-  for (size_t i = looked_up_; i < present_.size(); ++i) AddUp(*present_[i]);
+  std::fill_n(sums, kRange, 0.0f);
+}
+
+// Only the documents of the lists that were added up.
+void Bm25Search::LookAtPostings(uint32_t first) {
+  for (size_t i = looked_up_; i < order_.size(); ++i) AddUp(*order_[i]);
+  const auto documents = static_cast<uint64_t>(index_.summary_.documents);
   float* sums = scratch_.sums.data();
   const float rest = looked_up_ == 0 ? 0 : below_[looked_up_ - 1];
-  const uint32_t first = range << Bm25Index::kBlockShift;
-  if (postings >= kDense) {
-    constexpr uint32_t kGroup = 16;
-    for (uint32_t i = 0; i < kRange; i += kGroup) {
-      float most = 0;
-      for (uint32_t j = 0; j < kGroup; ++j) most = std::max(most, sums[i + j]);
-      if (most <= 0 || most + rest < threshold_) continue;
-      for (uint32_t j = i; j < i + kGroup; ++j) {
-        if (sums[j] > 0 && sums[j] + rest >= threshold_) {
-          LookAt(first + j, sums[j]);
-        }
-      }
-    }
-    std::fill_n(sums, kRange, 0.0f);
-    return;
-  }
-  for (size_t i = looked_up_; i < present_.size(); ++i) {
-    const Cursor& cursor = *present_[i];
+  for (size_t i = looked_up_; i < order_.size(); ++i) {
+    const Cursor& cursor = *order_[i];
     for (uint32_t j = cursor.begin; j < cursor.end; ++j) {
-      const uint32_t document = cursor.documents[j];
-      const float own = sums[document & kMask];
-      if (own <= 0) continue;
-      sums[document & kMask] = 0;
-      if (own + rest >= threshold_) LookAt(document, own);
+      const uint32_t at = cursor.documents[j] & kMask;
+      const float own = sums[at];
+      sums[at] = 0;
+      if (own > 0 && own + rest >= threshold_ && first + at < documents) {
+        LookAt(first + at, own);
+      }
     }
   }
 }
 
+void Bm25Search::SearchRange(uint32_t first) {
+  looked_up_ = small_;
+  bool dense = false;
+  uint32_t postings = 0;
+  for (size_t i = 0; i < order_.size(); ++i) {
+    Cursor& cursor = *order_[i];
+    if (cursor.codes == nullptr) Enter(cursor, first);
+    if (i < looked_up_) continue;
+    dense |= cursor.codes != nullptr;
+    postings += cursor.end - cursor.begin;
+  }
+  // A list that is short beside what would be looked up in it is added up too.
+  const uint32_t asked = postings;
+  while (looked_up_ > 0 && order_[looked_up_ - 1]->codes == nullptr) {
+    const Cursor& next = *order_[looked_up_ - 1];
+    if (next.end - next.begin > kWorthAdding * asked) break;
+    postings += next.end - next.begin;
+    --looked_up_;
+  }
+  coded_.clear();
+  lists_.clear();
+  lists_below_.clear();
+  float sum = 0;
+  for (size_t i = 0; i < looked_up_; ++i) {
+    if (order_[i]->codes != nullptr) {
+      coded_.push_back(order_[i]);
+      continue;
+    }
+    if (order_[i]->begin == order_[i]->end) continue;
+    sum += order_[i]->most;
+    lists_.push_back(order_[i]);
+    lists_below_.push_back(sum);
+  }
+  if (dense || postings >= kMany) {
+    LookAtAll(first, dense);
+  } else {
+    LookAtPostings(first);
+  }
+}
+
+uint64_t Bm25Search::NextRange(uint64_t first) const {
+  uint64_t next = UINT64_MAX;
+  for (size_t i = small_; i < order_.size(); ++i) {
+    const Cursor& cursor = *order_[i];
+    if (cursor.codes != nullptr) return first;
+    if (cursor.end == cursor.size) continue;
+    const uint32_t document = cursor.documents[cursor.end];
+    next = std::min<uint64_t>(next, document / kRange * kRange);
+  }
+  return std::max(next, first);
+}
+
 std::vector<Bm25Hit> Bm25Search::Run() {
   if (top_ == 0 || cursors_.empty()) return {};
-  for (size_t r = 2; r-- > 0;) {
-    if (top_ > Bm25Index::kRanks[r]) break;
-    for (const Cursor& cursor : cursors_) {
-      threshold_ = std::max(
-          threshold_,
+  float initial = 0;
+  for (Cursor& cursor : cursors_) {
+    FindCodes(cursor);
+    const float most = index_.most_[cursor.term];
+    cursor.most = most > 0 ? most * cursor.weight : 0;
+    // That of a code may be larger by rounding.
+    cursor.most = std::max(cursor.most, cursor.scale * 255);
+    order_.push_back(&cursor);
+    for (size_t r = 2; r-- > 0;) {
+      if (top_ > Bm25Index::kRanks[r]) break;
+      initial = std::max(
+          initial,
           cursor.weight * index_.ranked_[cursor.term * 2 + r] * (1 - kSlack));
     }
   }
+  std::sort(order_.begin(), order_.end(),
+            [](const Cursor* a, const Cursor* b) { return a->most < b->most; });
+  float sum = 0;
+  for (const Cursor* cursor : order_) {
+    sum += cursor->most;
+    below_.push_back(sum);
+  }
+  Raise(initial);
   heap_.reserve(std::min<size_t>(top_, 1024));
-  while (true) {
-    uint32_t range = UINT32_MAX;
-    for (const Cursor& cursor : cursors_) {
-      range = std::min(range, NextRange(cursor));
-    }
-    if (range == UINT32_MAX) break;
-    SearchRange(range);
+  const auto documents = static_cast<uint64_t>(index_.summary_.documents);
+  for (uint64_t first = 0; small_ < order_.size(); first += kRange) {
+    first = NextRange(first);
+    if (first >= documents) break;
+    SearchRange(static_cast<uint32_t>(first));
   }
   std::sort_heap(heap_.begin(), heap_.end(), Better);
   return std::move(heap_);
