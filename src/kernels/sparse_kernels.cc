@@ -199,6 +199,61 @@ size_t FindAtLeast(const float* values, size_t size, float least,
   return count;
 }
 
+size_t FindPostings(const PostingBounds& p, float least, uint32_t* found) {
+  const hn::CappedTag<float, 16> d;
+  const DI di;
+  constexpr size_t kLanes = hn::MaxLanes(DI());
+  const auto mask = hn::Set(di, static_cast<int32_t>(p.mask));
+  const auto last = hn::Set(di, static_cast<int32_t>(p.last));
+  const auto wanted = hn::Set(d, least), scale = hn::Set(d, p.scale);
+  size_t count = 0;
+  const auto bounds = [&](const uint32_t* documents, const float* values) {
+    const auto place = hn::Min(
+        hn::And(hn::LoadU(di, reinterpret_cast<const int32_t*>(documents)),
+                mask),
+        last);
+    auto sum =
+        hn::Mul(scale, values != nullptr ? hn::LoadU(d, values)
+                                         : hn::GatherIndex(d, p.sums, place));
+    for (size_t t = 0; t < p.count; ++t) {
+      const auto code =
+          hn::And(hn::GatherOffset(
+                      di, reinterpret_cast<const int32_t*>(p.codes[t]), place),
+                  hn::Set(di, 0xff));
+      sum = hn::MulAdd(hn::Set(d, p.scales[t]), hn::ConvertTo(d, code), sum);
+    }
+    return hn::Ge(sum, wanted);
+  };
+  const auto note = [&](size_t i, uint32_t bits) {
+    for (; bits != 0; bits &= bits - 1) {
+      found[count++] =
+          static_cast<uint32_t>(i + hwy::Num0BitsBelowLS1Bit_Nonzero32(bits));
+    }
+  };
+  const auto bits_of = [&](auto passes) {
+    uint8_t stored[8] = {};
+    hn::StoreMaskBits(d, passes, stored);
+    return stored[0] | uint32_t{stored[1]} << 8;
+  };
+  size_t i = 0;
+  for (; i + kLanes <= p.size; i += kLanes) {
+    note(i, bits_of(bounds(p.documents + i,
+                           p.values == nullptr ? nullptr : p.values + i)));
+  }
+  if (i < p.size) {
+    alignas(64) uint32_t documents[16] = {};
+    alignas(64) float values[16] = {};
+    const size_t rest = p.size - i;
+    std::memcpy(documents, p.documents + i, rest * sizeof(uint32_t));
+    if (p.values != nullptr) {
+      std::memcpy(values, p.values + i, rest * sizeof(float));
+    }
+    note(i, bits_of(bounds(documents, p.values == nullptr ? nullptr : values)) &
+                ((1u << rest) - 1));
+  }
+  return count;
+}
+
 const SparseKernelTable* Table() {
   static constexpr SparseKernelTable kTable = {
       .name = HWY_TARGET == HWY_SSE4   ? "SSE4"
@@ -209,6 +264,7 @@ const SparseKernelTable* Table() {
       .rank_row = RankRow,
       .sum_codes = SumCodes,
       .find_at_least = FindAtLeast,
+      .find_postings = FindPostings,
   };
   return &kTable;
 }
@@ -275,6 +331,21 @@ size_t ScalarFindAtLeast(const float* values, size_t size, float least,
   return count;
 }
 
+size_t ScalarFindPostings(const PostingBounds& p, float least,
+                          uint32_t* found) {
+  size_t count = 0;
+  for (size_t i = 0; i < p.size; ++i) {
+    const uint32_t masked = p.documents[i] & p.mask;
+    const uint32_t place = masked < p.last ? masked : p.last;
+    float sum = p.scale * (p.values != nullptr ? p.values[i] : p.sums[place]);
+    for (size_t t = 0; t < p.count; ++t) {
+      sum += p.scales[t] * p.codes[t][place];
+    }
+    if (sum >= least) found[count++] = static_cast<uint32_t>(i);
+  }
+  return count;
+}
+
 std::vector<const SparseKernelTable*> FindTables() {
 #if defined(HWY_COMPILE_ONLY_STATIC)
   return BesideKernels<SparseKernelTable>(
@@ -297,6 +368,7 @@ const SparseKernelTable& ScalarSparseKernels() {
       .rank_row = ScalarRankRow,
       .sum_codes = ScalarSumCodes,
       .find_at_least = ScalarFindAtLeast,
+      .find_postings = ScalarFindPostings,
   };
   return kTable;
 }

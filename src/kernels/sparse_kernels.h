@@ -23,6 +23,22 @@ inline constexpr size_t kMostRanked = 128;
 inline constexpr size_t kRowSlack = 16;
 inline constexpr size_t kSumGroup = 64;
 
+// Postings of a range of documents, whose bounds are what `values` (of each
+// posting) or else `sums` (of each document) have, with `scale`, and the codes
+// of documents with theirs.
+struct PostingBounds {
+  const uint32_t* documents = nullptr;
+  size_t size = 0;
+  uint32_t mask = 0;  // a document's place is these bits, at most `last`
+  uint32_t last = 0;
+  const float* values = nullptr;
+  const float* sums = nullptr;
+  float scale = 1;
+  const uint8_t* const* codes = nullptr;  // 3 bytes behind can be read
+  const float* scales = nullptr;
+  size_t count = 0;
+};
+
 struct SparseKernelTable {
   std::string_view name;
 
@@ -44,6 +60,10 @@ struct SparseKernelTable {
   // The places of values that are not below `least`, in order; returns how
   // many. size a multiple of kSumGroup; `found` has room for all.
   size_t (*find_at_least)(const float* values, size_t size, float least,
+                          uint32_t* found);
+  // The postings whose bounds are not below `least`, in order; returns how
+  // many. `found` has room for all.
+  size_t (*find_postings)(const PostingBounds& postings, float least,
                           uint32_t* found);
 };
 

@@ -43,6 +43,7 @@ enum Bm25Section {
   kDenseTerms,
   kGroupRanks,
   kCodes,
+  kEndSlack,  // can be read behind the last code
   kSections
 };
 
@@ -89,6 +90,7 @@ inline std::optional<Bm25Places> PlacesOf(const Bm25Head& head) {
       {head.dense, 4},
       {head.dense, groups * 4},
       {head.dense, groups * kCodeGroup},
+      {1, 64},
   }};
   Bm25Places places;
   uint64_t at = sizeof(Bm25Head);

@@ -67,8 +67,13 @@ class Bm25Search {
   uint64_t NextRange(uint64_t first) const;
   void SearchRange(uint32_t first);
   void AddUp(const Cursor& cursor);
-  void LookAtAll(uint32_t first, bool dense);
-  void LookAtPostings(uint32_t first);
+  void LookAtAll(uint32_t first, uint32_t size);
+  void LookAtPostings(uint32_t first, uint32_t size);
+  // What sums must reach before lists are looked up.
+  float Least() const {
+    const float rest = lists_below_.empty() ? 0 : lists_below_.back();
+    return std::max(threshold_ - rest, std::numeric_limits<float>::min());
+  }
   void LookAt(uint32_t document, float sum);
   float Impact(Cursor& cursor, uint32_t document) const;
   void Offer(uint32_t document);
@@ -89,10 +94,12 @@ class Bm25Search {
   std::vector<Cursor*> order_;
   std::vector<float> below_;
   size_t small_ = 0;  // the first of them cannot pass together
-  // In the present range the first are only looked up: those with codes all,
-  // then the lists, which give at most so much up to each.
-  size_t looked_up_ = 0;
-  std::vector<const Cursor*> coded_;
+  // In the present range: codes from its first document on, lists that are
+  // added up, lists that are only looked up and what the first of them give
+  // together at most.
+  std::vector<const uint8_t*> codes_;
+  std::vector<float> scales_;
+  std::vector<const Cursor*> added_;
   std::vector<Cursor*> lists_;
   std::vector<float> lists_below_;
 };
@@ -211,11 +218,8 @@ void Bm25Search::Offer(uint32_t document) {
   }
 }
 
-// `sum`: of the terms that were added up.
+// `sum`: of the terms that were added up or have codes.
 void Bm25Search::LookAt(uint32_t document, float sum) {
-  for (const Cursor* cursor : coded_) {
-    sum += cursor->scale * cursor->codes[document];
-  }
   for (size_t i = lists_.size(); i > 0; --i) {
     if (sum + lists_below_[i - 1] < threshold_) return;
     sum += lists_[i - 1]->weight * Impact(*lists_[i - 1], document);
@@ -224,96 +228,111 @@ void Bm25Search::LookAt(uint32_t document, float sum) {
 }
 
 // All sums of the range are looked at.
-void Bm25Search::LookAtAll(uint32_t first, bool dense) {
-  const auto documents = static_cast<uint64_t>(index_.summary_.documents);
-  const auto size =
-      static_cast<size_t>(std::min<uint64_t>(kRange, documents - first));
+void Bm25Search::LookAtAll(uint32_t first, uint32_t size) {
   const size_t rounded = (size + kCodeGroup - 1) / kCodeGroup * kCodeGroup;
   float* sums = scratch_.sums.data();
-  if (dense) {
-    std::vector<const uint8_t*> codes;
-    std::vector<float> scales;
-    for (size_t i = looked_up_; i < order_.size(); ++i) {
-      if (order_[i]->codes == nullptr) continue;
-      codes.push_back(order_[i]->codes + first);
-      scales.push_back(order_[i]->scale);
-    }
-    kernels_.sum_codes(codes.data(), scales.data(), codes.size(), rounded,
+  if (!codes_.empty()) {
+    kernels_.sum_codes(codes_.data(), scales_.data(), codes_.size(), rounded,
                        sums);
-    scratch_.postings_read += size * codes.size();
+    scratch_.postings_read += size * codes_.size();
   }
-  for (size_t i = looked_up_; i < order_.size(); ++i) {
-    if (order_[i]->codes == nullptr) AddUp(*order_[i]);
-  }
-  const float rest = looked_up_ == 0 ? 0 : below_[looked_up_ - 1];
-  const float least =
-      std::max(threshold_ - rest, std::numeric_limits<float>::min());
+  for (const Cursor* cursor : added_) AddUp(*cursor);
   const size_t count =
-      kernels_.find_at_least(sums, rounded, least, scratch_.found.data());
+      kernels_.find_at_least(sums, rounded, Least(), scratch_.found.data());
   for (size_t i = 0; i < count; ++i) {
     const uint32_t at = scratch_.found[i];
-    if (at < size && sums[at] + rest >= threshold_)
-      LookAt(first + at, sums[at]);
+    if (at < size) LookAt(first + at, sums[at]);
   }
   std::fill_n(sums, kRange, 0.0f);
 }
 
-// Only the documents of the lists that were added up.
-void Bm25Search::LookAtPostings(uint32_t first) {
-  for (size_t i = looked_up_; i < order_.size(); ++i) AddUp(*order_[i]);
-  const auto documents = static_cast<uint64_t>(index_.summary_.documents);
+// Only the documents of the lists that are added up.
+void Bm25Search::LookAtPostings(uint32_t first, uint32_t size) {
   float* sums = scratch_.sums.data();
-  const float rest = looked_up_ == 0 ? 0 : below_[looked_up_ - 1];
-  for (size_t i = looked_up_; i < order_.size(); ++i) {
-    const Cursor& cursor = *order_[i];
-    for (uint32_t j = cursor.begin; j < cursor.end; ++j) {
-      const uint32_t at = cursor.documents[j] & kMask;
-      const float own = sums[at];
-      sums[at] = 0;
-      if (own > 0 && own + rest >= threshold_ && first + at < documents) {
-        LookAt(first + at, own);
-      }
+  const bool several = added_.size() > 1;
+  for (const Cursor* cursor : added_) {
+    if (several) AddUp(*cursor);
+  }
+  for (const Cursor* cursor : added_) {
+    const uint32_t* documents = cursor->documents + cursor->begin;
+    const float* impacts = cursor->impacts + cursor->begin;
+    kernels::PostingBounds bounds = {.documents = documents,
+                                     .size = cursor->end - cursor->begin,
+                                     .mask = kMask,
+                                     .last = size - 1,
+                                     .codes = codes_.data(),
+                                     .scales = scales_.data(),
+                                     .count = codes_.size()};
+    if (several) {
+      bounds.sums = sums;
+    } else {
+      bounds.values = impacts;
+      bounds.scale = cursor->weight;
+      scratch_.postings_read += bounds.size;
+    }
+    const size_t count =
+        kernels_.find_postings(bounds, Least(), scratch_.found.data());
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t posting = scratch_.found[i];
+      const uint32_t at = documents[posting] & kMask;
+      float sum = several ? sums[at] : cursor->weight * impacts[posting];
+      if (!(sum > 0) || at >= size) continue;
+      sums[at] = 0;  // once, whatever lists have it
+      for (size_t t = 0; t < codes_.size(); ++t)
+        sum += scales_[t] * codes_[t][at];
+      LookAt(first + at, sum);
+    }
+  }
+  if (!several) return;
+  for (const Cursor* cursor : added_) {
+    for (uint32_t j = cursor->begin; j < cursor->end; ++j) {
+      sums[cursor->documents[j] & kMask] = 0;
     }
   }
 }
 
+// Splits the cursors: what is added up, and what is only looked up.
 void Bm25Search::SearchRange(uint32_t first) {
-  looked_up_ = small_;
+  size_t looked_up = small_;
   bool dense = false;
   uint32_t postings = 0;
   for (size_t i = 0; i < order_.size(); ++i) {
     Cursor& cursor = *order_[i];
     if (cursor.codes == nullptr) Enter(cursor, first);
-    if (i < looked_up_) continue;
+    if (i < looked_up) continue;
     dense |= cursor.codes != nullptr;
     postings += cursor.end - cursor.begin;
   }
   // A list that is short beside what would be looked up in it is added up too.
   const uint32_t asked = postings;
-  while (looked_up_ > 0 && order_[looked_up_ - 1]->codes == nullptr) {
-    const Cursor& next = *order_[looked_up_ - 1];
-    if (next.end - next.begin > kWorthAdding * asked) break;
-    postings += next.end - next.begin;
-    --looked_up_;
-  }
-  coded_.clear();
+  codes_.clear();
+  scales_.clear();
+  added_.clear();
   lists_.clear();
   lists_below_.clear();
   float sum = 0;
-  for (size_t i = 0; i < looked_up_; ++i) {
-    if (order_[i]->codes != nullptr) {
-      coded_.push_back(order_[i]);
-      continue;
+  for (size_t i = 0; i < order_.size(); ++i) {
+    Cursor& cursor = *order_[i];
+    const uint32_t size = cursor.end - cursor.begin;
+    if (cursor.codes != nullptr) {
+      codes_.push_back(cursor.codes + first);
+      scales_.push_back(cursor.scale);
+    } else if (i >= looked_up || size <= kWorthAdding * asked) {
+      if (size == 0) continue;
+      added_.push_back(&cursor);
+      postings += i < looked_up ? size : 0;
+    } else {
+      sum += cursor.most;
+      lists_.push_back(&cursor);
+      lists_below_.push_back(sum);
     }
-    if (order_[i]->begin == order_[i]->end) continue;
-    sum += order_[i]->most;
-    lists_.push_back(order_[i]);
-    lists_below_.push_back(sum);
   }
+  const auto size = static_cast<uint32_t>(std::min<uint64_t>(
+      kRange, static_cast<uint64_t>(index_.summary_.documents) - first));
   if (dense || postings >= kMany) {
-    LookAtAll(first, dense);
+    LookAtAll(first, size);
   } else {
-    LookAtPostings(first);
+    LookAtPostings(first, size);
   }
 }
 
