@@ -3,12 +3,12 @@
 // document over the threshold are added up, the others only looked up for
 // documents that could still pass; of common words both go by their bytes, and
 // 64 documents are a few instructions. The threshold begins at the k-th
-// contribution of the best single term (Kane and Tompa 2018). Whoever passes is
-// added up again in the order of the query, in doubles, so that scores and ties
-// do not depend on what was skipped.
+// contribution of the best single term (Kane and Tompa 2018). Whoever
+// passes is added up again at the end, in the order of the query and in
+// doubles, so that scores and ties do not depend on what was skipped.
 #include <algorithm>
-#include <bit>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "kernels/sparse_kernels.h"
@@ -30,6 +30,19 @@ constexpr float kSlack = 1e-5f;
 constexpr uint32_t kMany = kRange / 8;
 // Adding a posting takes about an eighth of the time of looking one up.
 constexpr uint32_t kWorthAdding = 8;
+
+// Those of the first `size` of a group that are not 0.
+uint32_t CountCodes(const uint8_t* codes, uint32_t size) {
+  constexpr uint64_t kLow = 0x7f7f7f7f7f7f7f7f, kOnes = 0x0101010101010101;
+  uint64_t sum = 0;  // of 8 bytes apart
+  for (uint32_t i = 0; i < size; i += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, codes + i, 8);
+    if (size - i < 8) eight &= (uint64_t{1} << 8 * (size - i)) - 1;
+    sum += (((eight & kLow) + kLow) | eight) >> 7 & kOnes;
+  }
+  return static_cast<uint32_t>(sum * kOnes >> 56);
+}
 
 }  // namespace
 
@@ -57,7 +70,6 @@ class Bm25Search {
     const uint32_t* ranks = nullptr;  // of each group of codes
     float scale = 0;                  // of a code, with the weight
     uint32_t begin = 0, end = 0;      // of the range's postings
-    uint32_t found = 0;               // where the last search ended
   };
 
   void FindCodes(Cursor& cursor) const;
@@ -75,8 +87,11 @@ class Bm25Search {
     return std::max(threshold_ - rest, std::numeric_limits<float>::min());
   }
   void LookAt(uint32_t document, float sum);
-  float Impact(Cursor& cursor, uint32_t document) const;
-  void Offer(uint32_t document);
+  // Of a document, if it is in [begin, end) of the list.
+  float Impact(const Cursor& cursor, uint32_t begin, uint32_t end,
+               uint32_t document) const;
+  void Keep(uint32_t document, float most);
+  std::vector<Bm25Hit> Best() const;
   void Raise(float threshold);
   static bool Better(const Bm25Hit& a, const Bm25Hit& b) {
     return a.score != b.score ? a.score > b.score : a.document < b.document;
@@ -87,9 +102,15 @@ class Bm25Search {
   size_t top_;
   Bm25Scratch& scratch_;
   std::vector<Cursor> cursors_;
-  double absent_ = 0;          // what every document gets
-  float threshold_ = 0;        // below it nobody is among the best
-  std::vector<Bm25Hit> heap_;  // the worst first
+  double absent_ = 0;    // what every document gets
+  float threshold_ = 0;  // below it nobody is among the best
+  float steps_ = 0;      // of a code of each common word, together
+  struct Kept {
+    uint32_t document;
+    float most;
+  };
+  std::vector<Kept> kept_;
+  std::vector<float> least_;  // what the best of them have; the least first
   // Cursors by what they give at most, and sums of the smallest.
   std::vector<Cursor*> order_;
   std::vector<float> below_;
@@ -100,7 +121,7 @@ class Bm25Search {
   std::vector<const uint8_t*> codes_;
   std::vector<float> scales_;
   std::vector<const Cursor*> added_;
-  std::vector<Cursor*> lists_;
+  std::vector<const Cursor*> lists_;
   std::vector<float> lists_below_;
 };
 
@@ -151,7 +172,6 @@ void Bm25Search::Enter(Cursor& cursor, uint32_t first) const {
   };
   cursor.begin = skip(cursor.end, first);
   cursor.end = skip(cursor.begin, uint64_t{first} + kRange);
-  cursor.found = cursor.begin;
 }
 
 void Bm25Search::AddUp(const Cursor& cursor) {
@@ -162,33 +182,25 @@ void Bm25Search::AddUp(const Cursor& cursor) {
   scratch_.postings_read += cursor.end - cursor.begin;
 }
 
-float Bm25Search::Impact(Cursor& cursor, uint32_t document) const {
-  const uint32_t* documents = cursor.documents;
+float Bm25Search::Impact(const Cursor& cursor, uint32_t begin, uint32_t end,
+                         uint32_t document) const {
   if (cursor.codes != nullptr) {
     // As many behind the group's begin as there are codes before its own.
     const uint8_t* codes = cursor.codes + document / kCodeGroup * kCodeGroup;
     if (codes[document % kCodeGroup] == 0) return 0;
-    uint64_t at = cursor.ranks[document / kCodeGroup];
-    for (uint32_t i = 0; i < document % kCodeGroup; ++i) at += codes[i] != 0;
-    return at < cursor.size && documents[at] == document ? cursor.impacts[at]
-                                                         : 0;
+    const uint64_t at = cursor.ranks[document / kCodeGroup] +
+                        CountCodes(codes, document % kCodeGroup);
+    return at < cursor.size ? cursor.impacts[at] : 0;
   }
-  // Documents come in order, so that the search goes on where the last one
-  // ended, in steps that double, and is over before it meets cold memory.
-  uint32_t low = cursor.found;
-  if (low >= cursor.end || documents[low] > document) low = cursor.begin;
-  uint32_t step = 1;
-  while (low + step < cursor.end && documents[low + step] < document) {
-    low += step;
-    step *= 2;
+  // Bisection without branches, which nobody could foretell.
+  uint32_t low = begin, size = end - begin;
+  if (size == 0) return 0;
+  while (size > 1) {
+    const uint32_t half = size / 2;
+    low += cursor.documents[low + half - 1] < document ? half : 0;
+    size -= half;
   }
-  const uint32_t some = std::min(cursor.end - low, step + 1);
-  low = static_cast<uint32_t>(
-      std::lower_bound(documents + low, documents + low + some, document) -
-      documents);
-  cursor.found = low;
-  return low < cursor.end && documents[low] == document ? cursor.impacts[low]
-                                                        : 0;
+  return cursor.documents[low] == document ? cursor.impacts[low] : 0;
 }
 
 void Bm25Search::Raise(float threshold) {
@@ -196,35 +208,52 @@ void Bm25Search::Raise(float threshold) {
   while (small_ < order_.size() && below_[small_] < threshold_) ++small_;
 }
 
-// The score in the order of the query.
-void Bm25Search::Offer(uint32_t document) {
-  double sum = 0;
-  for (Cursor& cursor : cursors_) {
-    sum += static_cast<double>(cursor.weight) *
-           static_cast<double>(Impact(cursor, document));
+// Notes a document that may be among the best; `most` is no less than its
+// score, and too much by less than a step of each code.
+void Bm25Search::Keep(uint32_t document, float most) {
+  kept_.push_back({document, most});
+  least_.push_back(most - steps_);
+  std::push_heap(least_.begin(), least_.end(), std::greater<>());
+  if (least_.size() > top_) {
+    std::pop_heap(least_.begin(), least_.end(), std::greater<>());
+    least_.pop_back();
   }
-  if (!(sum > 0)) return;
-  const Bm25Hit hit = {document, static_cast<float>(sum + absent_)};
-  if (heap_.size() == top_) {
-    if (!Better(hit, heap_.front())) return;
-    std::pop_heap(heap_.begin(), heap_.end(), Better);
-    heap_.back() = hit;
-  } else {
-    heap_.push_back(hit);
+  if (least_.size() == top_) Raise(least_.front() * (1 - kSlack));
+}
+
+// The best of those kept, by their scores in the order of the query.
+std::vector<Bm25Hit> Bm25Search::Best() const {
+  std::vector<Bm25Hit> heap;  // the worst first
+  heap.reserve(std::min(top_, kept_.size()));
+  for (const Kept& kept : kept_) {
+    if (kept.most < threshold_) continue;
+    double sum = 0;
+    for (const Cursor& cursor : cursors_) {
+      sum += static_cast<double>(cursor.weight) *
+             static_cast<double>(Impact(cursor, 0, cursor.size, kept.document));
+    }
+    if (!(sum > 0)) continue;
+    const Bm25Hit hit = {kept.document, static_cast<float>(sum + absent_)};
+    if (heap.size() == top_) {
+      if (!Better(hit, heap.front())) continue;
+      std::pop_heap(heap.begin(), heap.end(), Better);
+      heap.pop_back();
+    }
+    heap.push_back(hit);
+    std::push_heap(heap.begin(), heap.end(), Better);
   }
-  std::push_heap(heap_.begin(), heap_.end(), Better);
-  if (heap_.size() == top_) {
-    Raise(heap_.front().score * (1 - kSlack) - static_cast<float>(absent_));
-  }
+  std::sort_heap(heap.begin(), heap.end(), Better);
+  return heap;
 }
 
 // `sum`: of the terms that were added up or have codes.
 void Bm25Search::LookAt(uint32_t document, float sum) {
   for (size_t i = lists_.size(); i > 0; --i) {
     if (sum + lists_below_[i - 1] < threshold_) return;
-    sum += lists_[i - 1]->weight * Impact(*lists_[i - 1], document);
+    const Cursor& cursor = *lists_[i - 1];
+    sum += cursor.weight * Impact(cursor, cursor.begin, cursor.end, document);
   }
-  if (sum >= threshold_) Offer(document);
+  if (sum >= threshold_) Keep(document, sum);
 }
 
 // All sums of the range are looked at.
@@ -357,6 +386,7 @@ std::vector<Bm25Hit> Bm25Search::Run() {
     cursor.most = most > 0 ? most * cursor.weight : 0;
     // That of a code may be larger by rounding.
     cursor.most = std::max(cursor.most, cursor.scale * 255);
+    steps_ += cursor.scale;
     order_.push_back(&cursor);
     for (size_t r = 2; r-- > 0;) {
       if (top_ > Bm25Index::kRanks[r]) break;
@@ -373,15 +403,13 @@ std::vector<Bm25Hit> Bm25Search::Run() {
     below_.push_back(sum);
   }
   Raise(initial);
-  heap_.reserve(std::min<size_t>(top_, 1024));
   const auto documents = static_cast<uint64_t>(index_.summary_.documents);
   for (uint64_t first = 0; small_ < order_.size(); first += kRange) {
     first = NextRange(first);
     if (first >= documents) break;
     SearchRange(static_cast<uint32_t>(first));
   }
-  std::sort_heap(heap_.begin(), heap_.end(), Better);
-  return std::move(heap_);
+  return Best();
 }
 
 std::vector<Bm25Hit> Bm25Index::Search(std::string_view query, size_t top,
