@@ -29,7 +29,20 @@ constexpr float kSlack = 1e-5f;
 // From so many postings on all of a range's sums are looked at.
 constexpr uint32_t kMany = kRange / 8;
 // Adding a posting takes about an eighth of the time of looking one up.
-constexpr uint32_t kWorthAdding = 8;
+constexpr uint32_t kWorthAdding = 16;
+
+// How many of sorted documents are before one. By bisection without branches,
+// which nobody could foretell.
+uint32_t FirstFrom(const uint32_t* documents, uint32_t size,
+                   uint64_t document) {
+  uint32_t low = 0;
+  while (size > 0) {
+    const uint32_t half = (size + 1) / 2;
+    low += documents[low + half - 1] < document ? half : 0;
+    size -= half;
+  }
+  return low;
+}
 
 // Those of the first `size` of a group that are not 0.
 uint32_t CountCodes(const uint8_t* codes, uint32_t size) {
@@ -160,15 +173,13 @@ void Bm25Search::FindCodes(Cursor& cursor) const {
 void Bm25Search::Enter(Cursor& cursor, uint32_t first) const {
   const uint32_t* documents = cursor.documents;
   const auto skip = [&](uint32_t from, uint64_t document) {
-    uint32_t step = 1;
+    uint32_t step = 8;
     while (cursor.size - from > step && documents[from + step] < document) {
       from += step;
       step *= 2;
     }
-    const uint32_t some = std::min(cursor.size - from, step + 1);
-    return static_cast<uint32_t>(
-        std::lower_bound(documents + from, documents + from + some, document) -
-        documents);
+    return from + FirstFrom(documents + from,
+                            std::min(cursor.size - from, step), document);
   };
   cursor.begin = skip(cursor.end, first);
   cursor.end = skip(cursor.begin, uint64_t{first} + kRange);
@@ -192,15 +203,9 @@ float Bm25Search::Impact(const Cursor& cursor, uint32_t begin, uint32_t end,
                         CountCodes(codes, document % kCodeGroup);
     return at < cursor.size ? cursor.impacts[at] : 0;
   }
-  // Bisection without branches, which nobody could foretell.
-  uint32_t low = begin, size = end - begin;
-  if (size == 0) return 0;
-  while (size > 1) {
-    const uint32_t half = size / 2;
-    low += cursor.documents[low + half - 1] < document ? half : 0;
-    size -= half;
-  }
-  return cursor.documents[low] == document ? cursor.impacts[low] : 0;
+  const uint32_t at =
+      begin + FirstFrom(cursor.documents + begin, end - begin, document);
+  return at < end && cursor.documents[at] == document ? cursor.impacts[at] : 0;
 }
 
 void Bm25Search::Raise(float threshold) {
