@@ -199,7 +199,9 @@ size_t FindAtLeast(const float* values, size_t size, float least,
   return count;
 }
 
-size_t FindPostings(const PostingBounds& p, float least, uint32_t* found) {
+template <bool kValues>
+HWY_INLINE size_t FindBounds(const PostingBounds& p, float least,
+                             uint32_t* HWY_RESTRICT found) {
   const hn::CappedTag<float, 16> d;
   const DI di;
   constexpr size_t kLanes = hn::MaxLanes(DI());
@@ -207,14 +209,17 @@ size_t FindPostings(const PostingBounds& p, float least, uint32_t* found) {
   const auto last = hn::Set(di, static_cast<int32_t>(p.last));
   const auto wanted = hn::Set(d, least), scale = hn::Set(d, p.scale);
   size_t count = 0;
-  const auto bounds = [&](const uint32_t* documents, const float* values) {
+  for (size_t i = 0; i < p.size; i += kLanes) {
     const auto place = hn::Min(
-        hn::And(hn::LoadU(di, reinterpret_cast<const int32_t*>(documents)),
-                mask),
+        hn::And(
+            hn::LoadU(di, reinterpret_cast<const int32_t*>(p.documents + i)),
+            mask),
         last);
-    auto sum =
-        hn::Mul(scale, values != nullptr ? hn::LoadU(d, values)
-                                         : hn::GatherIndex(d, p.sums, place));
+    auto sum = hn::Zero(d);
+    if (p.sums != nullptr) sum = hn::GatherIndex(d, p.sums, place);
+    if constexpr (kValues) {
+      sum = hn::MulAdd(scale, hn::LoadU(d, p.values + i), sum);
+    }
     for (size_t t = 0; t < p.count; ++t) {
       const auto code =
           hn::And(hn::GatherOffset(
@@ -222,36 +227,23 @@ size_t FindPostings(const PostingBounds& p, float least, uint32_t* found) {
                   hn::Set(di, 0xff));
       sum = hn::MulAdd(hn::Set(d, p.scales[t]), hn::ConvertTo(d, code), sum);
     }
-    return hn::Ge(sum, wanted);
-  };
-  const auto note = [&](size_t i, uint32_t bits) {
+    const auto passes = hn::Ge(sum, wanted);
+    if (hn::AllFalse(d, passes)) continue;
+    uint8_t stored[8] = {};
+    hn::StoreMaskBits(d, passes, stored);
+    uint32_t bits = stored[0] | uint32_t{stored[1]} << 8;
+    if (p.size - i < kLanes) bits &= (1u << (p.size - i)) - 1;
     for (; bits != 0; bits &= bits - 1) {
       found[count++] =
           static_cast<uint32_t>(i + hwy::Num0BitsBelowLS1Bit_Nonzero32(bits));
     }
-  };
-  const auto bits_of = [&](auto passes) {
-    uint8_t stored[8] = {};
-    hn::StoreMaskBits(d, passes, stored);
-    return stored[0] | uint32_t{stored[1]} << 8;
-  };
-  size_t i = 0;
-  for (; i + kLanes <= p.size; i += kLanes) {
-    note(i, bits_of(bounds(p.documents + i,
-                           p.values == nullptr ? nullptr : p.values + i)));
-  }
-  if (i < p.size) {
-    alignas(64) uint32_t documents[16] = {};
-    alignas(64) float values[16] = {};
-    const size_t rest = p.size - i;
-    std::memcpy(documents, p.documents + i, rest * sizeof(uint32_t));
-    if (p.values != nullptr) {
-      std::memcpy(values, p.values + i, rest * sizeof(float));
-    }
-    note(i, bits_of(bounds(documents, p.values == nullptr ? nullptr : values)) &
-                ((1u << rest) - 1));
   }
   return count;
+}
+
+size_t FindPostings(const PostingBounds& p, float least, uint32_t* found) {
+  return p.values != nullptr ? FindBounds<true>(p, least, found)
+                             : FindBounds<false>(p, least, found);
 }
 
 const SparseKernelTable* Table() {
@@ -337,7 +329,8 @@ size_t ScalarFindPostings(const PostingBounds& p, float least,
   for (size_t i = 0; i < p.size; ++i) {
     const uint32_t masked = p.documents[i] & p.mask;
     const uint32_t place = masked < p.last ? masked : p.last;
-    float sum = p.scale * (p.values != nullptr ? p.values[i] : p.sums[place]);
+    float sum = p.sums != nullptr ? p.sums[place] : 0;
+    if (p.values != nullptr) sum += p.scale * p.values[i];
     for (size_t t = 0; t < p.count; ++t) {
       sum += p.scales[t] * p.codes[t][place];
     }

@@ -23,20 +23,20 @@ inline constexpr size_t kMostRanked = 128;
 inline constexpr size_t kRowSlack = 16;
 inline constexpr size_t kSumGroup = 64;
 
-// Postings of a range of documents, whose bounds are what `values` (of each
-// posting) or else `sums` (of each document) have, with `scale`, and the codes
-// of documents with theirs.
+// Postings of a range of documents. A bound of each is its value with `scale`,
+// where there are values, and what `sums` and the codes, with theirs, have of
+// its document.
 struct PostingBounds {
-  const uint32_t* documents = nullptr;
+  const uint32_t* documents = nullptr;  // kRowSlack more can be read
+  const float* values = nullptr;        // of values too
   size_t size = 0;
+  float scale = 1;
   uint32_t mask = 0;  // a document's place is these bits, at most `last`
   uint32_t last = 0;
-  const float* values = nullptr;
   const float* sums = nullptr;
-  float scale = 1;
   const uint8_t* const* codes = nullptr;  // 3 bytes behind can be read
   const float* scales = nullptr;
-  size_t count = 0;
+  size_t count = 0;  // of codes
 };
 
 struct SparseKernelTable {

@@ -43,7 +43,7 @@ enum Bm25Section {
   kDenseTerms,
   kGroupRanks,
   kCodes,
-  kEndSlack,  // can be read behind the last code
+  kEndSlack,  // can be read behind the last posting or code
   kSections
 };
 

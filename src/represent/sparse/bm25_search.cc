@@ -280,47 +280,50 @@ void Bm25Search::LookAtAll(uint32_t first, uint32_t size) {
   std::fill_n(sums, kRange, 0.0f);
 }
 
-// Only the documents of the lists that are added up.
+// Only the documents of the lists that are added up. The longest is not: its
+// values are taken as they are.
 void Bm25Search::LookAtPostings(uint32_t first, uint32_t size) {
+  if (added_.empty()) return;
+  std::swap(added_.front(),
+            *std::max_element(added_.begin(), added_.end(),
+                              [](const Cursor* a, const Cursor* b) {
+                                return a->end - a->begin < b->end - b->begin;
+                              }));
   float* sums = scratch_.sums.data();
-  const bool several = added_.size() > 1;
-  for (const Cursor* cursor : added_) {
-    if (several) AddUp(*cursor);
-  }
-  for (const Cursor* cursor : added_) {
-    const uint32_t* documents = cursor->documents + cursor->begin;
-    const float* impacts = cursor->impacts + cursor->begin;
-    kernels::PostingBounds bounds = {.documents = documents,
-                                     .size = cursor->end - cursor->begin,
-                                     .mask = kMask,
-                                     .last = size - 1,
-                                     .codes = codes_.data(),
-                                     .scales = scales_.data(),
-                                     .count = codes_.size()};
-    if (several) {
-      bounds.sums = sums;
-    } else {
-      bounds.values = impacts;
-      bounds.scale = cursor->weight;
-      scratch_.postings_read += bounds.size;
-    }
+  for (size_t i = 1; i < added_.size(); ++i) AddUp(*added_[i]);
+  scratch_.postings_read += added_.front()->end - added_.front()->begin;
+  for (size_t i = 0; i < added_.size(); ++i) {
+    const Cursor& cursor = *added_[i];
+    const uint32_t* documents = cursor.documents + cursor.begin;
+    const float* values = i == 0 ? cursor.impacts + cursor.begin : nullptr;
     const size_t count =
-        kernels_.find_postings(bounds, Least(), scratch_.found.data());
-    for (size_t i = 0; i < count; ++i) {
-      const uint32_t posting = scratch_.found[i];
+        kernels_.find_postings({.documents = documents,
+                                .values = values,
+                                .size = cursor.end - cursor.begin,
+                                .scale = cursor.weight,
+                                .mask = kMask,
+                                .last = size - 1,
+                                .sums = added_.size() > 1 ? sums : nullptr,
+                                .codes = codes_.data(),
+                                .scales = scales_.data(),
+                                .count = codes_.size()},
+                               Least(), scratch_.found.data());
+    for (size_t j = 0; j < count; ++j) {
+      const uint32_t posting = scratch_.found[j];
       const uint32_t at = documents[posting] & kMask;
-      float sum = several ? sums[at] : cursor->weight * impacts[posting];
+      float sum = sums[at];
+      if (values != nullptr) sum += cursor.weight * values[posting];
       if (!(sum > 0) || at >= size) continue;
       sums[at] = 0;  // once, whatever lists have it
-      for (size_t t = 0; t < codes_.size(); ++t)
+      for (size_t t = 0; t < codes_.size(); ++t) {
         sum += scales_[t] * codes_[t][at];
+      }
       LookAt(first + at, sum);
     }
   }
-  if (!several) return;
-  for (const Cursor* cursor : added_) {
-    for (uint32_t j = cursor->begin; j < cursor->end; ++j) {
-      sums[cursor->documents[j] & kMask] = 0;
+  for (size_t i = 1; i < added_.size(); ++i) {
+    for (uint32_t j = added_[i]->begin; j < added_[i]->end; ++j) {
+      sums[added_[i]->documents[j] & kMask] = 0;
     }
   }
 }
