@@ -133,7 +133,8 @@ Bm25Index Bm25Index::Parse(std::span<const std::byte> bytes,
                 {.where = where,
                  .what = "an index of another version",
                  .expected = std::to_string(kBm25Version),
-                 .got = std::to_string(head.version)});
+                 .got = std::to_string(head.version),
+                 .hint = "malmoi bm25 index once more"});
   }
   const auto places = PlacesOf(head);
   if (!places || places->end != bytes.size()) {
