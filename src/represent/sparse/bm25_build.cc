@@ -79,8 +79,8 @@ class Builder {
   }
   void WriteTerms();
   void PlacePostings();
-  void MeasureTerm(size_t term, std::vector<float>& sorted);
-  void CodeTerm(size_t number);
+  void MeasureTerm(Bm25Term& term, std::vector<float>& sorted);
+  void CodeTerm(const Bm25Term& term);
   void MeasureTerms();
 
   const Bm25Options& options_;
@@ -131,34 +131,36 @@ void Builder::WriteTerms() {
   const Vocabulary& vocabulary = merged_.vocabulary;
   std::memcpy(data_, &head_, sizeof(head_));
   std::memcpy(Section<char>(kOptions), json_.data(), json_.size());
-  std::memcpy(Section<char>(kTermEnds), vocabulary.ends().data(),
-              vocabulary.size() * 8);
   std::memcpy(Section<char>(kTermBytes), vocabulary.bytes().data(),
               vocabulary.bytes().size());
   auto* slots = Section<uint32_t>(kSlots);
-  auto* begins = Section<uint64_t>(kBegins);
-  auto* absent = Section<float>(kAbsent);
-  auto* dense = Section<uint32_t>(kDenseTerms);
-  begins[0] = 0;
+  auto* terms = Section<Bm25Term>(kTerms);
+  uint64_t begin = 0, text = 0;
+  uint32_t dense = 0;
   for (size_t i = 0; i < vocabulary.size(); ++i) {
-    size_t at = HashTerm(vocabulary.term(i)).hash & (head_.slots - 1);
+    const std::string_view name = vocabulary.term(i);
+    size_t at = HashTerm(name).hash & (head_.slots - 1);
     while (slots[at] != 0) at = (at + 1) & (head_.slots - 1);
     slots[at] = static_cast<uint32_t>(i + 1);
-    begins[i + 1] = begins[i] + vocabulary.documents[i];
-    if (HasCodes(vocabulary.documents[i], head_.documents)) {
-      *dense++ = static_cast<uint32_t>(i);
-    }
-    absent[i] = static_cast<float>(
-        Bm25Idf(options_.variant, counts_.documents, vocabulary.documents[i]) *
+    Bm25Term& term = terms[i];
+    term.begin = begin;
+    term.text = text;
+    term.size = vocabulary.documents[i];
+    term.text_size = static_cast<uint32_t>(name.size());
+    name.copy(term.near, sizeof(term.near));
+    term.absent = static_cast<float>(
+        Bm25Idf(options_.variant, counts_.documents, term.size) *
         Bm25Frequency(options_, 0, 1));
+    if (HasCodes(term.size, head_.documents)) term.dense = ++dense;
+    begin += term.size;
+    text += name.size();
   }
 }
 
 // Documents come in order, so every list is sorted.
 void Builder::PlacePostings() {
   const Vocabulary& vocabulary = merged_.vocabulary;
-  const auto* begins = Section<uint64_t>(kBegins);
-  const auto* absent = Section<float>(kAbsent);
+  const auto* terms = Section<Bm25Term>(kTerms);
   auto* documents = Section<uint32_t>(kDocuments);
   auto* impacts = Section<float>(kImpacts);
   struct Place {
@@ -167,10 +169,10 @@ void Builder::PlacePostings() {
   };
   std::vector<Place> places(vocabulary.size());
   for (size_t i = 0; i < places.size(); ++i) {
-    places[i] = {begins[i],
+    places[i] = {terms[i].begin,
                  static_cast<float>(Bm25Idf(options_.variant, counts_.documents,
                                             vocabulary.documents[i])),
-                 absent[i]};
+                 terms[i].absent};
   }
   // The part of the denominator that a document's length decides is one number;
   // counts of 1 to 3 are most.
@@ -201,14 +203,13 @@ void Builder::PlacePostings() {
   }
 }
 
-void Builder::MeasureTerm(size_t term, std::vector<float>& sorted) {
-  const uint64_t begin = Section<uint64_t>(kBegins)[term];
-  const uint64_t size = Section<uint64_t>(kBegins)[term + 1] - begin;
-  const float* impacts = Section<float>(kImpacts) + begin;
-  float most = 0;
-  for (uint64_t i = 0; i < size; ++i) most = std::max(most, impacts[i]);
-  Section<float>(kMost)[term] = most;
-  float* ranked = Section<float>(kRanked) + term * 2;
+void Builder::MeasureTerm(Bm25Term& term, std::vector<float>& sorted) {
+  const uint32_t size = term.size;
+  const float* impacts = Section<float>(kImpacts) + term.begin;
+  for (uint32_t i = 0; i < size; ++i) {
+    term.most = std::max(term.most, impacts[i]);
+  }
+  float* ranked = term.ranked;
   sorted.assign(impacts, impacts + size);
   for (size_t r = 2; r-- > 0;) {
     const size_t rank = Bm25Index::kRanks[r];
@@ -222,39 +223,38 @@ void Builder::MeasureTerm(size_t term, std::vector<float>& sorted) {
   }
 }
 
-void Builder::CodeTerm(size_t number) {
-  const size_t term = Section<uint32_t>(kDenseTerms)[number];
-  const uint64_t begin = Section<uint64_t>(kBegins)[term];
-  const uint64_t size = Section<uint64_t>(kBegins)[term + 1] - begin;
-  const uint32_t* documents = Section<uint32_t>(kDocuments) + begin;
-  const float* impacts = Section<float>(kImpacts) + begin;
+void Builder::CodeTerm(const Bm25Term& term) {
+  const uint32_t size = term.size;
+  const uint32_t* documents = Section<uint32_t>(kDocuments) + term.begin;
+  const float* impacts = Section<float>(kImpacts) + term.begin;
+  const uint64_t number = term.dense - 1;
   const uint64_t groups = CodeGroups(head_.documents);
   uint32_t* ranks = Section<uint32_t>(kGroupRanks) + number * groups;
   uint8_t* codes = Section<uint8_t>(kCodes) + number * groups * kCodeGroup;
-  const float scale = CodeScale(Section<float>(kMost)[term]);
+  const float scale = CodeScale(term.most);
   uint64_t group = 0;
-  for (uint64_t i = 0; i < size; ++i) {
+  for (uint32_t i = 0; i < size; ++i) {
     for (; group <= documents[i] / kCodeGroup; ++group) {
-      ranks[group] = static_cast<uint32_t>(i);
+      ranks[group] = i;
     }
     const float code = scale > 0 ? impacts[i] / scale + 1 : 1;
     codes[documents[i]] = static_cast<uint8_t>(std::clamp(code, 1.0f, 255.0f));
   }
-  for (; group < groups; ++group) ranks[group] = static_cast<uint32_t>(size);
+  for (; group < groups; ++group) ranks[group] = size;
 }
 
 void Builder::MeasureTerms() {
-  constexpr size_t kTerms = 1024;  // of a task
-  const size_t tasks = (head_.terms + kTerms - 1) / kTerms;
+  constexpr size_t kSome = 1024;  // of a task
+  const size_t tasks = (head_.terms + kSome - 1) / kSome;
+  auto* terms = Section<Bm25Term>(kTerms);
   pool_.Run(static_cast<int>(tasks), [&](int task, int) {
     std::vector<float> sorted;
-    const size_t first = static_cast<size_t>(task) * kTerms;
-    for (size_t i = first; i < std::min(first + kTerms, head_.terms); ++i) {
-      MeasureTerm(i, sorted);
+    const size_t first = static_cast<size_t>(task) * kSome;
+    for (size_t i = first; i < std::min(first + kSome, head_.terms); ++i) {
+      MeasureTerm(terms[i], sorted);
+      if (terms[i].dense != 0) CodeTerm(terms[i]);
     }
   });
-  pool_.Run(static_cast<int>(head_.dense),
-            [&](int task, int) { CodeTerm(static_cast<size_t>(task)); });
 }
 
 void Check(const Bm25Options& options) {

@@ -29,18 +29,28 @@ static_assert(sizeof(Bm25Head) == 128);
 inline constexpr char kBm25Magic[9] = "MALMOIBM";
 inline constexpr uint64_t kBm25Version = 2;
 
+// A term in one cache line.
+struct Bm25Term {
+  uint64_t begin;  // of its postings
+  uint64_t text;   // where it begins among the bytes of all
+  uint32_t size;   // documents that have it
+  uint32_t text_size;
+  float absent;     // its score in other documents
+  float most;       // its largest contribution
+  float ranked[2];  // see Bm25Index::kRanks
+  uint32_t dense;   // the number of its codes, plus 1; 0: none
+  uint32_t zero;
+  char near[16];  // its first bytes
+};
+static_assert(sizeof(Bm25Term) == 64);
+
 enum Bm25Section {
   kOptions,
   kSlots,
-  kTermEnds,
+  kTerms,
   kTermBytes,
-  kBegins,
-  kAbsent,
-  kMost,
-  kRanked,
   kDocuments,
   kImpacts,
-  kDenseTerms,
   kGroupRanks,
   kCodes,
   kEndSlack,  // can be read behind the last posting or code
@@ -72,22 +82,15 @@ struct Bm25Places {
 
 // Where the sections lie; nullopt where sizes overflow.
 inline std::optional<Bm25Places> PlacesOf(const Bm25Head& head) {
-  if (head.terms == UINT64_MAX || head.documents > UINT32_MAX) {
-    return std::nullopt;
-  }
+  if (head.documents > UINT32_MAX) return std::nullopt;
   const uint64_t groups = CodeGroups(head.documents);
   const std::array<std::array<uint64_t, 2>, kSections> sizes = {{
       {head.options_bytes, 1},
       {head.slots, 4},
-      {head.terms, 8},
+      {head.terms, sizeof(Bm25Term)},
       {head.term_bytes, 1},
-      {head.terms + 1, 8},
-      {head.terms, 4},
-      {head.terms, 4},
-      {head.terms, 8},
       {head.postings, 4},
       {head.postings, 4},
-      {head.dense, 4},
       {head.dense, groups * 4},
       {head.dense, groups * kCodeGroup},
       {1, 64},

@@ -11,6 +11,7 @@
 #include <functional>
 #include <limits>
 
+#include "base/error.h"
 #include "kernels/sparse_kernels.h"
 #include "represent/sparse/bm25.h"
 #include "represent/sparse/bm25_layout.h"
@@ -67,13 +68,13 @@ class Bm25Search {
     scratch_.found.resize(kRange);
   }
 
-  void AddTerm(size_t term);
+  void AddTerm(size_t number);
   std::vector<Bm25Hit> Run();
 
  private:
   // A term of the query and where its lists are.
   struct Cursor {
-    size_t term;
+    const Bm25Term* term;
     float weight;  // how often the query has it
     float most = 0;
     const uint32_t* documents;
@@ -85,7 +86,6 @@ class Bm25Search {
     uint32_t begin = 0, end = 0;      // of the range's postings
   };
 
-  void FindCodes(Cursor& cursor) const;
   void Enter(Cursor& cursor, uint32_t first) const;
   // The first range from `first` on in which a document could pass; npos where
   // there is none.
@@ -100,11 +100,11 @@ class Bm25Search {
     return std::max(threshold_ - rest, std::numeric_limits<float>::min());
   }
   void LookAt(uint32_t document, float sum);
-  // Of a document, if it is in [begin, end) of the list.
-  float Impact(const Cursor& cursor, uint32_t begin, uint32_t end,
-               uint32_t document) const;
+  // The contribution to a document, if it is in [begin, end) of the list.
+  const float* Posting(const Cursor& cursor, uint32_t begin, uint32_t end,
+                       uint32_t document) const;
   void Keep(uint32_t document, float most);
-  std::vector<Bm25Hit> Best() const;
+  std::vector<Bm25Hit> Best();
   void Raise(float threshold);
   static bool Better(const Bm25Hit& a, const Bm25Hit& b) {
     return a.score != b.score ? a.score > b.score : a.document < b.document;
@@ -138,35 +138,37 @@ class Bm25Search {
   std::vector<float> lists_below_;
 };
 
-void Bm25Search::AddTerm(size_t term) {
-  absent_ += index_.absent_[term];
+void Bm25Search::AddTerm(size_t number) {
+  const Bm25Term& term = index_.terms_[number];
+  absent_ += term.absent;
   for (Cursor& cursor : cursors_) {
-    if (cursor.term == term) {
+    if (cursor.term == &term) {
       cursor.weight += 1;
       return;
     }
   }
-  const uint64_t begin = index_.begins_[term];
-  const uint64_t size = index_.begins_[term + 1] - begin;
-  cursors_.push_back(
-      {.term = term,
-       .weight = 1,
-       .documents = index_.documents_.data() + begin,
-       .impacts = index_.impacts_.data() + begin,
-       .size = static_cast<uint32_t>(std::min<uint64_t>(size, UINT32_MAX))});
-}
-
-void Bm25Search::FindCodes(Cursor& cursor) const {
-  const auto documents = static_cast<uint64_t>(index_.summary_.documents);
-  if (!HasCodes(cursor.size, documents)) return;
-  const auto& terms = index_.dense_terms_;
-  const auto at = std::lower_bound(terms.begin(), terms.end(), cursor.term);
-  if (at == terms.end() || *at != cursor.term) return;
-  const uint64_t groups = CodeGroups(documents);
-  const auto number = static_cast<size_t>(at - terms.begin());
-  cursor.codes = index_.codes_.data() + number * groups * kCodeGroup;
-  cursor.ranks = index_.ranks_.data() + number * groups;
-  cursor.scale = cursor.weight * CodeScale(index_.most_[cursor.term]);
+  const uint64_t postings = index_.documents_.size();
+  const uint64_t groups =
+      CodeGroups(static_cast<uint64_t>(index_.summary_.documents));
+  if (term.begin > postings || term.size > postings - term.begin ||
+      uint64_t{term.dense} * groups > index_.ranks_.size()) {
+    throw Error(ErrorCode::kCorrupt, {.where = index_.where_,
+                                      .what = "a list outside of the index"});
+  }
+  Cursor cursor = {.term = &term,
+                   .weight = 1,
+                   .documents = index_.documents_.data() + term.begin,
+                   .impacts = index_.impacts_.data() + term.begin,
+                   .size = term.size};
+  if (term.dense != 0) {
+    const uint64_t first = (term.dense - 1) * groups;
+    cursor.codes = index_.codes_.data() + first * kCodeGroup;
+    cursor.ranks = index_.ranks_.data() + first;
+  } else {
+    __builtin_prefetch(cursor.documents);
+    __builtin_prefetch(cursor.impacts);
+  }
+  cursors_.push_back(cursor);
 }
 
 // Finds the cursor's postings of the range, behind those of the range before.
@@ -193,19 +195,20 @@ void Bm25Search::AddUp(const Cursor& cursor) {
   scratch_.postings_read += cursor.end - cursor.begin;
 }
 
-float Bm25Search::Impact(const Cursor& cursor, uint32_t begin, uint32_t end,
-                         uint32_t document) const {
+const float* Bm25Search::Posting(const Cursor& cursor, uint32_t begin,
+                                 uint32_t end, uint32_t document) const {
   if (cursor.codes != nullptr) {
     // As many behind the group's begin as there are codes before its own.
     const uint8_t* codes = cursor.codes + document / kCodeGroup * kCodeGroup;
-    if (codes[document % kCodeGroup] == 0) return 0;
+    if (codes[document % kCodeGroup] == 0) return nullptr;
     const uint64_t at = cursor.ranks[document / kCodeGroup] +
                         CountCodes(codes, document % kCodeGroup);
-    return at < cursor.size ? cursor.impacts[at] : 0;
+    return at < cursor.size ? cursor.impacts + at : nullptr;
   }
   const uint32_t at =
       begin + FirstFrom(cursor.documents + begin, end - begin, document);
-  return at < end && cursor.documents[at] == document ? cursor.impacts[at] : 0;
+  return at < end && cursor.documents[at] == document ? cursor.impacts + at
+                                                      : nullptr;
 }
 
 void Bm25Search::Raise(float threshold) {
@@ -226,16 +229,30 @@ void Bm25Search::Keep(uint32_t document, float most) {
   if (least_.size() == top_) Raise(least_.front() * (1 - kSlack));
 }
 
-// The best of those kept, by their scores in the order of the query.
-std::vector<Bm25Hit> Bm25Search::Best() const {
+// The best of those kept, by their scores in the order of the query. First all
+// is found and sent for: it lies in distant memory.
+std::vector<Bm25Hit> Bm25Search::Best() {
+  std::erase_if(kept_,
+                [&](const Kept& kept) { return kept.most < threshold_; });
+  std::vector<const float*> impacts;
+  impacts.reserve(kept_.size() * cursors_.size());
+  for (const Kept& kept : kept_) {
+    for (const Cursor& cursor : cursors_) {
+      impacts.push_back(Posting(cursor, 0, cursor.size, kept.document));
+      __builtin_prefetch(impacts.back());
+    }
+  }
   std::vector<Bm25Hit> heap;  // the worst first
   heap.reserve(std::min(top_, kept_.size()));
+  auto impact = impacts.begin();
   for (const Kept& kept : kept_) {
-    if (kept.most < threshold_) continue;
     double sum = 0;
     for (const Cursor& cursor : cursors_) {
-      sum += static_cast<double>(cursor.weight) *
-             static_cast<double>(Impact(cursor, 0, cursor.size, kept.document));
+      if (*impact != nullptr) {
+        sum +=
+            static_cast<double>(cursor.weight) * static_cast<double>(**impact);
+      }
+      ++impact;
     }
     if (!(sum > 0)) continue;
     const Bm25Hit hit = {kept.document, static_cast<float>(sum + absent_)};
@@ -256,7 +273,8 @@ void Bm25Search::LookAt(uint32_t document, float sum) {
   for (size_t i = lists_.size(); i > 0; --i) {
     if (sum + lists_below_[i - 1] < threshold_) return;
     const Cursor& cursor = *lists_[i - 1];
-    sum += cursor.weight * Impact(cursor, cursor.begin, cursor.end, document);
+    const float* impact = Posting(cursor, cursor.begin, cursor.end, document);
+    if (impact != nullptr) sum += cursor.weight * *impact;
   }
   if (sum >= threshold_) Keep(document, sum);
 }
@@ -389,18 +407,19 @@ std::vector<Bm25Hit> Bm25Search::Run() {
   if (top_ == 0 || cursors_.empty()) return {};
   float initial = 0;
   for (Cursor& cursor : cursors_) {
-    FindCodes(cursor);
-    const float most = index_.most_[cursor.term];
-    cursor.most = most > 0 ? most * cursor.weight : 0;
-    // That of a code may be larger by rounding.
-    cursor.most = std::max(cursor.most, cursor.scale * 255);
+    const Bm25Term& term = *cursor.term;
+    cursor.most = term.most > 0 ? term.most * cursor.weight : 0;
+    if (cursor.codes != nullptr) {
+      cursor.scale = cursor.weight * CodeScale(term.most);
+      // That of a code may be larger by rounding.
+      cursor.most = std::max(cursor.most, cursor.scale * 255);
+    }
     steps_ += cursor.scale;
     order_.push_back(&cursor);
     for (size_t r = 2; r-- > 0;) {
       if (top_ > Bm25Index::kRanks[r]) break;
-      initial = std::max(
-          initial,
-          cursor.weight * index_.ranked_[cursor.term * 2 + r] * (1 - kSlack));
+      initial =
+          std::max(initial, cursor.weight * term.ranked[r] * (1 - kSlack));
     }
   }
   std::sort(order_.begin(), order_.end(),
@@ -420,12 +439,31 @@ std::vector<Bm25Hit> Bm25Search::Run() {
   return Best();
 }
 
+// Terms one after another, but their places in memory together.
 std::vector<Bm25Hit> Bm25Index::Search(std::string_view query, size_t top,
                                        Bm25Scratch& scratch) const {
-  Bm25Search search(*this, top, scratch);
+  struct Wanted {
+    uint64_t hash;
+    size_t begin, size;
+  };
+  std::vector<Wanted> wanted;
+  scratch.terms.clear();
+  const size_t mask = slots_.size() - 1;
   analyzer_->ForTerms(query, scratch.buffer, [&](std::string_view term) {
-    if (const auto found = FindTerm(term)) search.AddTerm(*found);
+    wanted.push_back({HashTerm(term).hash, scratch.terms.size(), term.size()});
+    __builtin_prefetch(&slots_[wanted.back().hash & mask]);
+    scratch.terms += term;
   });
+  for (const Wanted& term : wanted) {
+    const size_t slot = slots_[term.hash & mask];
+    if (slot - 1 < terms_.size()) __builtin_prefetch(&terms_[slot - 1]);
+  }
+  Bm25Search search(*this, top, scratch);
+  for (const Wanted& term : wanted) {
+    const auto name =
+        std::string_view(scratch.terms).substr(term.begin, term.size);
+    if (const auto found = FindTerm(term.hash, name)) search.AddTerm(*found);
+  }
   return search.Run();
 }
 
