@@ -86,13 +86,14 @@ Analyzer::Analyzer(AnalyzerOptions options)
 std::optional<size_t> Analyzer::CutAscii(std::string_view text,
                                          TokenBuffer& buffer) const {
   if (options_.unit != Unit::kWord ||
-      options_.words != text::WordRule::kSklearn || stop_.size() > 0) {
+      options_.words != text::WordRule::kSklearn || stop_.size() > 0 ||
+      text.size() > 2 * kPieceBytes) {  // one word, or without blanks
     return std::nullopt;
   }
   const size_t bytes = text.size() + kernels::kTextSlack + 16;
   if (buffer.ascii.size() < bytes) {
     buffer.ascii.resize(bytes * 2);
-    buffer.bounds.resize(bytes);
+    buffer.bounds.resize(buffer.ascii.size() / 3 + 2);
   }
   const size_t count =
       kernels_->cut_words(text.data(), text.size(), options_.fold.lowercase,

@@ -118,7 +118,7 @@ size_t TermCounter::HashTokens(std::string_view piece) {
   }
   analyzer_->Cut(piece, buffer_);
   const size_t count = buffer_.tokens.size();
-  if (hashes_.size() < count) hashes_.resize(count * 2);
+  if (hashes_.size() < count) hashes_.resize(count);
   for (size_t i = 0; i < count; ++i) {
     hash(i, buffer_.tokens[i].data(), buffer_.tokens[i].size());
   }
