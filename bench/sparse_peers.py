@@ -10,13 +10,15 @@ TEXT has one text a line. The python that runs this has scikit-learn and bm25s
 malmoi is timed as a whole process: its start, reading the file, the work, and
 writing the result. The peers are timed inside of their process from the file's
 reading on, without imports; matrices are written with scipy.sparse.save_npz,
-uncompressed as ours are. They take turns forwards and backwards (A B B A), the
+uncompressed as ours are; no file of that name is there before, because a file
+system may write all of a replaced one to the disk at once. They take turns forwards and backwards (A B B A), the
 median of each is printed, and whether the results agree. For BM25 the words of
 TEXT are made 100,000 documents of equal length; 2,000 queries are 2 to 6 words
 in a row from random documents, ten hits each. bm25s tokenizes by the same rule
 (stopwords=None). Time by query includes tokenizing; of malmoi also its start.
 """
 import argparse
+import os
 import random
 import statistics
 import subprocess
@@ -92,6 +94,11 @@ def in_child(function, *arguments):
         return pool.apply(function, arguments)
 
 
+def remove(path):
+    if os.path.exists(path):
+        os.remove(path)
+
+
 def turns(ours, theirs):
     a, b = [], []
     for _ in range(args.rounds):
@@ -114,9 +121,16 @@ def same_matrix(ours, theirs):
 
 def vectorize(name, path, ours, theirs):
     out, other = f"{FOLDER}/a.npz", f"{FOLDER}/b.npz"
-    a, b = turns(
-        lambda: malmoi("vectorize", "fit-transform", path, "-o", out, *ours),
-        lambda: in_child(sklearn_work, path, other, dict(theirs))[0])
+
+    def own():
+        remove(out)
+        return malmoi("vectorize", "fit-transform", path, "-o", out, *ours)
+
+    def peer():
+        remove(other)
+        return in_child(sklearn_work, path, other, dict(theirs))[0]
+
+    a, b = turns(own, peer)
     a, b = statistics.median(a), statistics.median(b)
     print(f"| {name} | {a:.3f} s | {b:.2f} s | {b / a:.1f} | "
           f"{same_matrix(out, other)} |", flush=True)
@@ -139,6 +153,7 @@ def bm25():
     ours, theirs, scores = [], [], None
 
     def own():
+        remove(index)
         built = malmoi("bm25", "index", texts, "-o", index)
         with open(queries) as file:
             return built, malmoi("bm25", "search", index, "--json", stdin=file)

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/partial_file.h"
+
 namespace malmoi::archive {
 
 // The entries of an archive; folders are entries whose names end in "/".
@@ -59,6 +61,30 @@ void WriteZip(const std::filesystem::path& path, std::span<const ZipItem> items,
 // The same of stored entries; what WriteZip() calls for them.
 void StoreZip(const std::filesystem::path& path,
               std::span<const ZipItem> items);
+
+// An archive of stored entries whose sizes are known before: their bytes come
+// piece by piece, of all entries by turns. Throws as WriteZip().
+class ZipStore {
+ public:
+  struct Item {
+    std::string name;
+    uint64_t size = 0;
+  };
+  ZipStore(const std::filesystem::path& path, const std::vector<Item>& items);
+  ~ZipStore();
+
+  // What follows in entry `i`.
+  void Write(size_t i, std::string_view bytes);
+  // Completes the file, which does not exist before. Throws kIo where an entry
+  // has not its size.
+  void Finish();
+
+ private:
+  struct Entry;
+  PartialFile file_;
+  std::vector<Entry> entries_;
+  uint64_t end_ = 0;
+};
 
 }  // namespace malmoi::archive
 

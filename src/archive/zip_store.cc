@@ -2,13 +2,12 @@
 // time, which is a fifth of the time that counting words takes; this writes a
 // megabyte at a time. PKWARE's APPNOTE.TXT 6.3.10; sizes and offsets past 4 GiB
 // stand in the Zip64 field (4.5.3).
-#include <zlib.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <string>
 
+#include "archive/crc32.h"
 #include "archive/zip.h"
 #include "base/error.h"
 #include "base/partial_file.h"
@@ -30,9 +29,12 @@ void Put(std::string& to, T value) {
   }
 }
 
-struct Entry {
+}  // namespace
+
+struct ZipStore::Entry {
   std::string name;
   uint64_t size = 0, offset = 0;
+  uint64_t begin = 0, written = 0;  // of its bytes
   uint32_t sum = 0;
 
   // What local and central headers share: from the flags to the sizes of the
@@ -88,6 +90,8 @@ struct Entry {
   }
 };
 
+namespace {
+
 // The archive's end, behind a central directory of `bytes` at `offset`.
 std::string End(uint64_t entries, uint64_t offset, uint64_t bytes) {
   std::string end;
@@ -140,38 +144,64 @@ void ForPieces(const ZipItem& item, F&& use) {
 
 }  // namespace
 
-void StoreZip(const fs::path& path, std::span<const ZipItem> items) {
-  PartialFile file(path);
-  std::string directory;
-  uint64_t at = 0;
-  for (const ZipItem& item : items) {
+ZipStore::ZipStore(const fs::path& path, const std::vector<Item>& items)
+    : file_(path) {
+  for (const Item& item : items) {
     Entry entry;
     entry.name = item.name;
-    entry.offset = at;
-    entry.size =
-        item.file.empty() ? item.bytes.size() : fs::file_size(item.file);
-    file.Write(entry.Local());  // once more when the sum is known
-    uint64_t size = 0;
-    ForPieces(item, [&](std::string_view piece) {
-      entry.sum = static_cast<uint32_t>(
-          crc32_z(entry.sum, reinterpret_cast<const Bytef*>(piece.data()),
-                  piece.size()));
-      file.Write(piece);
-      size += piece.size();
-    });
-    if (size != entry.size) {
-      throw Error(ErrorCode::kIo, {.where = item.file.string(),
-                                   .what = "a file that changed",
+    entry.size = item.size;
+    entry.offset = end_;
+    entry.begin = end_ + entry.Local().size();
+    end_ = entry.begin + entry.size;
+    entries_.push_back(std::move(entry));
+  }
+}
+
+ZipStore::~ZipStore() = default;
+
+void ZipStore::Write(size_t i, std::string_view bytes) {
+  Entry& entry = entries_[i];
+  if (bytes.size() <= entry.size - entry.written) {
+    entry.sum = Crc32(entry.sum, bytes);
+    file_.WriteAt(entry.begin + entry.written, bytes);
+    entry.written += bytes.size();
+    return;
+  }
+  throw Error(ErrorCode::kIo, {.where = file_.path().string(),
+                               .what = "more bytes than were announced",
+                               .expected = std::to_string(entry.size)});
+}
+
+void ZipStore::Finish() {
+  std::string directory;
+  for (const Entry& entry : entries_) {
+    if (entry.written != entry.size) {
+      throw Error(ErrorCode::kIo, {.where = file_.path().string(),
+                                   .what = "fewer bytes than were announced",
                                    .expected = std::to_string(entry.size),
-                                   .got = std::to_string(size)});
+                                   .got = std::to_string(entry.written)});
     }
-    file.WriteAt(at, entry.Local());
-    at += entry.Local().size() + entry.size;
+    file_.WriteAt(entry.offset, entry.Local());
     directory += entry.Central();
   }
-  file.Write(directory);
-  file.Write(End(items.size(), at, directory.size()));
-  file.Finish(false);
+  file_.WriteAt(end_, directory);
+  file_.WriteAt(end_ + directory.size(),
+                End(entries_.size(), end_, directory.size()));
+  file_.Finish(false);
+}
+
+void StoreZip(const fs::path& path, std::span<const ZipItem> items) {
+  std::vector<ZipStore::Item> entries;
+  for (const ZipItem& item : items) {
+    entries.push_back({item.name, item.file.empty()
+                                      ? item.bytes.size()
+                                      : fs::file_size(item.file)});
+  }
+  ZipStore store(path, entries);
+  for (size_t i = 0; i < items.size(); ++i) {
+    ForPieces(items[i], [&](std::string_view piece) { store.Write(i, piece); });
+  }
+  store.Finish();
 }
 
 }  // namespace malmoi::archive

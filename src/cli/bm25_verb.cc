@@ -1,8 +1,11 @@
 // bm25: an inverted index of texts and the best of them for a query.
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/format.h"
+#include "base/json.h"
 #include "cli/counting.h"
 #include "cli/generation.h"
 #include "cli/terminal.h"
@@ -47,21 +50,42 @@ int BuildIndex(const Invocation& call) {
   return 0;
 }
 
+// As the JSON library writes it.
+void AppendScore(std::string& out, float score) {
+  const auto value = static_cast<double>(score);
+  if (value < 1e-3 || value >= 1e9) {
+    out += DumpJson(value);
+    return;
+  }
+  char digits[64];
+  const auto end =
+      std::to_chars(digits, std::end(digits), value, std::chars_format::fixed)
+          .ptr;
+  const std::string_view text(digits, static_cast<size_t>(end - digits));
+  out += text;
+  if (text.find('.') == std::string_view::npos) out += ".0";
+}
+
+// Written by hand: objects for every hit take longer than the search.
 void PrintHits(const Invocation& call, const std::string& query,
                const std::vector<represent::Bm25Hit>& hits, bool several) {
-  Json list = Json::array();
-  for (const represent::Bm25Hit& hit : hits) {
-    if (call.json()) {
-      list.push_back({{"id", hit.document}, {"score", hit.score}});
-    } else {
-      Print(Format("{}\t{:.4f}\n", hit.document, hit.score));
-    }
-  }
+  std::string out;
   if (call.json()) {
-    PrintJson({{"query", query}, {"hits", list}});
-  } else if (several) {
-    Print("\n");
+    out = "{\"query\":" + DumpJson(query) + ",\"hits\":[";
+    for (size_t i = 0; i < hits.size(); ++i) {
+      out += i > 0 ? ",{\"id\":" : "{\"id\":";
+      out += std::to_string(hits[i].document) + ",\"score\":";
+      AppendScore(out, hits[i].score);
+      out += '}';
+    }
+    Print(out + "]}\n");
+    return Flush();
   }
+  for (const represent::Bm25Hit& hit : hits) {
+    out += Format("{}\t{:.4f}\n", hit.document, hit.score);
+  }
+  if (several) out += '\n';
+  Print(out);
 }
 
 int Search(const Invocation& call) {

@@ -63,7 +63,8 @@ void CharStarts(std::string_view text, std::vector<uint32_t>& starts) {
 
 }  // namespace
 
-Analyzer::Analyzer(AnalyzerOptions options) : options_(std::move(options)) {
+Analyzer::Analyzer(AnalyzerOptions options)
+    : options_(std::move(options)), kernels_(&kernels::SparseKernels()) {
   if (options_.min_n < 1 || options_.max_n < options_.min_n ||
       options_.max_n > kMaxGram) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -80,6 +81,25 @@ Analyzer::Analyzer(AnalyzerOptions options) : options_(std::move(options)) {
   for (const std::string& word : options_.stop_words) {
     stop_.Insert(HashTerm(word));
   }
+}
+
+std::optional<size_t> Analyzer::CutAscii(std::string_view text,
+                                         TokenBuffer& buffer) const {
+  if (options_.unit != Unit::kWord ||
+      options_.words != text::WordRule::kSklearn || stop_.size() > 0 ||
+      text.size() > 2 * kPieceBytes) {  // one word, or without blanks
+    return std::nullopt;
+  }
+  const size_t bytes = text.size() + kernels::kTextSlack + 16;
+  if (buffer.ascii.size() < bytes) {
+    buffer.ascii.resize(bytes * 2);
+    buffer.bounds.resize(buffer.ascii.size() / 3 + 2);
+  }
+  const size_t count =
+      kernels_->cut_words(text.data(), text.size(), options_.fold.lowercase,
+                          buffer.ascii.data(), buffer.bounds.data());
+  if (count == kernels::kNotAscii) return std::nullopt;
+  return count;
 }
 
 void Analyzer::Cut(std::string_view text, TokenBuffer& buffer) const {

@@ -4,10 +4,12 @@
 #define MALMOI_REPRESENT_SPARSE_ANALYZER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "kernels/sparse_kernels.h"
 #include "represent/sparse/term_table.h"
 #include "text/segment/fold.h"
 #include "text/segment/words.h"
@@ -39,6 +41,9 @@ struct TokenBuffer {
   // Into the strings below; 16 bytes can be read from where each begins.
   std::vector<std::string_view> tokens;
   std::string folded, apart;
+  // Of CutAscii(): as large as the largest text needed.
+  std::vector<char> ascii;
+  std::vector<kernels::WordBounds> bounds;
 };
 
 // Immutable: threads share one.
@@ -71,6 +76,11 @@ class Analyzer {
   // characters, in order. `text` is valid UTF-8 and at most 2^31 bytes. Throws
   // kLimit past kMaxCharBytes for Unit::kChar.
   void Cut(std::string_view text, TokenBuffer& buffer) const;
+  // The same of texts of ASCII by the default rule, which are most: how many
+  // words lie in `buffer.bounds`, into `buffer.ascii` (16 bytes can be read
+  // from where each begins). nullopt for all else.
+  std::optional<size_t> CutAscii(std::string_view text,
+                                 TokenBuffer& buffer) const;
 
   // Calls use(term) for all terms of a text, n-grams as words parted by a
   // space, in scikit-learn's order.
@@ -105,6 +115,7 @@ class Analyzer {
 
   AnalyzerOptions options_;
   TermTable stop_;
+  const kernels::SparseKernelTable* kernels_;
 };
 
 }  // namespace malmoi::represent

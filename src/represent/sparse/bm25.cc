@@ -53,11 +53,6 @@ Bm25Options OptionsOf(const Json& json, const std::string& where) {
           .delta = number("delta")};
 }
 
-bool Ascends(std::span<const uint64_t> values, uint64_t last) {
-  return values.front() == 0 && values.back() == last &&
-         std::is_sorted(values.begin(), values.end());
-}
-
 }  // namespace
 
 std::string_view Bm25VariantName(Bm25Variant variant) {
@@ -133,7 +128,8 @@ Bm25Index Bm25Index::Parse(std::span<const std::byte> bytes,
                 {.where = where,
                  .what = "an index of another version",
                  .expected = std::to_string(kBm25Version),
-                 .got = std::to_string(head.version)});
+                 .got = std::to_string(head.version),
+                 .hint = "malmoi bm25 index once more"});
   }
   const auto places = PlacesOf(head);
   if (!places || places->end != bytes.size()) {
@@ -157,23 +153,14 @@ Bm25Index Bm25Index::Parse(std::span<const std::byte> bytes,
       OptionsOf(ParseJson({json.data(), json.size()}, where), where);
   index.analyzer_ = std::make_shared<Analyzer>(index.options_.analyzer);
   index.slots_ = section(kSlots, uint32_t());
-  index.term_ends_ = section(kTermEnds, uint64_t());
+  index.where_ = where;
+  index.terms_ = section(kTerms, Bm25Term());
   const auto term_bytes = section(kTermBytes, char());
   index.term_bytes_ = {term_bytes.data(), term_bytes.size()};
-  index.begins_ = section(kBegins, uint64_t());
-  index.block_begins_ = section(kBlockBegins, uint64_t());
-  index.absent_ = section(kAbsent, float());
-  index.most_ = section(kMost, float());
-  index.ranked_ = section(kRanked, float());
   index.documents_ = section(kDocuments, uint32_t());
   index.impacts_ = section(kImpacts, float());
-  index.blocks_ = section(kBlocks, Block());
-  if (!Ascends(index.begins_, head.postings) ||
-      !Ascends(index.block_begins_, head.blocks) ||
-      !std::is_sorted(index.term_ends_.begin(), index.term_ends_.end()) ||
-      (head.terms > 0 && index.term_ends_.back() != head.term_bytes)) {
-    Corrupt(where, "lists that do not ascend");
-  }
+  index.ranks_ = section(kGroupRanks, uint32_t());
+  index.codes_ = section(kCodes, uint8_t());
   index.summary_ = {.documents = static_cast<int64_t>(head.documents),
                     .terms = static_cast<int64_t>(head.terms),
                     .postings = static_cast<int64_t>(head.postings),
@@ -184,17 +171,31 @@ Bm25Index Bm25Index::Parse(std::span<const std::byte> bytes,
 }
 
 std::string_view Bm25Index::term(size_t i) const {
-  const uint64_t begin = i == 0 ? 0 : term_ends_[i - 1];
-  return term_bytes_.substr(begin, term_ends_[i] - begin);
+  const Bm25Term& term = terms_[i];
+  if (term.text > term_bytes_.size() ||
+      term.text_size > term_bytes_.size() - term.text) {
+    Corrupt(where_, "a term outside of the index");
+  }
+  return term_bytes_.substr(term.text, term.text_size);
 }
 
 std::optional<size_t> Bm25Index::FindTerm(std::string_view wanted) const {
+  return FindTerm(HashTerm(wanted).hash, wanted);
+}
+
+std::optional<size_t> Bm25Index::FindTerm(uint64_t hash,
+                                          std::string_view wanted) const {
   const size_t mask = slots_.size() - 1;
-  size_t at = HashTerm(wanted).hash & mask;
+  size_t at = hash & mask;
   // A damaged table may have no empty slot.
   for (size_t tries = 0; tries < slots_.size() && slots_[at] != 0; ++tries) {
     const size_t number = slots_[at] - 1;
-    if (number < term_ends_.size() && term(number) == wanted) return number;
+    if (number < terms_.size() && terms_[number].text_size == wanted.size() &&
+        (wanted.size() <= sizeof(Bm25Term::near)
+             ? wanted == std::string_view(terms_[number].near, wanted.size())
+             : term(number) == wanted)) {
+      return number;
+    }
     at = (at + 1) & mask;
   }
   return std::nullopt;

@@ -1,9 +1,8 @@
 // BM25 over an inverted index in one file. A posting holds its whole
-// contribution to the score (bm25s's idea: Lù 2024, "BM25S"), and lists are cut
-// by ranges of documents with the largest contribution in each (Dimopoulos,
-// Nepomnyachiy, Suel 2013, "Optimizing Top-k Document Retrieval Strategies for
-// Block-Max Indexes"), so that most of a common word's list is never read.
-// Variants: Kamphuis et al. 2020, "Which BM25 Do You Mean?".
+// contribution to the score (bm25s's idea: Lù 2024, "BM25S"); common words have
+// it in a byte for every document besides, rounded up, so that most of their
+// lists is never read. Variants: Kamphuis et al. 2020, "Which BM25 Do You
+// Mean?".
 #ifndef MALMOI_REPRESENT_SPARSE_BM25_H_
 #define MALMOI_REPRESENT_SPARSE_BM25_H_
 
@@ -19,6 +18,7 @@
 #include "base/file.h"
 #include "base/thread_pool.h"
 #include "represent/sparse/analyzer.h"
+#include "represent/sparse/bm25_layout.h"
 #include "represent/sparse/counter.h"
 
 namespace malmoi::represent {
@@ -66,7 +66,9 @@ struct Bm25Hit {
 // What a search needs besides the index; one per thread.
 struct Bm25Scratch {
   TokenBuffer buffer;
-  std::vector<float> sums;
+  std::vector<float> sums;  // zeros between searches
+  std::vector<uint32_t> found;
+  std::string terms;           // of the query
   uint64_t postings_read = 0;  // of all searches: what pruning left
 };
 
@@ -88,43 +90,30 @@ class Bm25Index {
 
   const Bm25Options& options() const { return options_; }
   const Bm25Summary& summary() const { return summary_; }
+  // Throws kCorrupt where the index is damaged.
   std::string_view term(size_t i) const;
   std::optional<size_t> FindTerm(std::string_view term) const;
-  int64_t documents_with(size_t term) const {
-    return static_cast<int64_t>(begins_[term + 1] - begins_[term]);
-  }
 
-  // The largest contribution in a range of documents.
-  struct Block {
-    uint32_t number;  // the range: documents >> kBlockShift
-    uint32_t begin;   // among the term's postings
-    float most;
-  };
-  static constexpr int kBlockShift = 9;
-  // Terms with fewer documents have no blocks.
-  static constexpr uint64_t kBlocked = 64;
   // With how many documents a term's kept least contributions are reached.
   static constexpr size_t kRanks[2] = {10, 100};
 
  private:
   friend class Bm25Search;
   Bm25Index() = default;
+  std::optional<size_t> FindTerm(uint64_t hash, std::string_view term) const;
 
   std::shared_ptr<const void> owner_;
   Bm25Options options_;
   std::shared_ptr<const Analyzer> analyzer_;
   Bm25Summary summary_;
-  std::span<const uint32_t> slots_;      // hash table: term + 1
-  std::span<const uint64_t> term_ends_;  // [terms]
+  std::string where_;
+  std::span<const uint32_t> slots_;  // hash table: term + 1
+  std::span<const Bm25Term> terms_;
   std::string_view term_bytes_;
-  std::span<const uint64_t> begins_;        // [terms + 1], of postings
-  std::span<const uint64_t> block_begins_;  // [terms + 1]
-  std::span<const float> absent_;           // [terms], a term's score elsewhere
-  std::span<const float> most_;             // [terms]
-  std::span<const float> ranked_;           // [terms, 2], see kRanks
-  std::span<const uint32_t> documents_;     // [postings]
-  std::span<const float> impacts_;          // [postings]
-  std::span<const Block> blocks_;
+  std::span<const uint32_t> documents_;  // [postings]
+  std::span<const float> impacts_;       // [postings]
+  std::span<const uint32_t> ranks_;      // [dense, groups]
+  std::span<const uint8_t> codes_;       // [dense, groups, kCodeGroup]
 };
 
 }  // namespace malmoi::represent

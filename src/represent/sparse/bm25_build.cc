@@ -30,9 +30,8 @@ class MappedOutput {
   MappedOutput(const MappedOutput&) = delete;
   MappedOutput& operator=(const MappedOutput&) = delete;
 
-  // Makes the file of this size and maps it; what was written stays.
+  // Makes the file of this size, of zeros, and maps it.
   std::byte* Resize(uint64_t bytes) {
-    Unmap();
     const int code =
         posix_fallocate(file_.descriptor(), 0, static_cast<off_t>(bytes));
     if (code != 0) ThrowErrno(file_.path().string(), "cannot write file", code);
@@ -80,9 +79,9 @@ class Builder {
   }
   void WriteTerms();
   void PlacePostings();
-  void MeasureTerm(size_t term, std::vector<float>& sorted,
-                   std::vector<Bm25Index::Block>& blocks);
-  void WriteBlocks(MappedOutput& output);
+  void MeasureTerm(Bm25Term& term, std::vector<float>& sorted);
+  void CodeTerm(const Bm25Term& term);
+  void MeasureTerms();
 
   const Bm25Options& options_;
   CorpusCounts counts_;
@@ -108,15 +107,18 @@ Bm25Summary Builder::Write(const std::filesystem::path& path) {
   head_.slots = std::bit_ceil(vocabulary.size() * 2);
   head_.terms = vocabulary.size();
   head_.term_bytes = vocabulary.bytes().size();
-  for (uint32_t documents : vocabulary.documents) head_.postings += documents;
   head_.documents = static_cast<uint64_t>(counts_.documents);
+  for (uint32_t documents : vocabulary.documents) {
+    head_.postings += documents;
+    head_.dense += HasCodes(documents, head_.documents) ? 1 : 0;
+  }
   head_.tokens = counts_.terms;
   places_ = *PlacesOf(head_);
   MappedOutput output(path);
   data_ = output.Resize(places_.end);
   WriteTerms();
   PlacePostings();
-  WriteBlocks(output);
+  MeasureTerms();
   output.Finish();
   return {.documents = counts_.documents,
           .terms = static_cast<int64_t>(head_.terms),
@@ -127,31 +129,38 @@ Bm25Summary Builder::Write(const std::filesystem::path& path) {
 
 void Builder::WriteTerms() {
   const Vocabulary& vocabulary = merged_.vocabulary;
+  std::memcpy(data_, &head_, sizeof(head_));
   std::memcpy(Section<char>(kOptions), json_.data(), json_.size());
-  std::memcpy(Section<char>(kTermEnds), vocabulary.ends().data(),
-              vocabulary.size() * 8);
   std::memcpy(Section<char>(kTermBytes), vocabulary.bytes().data(),
               vocabulary.bytes().size());
   auto* slots = Section<uint32_t>(kSlots);
-  auto* begins = Section<uint64_t>(kBegins);
-  auto* absent = Section<float>(kAbsent);
-  begins[0] = 0;
+  auto* terms = Section<Bm25Term>(kTerms);
+  uint64_t begin = 0, text = 0;
+  uint32_t dense = 0;
   for (size_t i = 0; i < vocabulary.size(); ++i) {
-    size_t at = HashTerm(vocabulary.term(i)).hash & (head_.slots - 1);
+    const std::string_view name = vocabulary.term(i);
+    size_t at = HashTerm(name).hash & (head_.slots - 1);
     while (slots[at] != 0) at = (at + 1) & (head_.slots - 1);
     slots[at] = static_cast<uint32_t>(i + 1);
-    begins[i + 1] = begins[i] + vocabulary.documents[i];
-    absent[i] = static_cast<float>(
-        Bm25Idf(options_.variant, counts_.documents, vocabulary.documents[i]) *
+    Bm25Term& term = terms[i];
+    term.begin = begin;
+    term.text = text;
+    term.size = vocabulary.documents[i];
+    term.text_size = static_cast<uint32_t>(name.size());
+    name.copy(term.near, sizeof(term.near));
+    term.absent = static_cast<float>(
+        Bm25Idf(options_.variant, counts_.documents, term.size) *
         Bm25Frequency(options_, 0, 1));
+    if (HasCodes(term.size, head_.documents)) term.dense = ++dense;
+    begin += term.size;
+    text += name.size();
   }
 }
 
 // Documents come in order, so every list is sorted.
 void Builder::PlacePostings() {
   const Vocabulary& vocabulary = merged_.vocabulary;
-  const auto* begins = Section<uint64_t>(kBegins);
-  const auto* absent = Section<float>(kAbsent);
+  const auto* terms = Section<Bm25Term>(kTerms);
   auto* documents = Section<uint32_t>(kDocuments);
   auto* impacts = Section<float>(kImpacts);
   struct Place {
@@ -160,10 +169,10 @@ void Builder::PlacePostings() {
   };
   std::vector<Place> places(vocabulary.size());
   for (size_t i = 0; i < places.size(); ++i) {
-    places[i] = {begins[i],
+    places[i] = {terms[i].begin,
                  static_cast<float>(Bm25Idf(options_.variant, counts_.documents,
                                             vocabulary.documents[i])),
-                 absent[i]};
+                 terms[i].absent};
   }
   // The part of the denominator that a document's length decides is one number;
   // counts of 1 to 3 are most.
@@ -171,20 +180,21 @@ void Builder::PlacePostings() {
   for (size_t i = 0; i < counts_.rows.size(); ++i) {
     const CountedBlock block = counts_.rows.Take(i);
     const TermMaps& maps = merged_.maps[static_cast<size_t>(block.thread)];
-    size_t at = 0;
+    BlockRows counted(block);
     for (size_t d = 0; d < block.sizes.size(); ++d, ++document) {
+      counted.Next();
       const double ratio = block.lengths[d] / mean_;
       float few[4];
       for (int count = 1; count < 4; ++count) {
         few[count] = static_cast<float>(Bm25Frequency(options_, count, ratio));
       }
-      for (uint32_t j = 0; j < block.sizes[d]; ++j, ++at) {
-        const TermCount& counted = block.counts[at];
-        Place& place = places[maps[counted.term]];
-        const float frequency = counted.count < 4
-                                    ? few[counted.count]
-                                    : static_cast<float>(Bm25Frequency(
-                                          options_, counted.count, ratio));
+      for (uint32_t j = 0; j < counted.size(); ++j) {
+        const uint32_t count = counted.count(j);
+        Place& place = places[maps[counted.terms()[j]]];
+        const float frequency =
+            count < 4
+                ? few[count]
+                : static_cast<float>(Bm25Frequency(options_, count, ratio));
         documents[place.next] = document;
         impacts[place.next] = place.idf * frequency - place.absent;
         ++place.next;
@@ -193,16 +203,13 @@ void Builder::PlacePostings() {
   }
 }
 
-void Builder::MeasureTerm(size_t term, std::vector<float>& sorted,
-                          std::vector<Bm25Index::Block>& blocks) {
-  const uint64_t begin = Section<uint64_t>(kBegins)[term];
-  const uint64_t size = Section<uint64_t>(kBegins)[term + 1] - begin;
-  const uint32_t* documents = Section<uint32_t>(kDocuments) + begin;
-  const float* impacts = Section<float>(kImpacts) + begin;
-  float most = 0;
-  for (uint64_t i = 0; i < size; ++i) most = std::max(most, impacts[i]);
-  Section<float>(kMost)[term] = most;
-  float* ranked = Section<float>(kRanked) + term * 2;
+void Builder::MeasureTerm(Bm25Term& term, std::vector<float>& sorted) {
+  const uint32_t size = term.size;
+  const float* impacts = Section<float>(kImpacts) + term.begin;
+  for (uint32_t i = 0; i < size; ++i) {
+    term.most = std::max(term.most, impacts[i]);
+  }
+  float* ranked = term.ranked;
   sorted.assign(impacts, impacts + size);
   for (size_t r = 2; r-- > 0;) {
     const size_t rank = Bm25Index::kRanks[r];
@@ -214,41 +221,40 @@ void Builder::MeasureTerm(size_t term, std::vector<float>& sorted,
     ranked[r] = sorted[rank - 1];
     sorted.resize(rank);
   }
-  if (size < Bm25Index::kBlocked) return;
-  for (uint64_t i = 0; i < size; ++i) {
-    const uint32_t number = documents[i] >> Bm25Index::kBlockShift;
-    if (i == 0 || blocks.back().number != number) {
-      blocks.push_back({number, static_cast<uint32_t>(i), 0});
-    }
-    blocks.back().most = std::max(blocks.back().most, impacts[i]);
-  }
 }
 
-void Builder::WriteBlocks(MappedOutput& output) {
-  constexpr size_t kTerms = 1024;  // of a task
-  const size_t tasks = (head_.terms + kTerms - 1) / kTerms;
-  std::vector<std::vector<Bm25Index::Block>> blocks(tasks);
-  std::vector<uint64_t> counts(head_.terms);
+void Builder::CodeTerm(const Bm25Term& term) {
+  const uint32_t size = term.size;
+  const uint32_t* documents = Section<uint32_t>(kDocuments) + term.begin;
+  const float* impacts = Section<float>(kImpacts) + term.begin;
+  const uint64_t number = term.dense - 1;
+  const uint64_t groups = CodeGroups(head_.documents);
+  uint32_t* ranks = Section<uint32_t>(kGroupRanks) + number * groups;
+  uint8_t* codes = Section<uint8_t>(kCodes) + number * groups * kCodeGroup;
+  const float scale = CodeScale(term.most);
+  uint64_t group = 0;
+  for (uint32_t i = 0; i < size; ++i) {
+    for (; group <= documents[i] / kCodeGroup; ++group) {
+      ranks[group] = i;
+    }
+    const float code = scale > 0 ? impacts[i] / scale + 1 : 1;
+    codes[documents[i]] = static_cast<uint8_t>(std::clamp(code, 1.0f, 255.0f));
+  }
+  for (; group < groups; ++group) ranks[group] = size;
+}
+
+void Builder::MeasureTerms() {
+  constexpr size_t kSome = 1024;  // of a task
+  const size_t tasks = (head_.terms + kSome - 1) / kSome;
+  auto* terms = Section<Bm25Term>(kTerms);
   pool_.Run(static_cast<int>(tasks), [&](int task, int) {
-    auto& own = blocks[static_cast<size_t>(task)];
     std::vector<float> sorted;
-    const size_t first = static_cast<size_t>(task) * kTerms;
-    for (size_t i = first; i < std::min(first + kTerms, head_.terms); ++i) {
-      const size_t before = own.size();
-      MeasureTerm(i, sorted, own);
-      counts[i] = own.size() - before;
+    const size_t first = static_cast<size_t>(task) * kSome;
+    for (size_t i = first; i < std::min(first + kSome, head_.terms); ++i) {
+      MeasureTerm(terms[i], sorted);
+      if (terms[i].dense != 0) CodeTerm(terms[i]);
     }
   });
-  auto* begins = Section<uint64_t>(kBlockBegins);
-  begins[0] = 0;
-  for (size_t i = 0; i < head_.terms; ++i)
-    begins[i + 1] = begins[i] + counts[i];
-  head_.blocks = begins[head_.terms];
-  places_ = *PlacesOf(head_);  // blocks are last: the rest stays in its place
-  data_ = output.Resize(places_.end);
-  auto* to = Section<Bm25Index::Block>(kBlocks);
-  for (const auto& own : blocks) to = std::copy(own.begin(), own.end(), to);
-  std::memcpy(data_, &head_, sizeof(head_));
 }
 
 void Check(const Bm25Options& options) {

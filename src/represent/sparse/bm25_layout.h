@@ -4,6 +4,7 @@
 #define MALMOI_REPRESENT_SPARSE_BM25_LAYOUT_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -19,30 +20,60 @@ struct Bm25Head {
   uint64_t terms;
   uint64_t term_bytes;
   uint64_t postings;
-  uint64_t blocks;
+  uint64_t dense;  // terms with codes
   uint64_t documents;
   uint64_t tokens;  // terms with repetitions
   uint64_t reserved[6];
 };
 static_assert(sizeof(Bm25Head) == 128);
 inline constexpr char kBm25Magic[9] = "MALMOIBM";
-inline constexpr uint64_t kBm25Version = 1;
+inline constexpr uint64_t kBm25Version = 2;
+
+// A term in one cache line.
+struct Bm25Term {
+  uint64_t begin;  // of its postings
+  uint64_t text;   // where it begins among the bytes of all
+  uint32_t size;   // documents that have it
+  uint32_t text_size;
+  float absent;     // its score in other documents
+  float most;       // its largest contribution
+  float ranked[2];  // see Bm25Index::kRanks
+  uint32_t dense;   // the number of its codes, plus 1; 0: none
+  uint32_t zero;
+  char near[16];  // its first bytes
+};
+static_assert(sizeof(Bm25Term) == 64);
 
 enum Bm25Section {
   kOptions,
   kSlots,
-  kTermEnds,
+  kTerms,
   kTermBytes,
-  kBegins,
-  kBlockBegins,
-  kAbsent,
-  kMost,
-  kRanked,
   kDocuments,
   kImpacts,
-  kBlocks,
+  kGroupRanks,
+  kCodes,
+  kEndSlack,  // can be read behind the last posting or code
   kSections
 };
+
+// A term in a sixteenth of all documents has, besides its list, a byte for
+// every document: 0 where it is not, otherwise its contribution, rounded up to
+// a multiple of CodeScale(). For each kCodeGroup of them kGroupRanks has how
+// many postings lie before.
+inline constexpr uint64_t kDenseShare = 16;
+inline constexpr uint64_t kLeastDense = 64;
+inline constexpr uint64_t kCodeGroup = 64;
+inline bool HasCodes(uint64_t with_term, uint64_t documents) {
+  return with_term >= kLeastDense && with_term * kDenseShare >= documents;
+}
+inline uint64_t CodeGroups(uint64_t documents) {
+  return (documents + kCodeGroup - 1) / kCodeGroup;
+}
+// Of a term whose largest contribution is `most`: 255 times it is no less.
+inline float CodeScale(float most) {
+  return most > 0 ? most / 255.0f * 1.000001f : 0.0f;
+}
 
 struct Bm25Places {
   std::array<uint64_t, kSections> begin, bytes;
@@ -51,21 +82,18 @@ struct Bm25Places {
 
 // Where the sections lie; nullopt where sizes overflow.
 inline std::optional<Bm25Places> PlacesOf(const Bm25Head& head) {
-  constexpr uint64_t kBlockBytes = 12;
-  if (head.terms == UINT64_MAX) return std::nullopt;
+  if (head.documents > UINT32_MAX) return std::nullopt;
+  const uint64_t groups = CodeGroups(head.documents);
   const std::array<std::array<uint64_t, 2>, kSections> sizes = {{
       {head.options_bytes, 1},
       {head.slots, 4},
-      {head.terms, 8},
+      {head.terms, sizeof(Bm25Term)},
       {head.term_bytes, 1},
-      {head.terms + 1, 8},
-      {head.terms + 1, 8},
-      {head.terms, 4},
-      {head.terms, 4},
-      {head.terms, 8},
       {head.postings, 4},
       {head.postings, 4},
-      {head.blocks, kBlockBytes},
+      {head.dense, groups * 4},
+      {head.dense, groups * kCodeGroup},
+      {1, 64},
   }};
   Bm25Places places;
   uint64_t at = sizeof(Bm25Head);

@@ -171,6 +171,28 @@ TEST_F(Bm25Test, SkippingChangesNothing) {
   }
 }
 
+// Several ranges of documents, words with codes and without.
+TEST_F(Bm25Test, RangesChangeNothing) {
+  const auto texts = RandomTexts(20000);
+  const Bm25Options options;
+  const Bm25Index index = Build(texts, options);
+  Bm25Scratch scratch;
+  for (const char* query : {"w1 w1 w2", "w1 w40", "w3 w15 w90 w333", "w1999",
+                            "w17 w18 w19 w20 w21", "w2 w5 w700 w30"}) {
+    const auto all = Exhaustive(texts, options, query);
+    for (size_t top : {size_t{1}, size_t{10}, size_t{3000}}) {
+      const auto hits = index.Search(query, top, scratch);
+      ASSERT_EQ(hits.size(), std::min(top, all.size())) << query;
+      for (size_t i = 0; i < hits.size(); ++i) {
+        ASSERT_NEAR(hits[i].score, all[i].score, 1e-5) << query << ' ' << i;
+        if (i > 0 && hits[i].score == hits[i - 1].score) {
+          EXPECT_GT(hits[i].document, hits[i - 1].document);
+        }
+      }
+    }
+  }
+}
+
 TEST_F(Bm25Test, ReadsFewOfACommonWordsPostings) {
   std::vector<std::string> texts;
   for (int i = 0; i < 20000; ++i) {
@@ -211,6 +233,15 @@ TEST_F(Bm25Test, RefusesDamagedFiles) {
     std::string bad = good;
     bad[i] = static_cast<char>(bad[i] ^ 0x40);
     EXPECT_THROW(parse(bad), Error) << i;
+  }
+  std::string old = good;
+  old[8] = 1;  // the version before
+  try {
+    parse(old);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_NE(error.parts().hint.find("malmoi bm25 index"), std::string::npos);
   }
   ThreadPool pool(1);
   EXPECT_THROW(BuildBm25(*DocumentReader::FromTexts({}), {}, path_, pool),

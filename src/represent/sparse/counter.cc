@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
@@ -18,57 +19,142 @@ constexpr size_t kAhead = 8;  // pairs whose slots are fetched early
 
 }  // namespace
 
+uint32_t BlockRows::Carried(uint32_t i) const {
+  const auto first = block_->carries.begin();
+  const auto [low, high] = std::equal_range(
+      first + static_cast<std::ptrdiff_t>(carry_begin_),
+      first + static_cast<std::ptrdiff_t>(carry_end_), uint64_t{begin_ + i});
+  return 256 * static_cast<uint32_t>(high - low);
+}
+
 TermCounter::TermCounter(const Analyzer& analyzer, const FeatureMap& known)
     : analyzer_(&analyzer),
       map_(&known),
       words_(known.words.size()),
       grams_(known.grams.size()) {}
 
-inline void TermCounter::Touch(TermStats& stats, uint32_t term,
-                               CountedBlock* block) {
-  ++stats.total;
-  if (stats.stamp != documents_) {
-    stats.stamp = documents_;
-    ++stats.documents;
-    if (block == nullptr) return;
-    stats.position = static_cast<uint32_t>(block->counts.size() - begin_);
-    block->counts.push_back({term, 1});
-  } else if (block != nullptr) {
-    ++block->counts[begin_ + stats.position].count;
+std::vector<TermStats> TermCounter::WordStats() const {
+  std::vector<TermStats> stats(map_->words.size());
+  for (const TermTable::Slot& slot : map_->words.slots()) {
+    if (slot.number == 0) continue;
+    const uint32_t i = slot.number - 1;
+    const uint64_t repeats = i < repeats_.size() ? repeats_[i] : 0;
+    stats[i] = {slot.documents + repeats, slot.documents};
   }
+  return stats;
+}
+
+std::vector<TermStats> TermCounter::GramStats() const {
+  std::vector<TermStats> stats(map_->grams.size());
+  for (const PairTable::Slot& slot : map_->grams.slots()) {
+    if (slot.number == 0) continue;
+    stats[slot.number - 1] = {slot.documents + slot.repeats, slot.documents};
+  }
+  return stats;
+}
+
+// The present document's terms while some are added: all that changes with
+// every word is at hand.
+class TermCounter::Row {
+ public:
+  // With room for `more` terms.
+  Row(TermCounter& counter, size_t more, CountedBlock* block)
+      : counter_(counter),
+        block_(block),
+        stamp_(counter.stamp_),
+        size_(counter.size_) {
+    if (block == nullptr) return;
+    block->terms.resize(counter.begin_ + size_ + more);
+    block->counts.resize(counter.begin_ + size_ + more);
+    terms_ = block->terms.data() + counter.begin_;
+    counts_ = block->counts.data() + counter.begin_;
+  }
+  ~Row() {
+    counter_.size_ = size_;
+    counter_.length_ += length_;
+  }
+  Row(const Row&) = delete;
+  Row& operator=(const Row&) = delete;
+
+  // Whether it is the document's first.
+  [[gnu::always_inline]] bool Touch(TermPlace& place, uint32_t term) {
+    ++length_;
+    if (place.stamp != stamp_) {
+      place = {stamp_, size_};
+      if (terms_ != nullptr) {
+        terms_[size_] = term;
+        counts_[size_] = 1;
+      }
+      ++size_;
+      return true;
+    }
+    if (terms_ != nullptr && ++counts_[place.position] == 0) {
+      block_->carries.push_back(counter_.begin_ + place.position);
+    }
+    return false;
+  }
+
+ private:
+  TermCounter& counter_;
+  CountedBlock* block_;
+  uint32_t* terms_ = nullptr;
+  uint8_t* counts_ = nullptr;
+  const uint32_t stamp_;
+  uint32_t size_, length_ = 0;
+};
+
+size_t TermCounter::HashTokens(std::string_view piece) {
+  const auto hash = [&](size_t i, const char* data, size_t size) {
+    hashes_[i] = HashPadded(data, size);
+    map_->words.Prefetch(hashes_[i].hash);
+  };
+  if (const auto count = analyzer_->CutAscii(piece, buffer_)) {
+    if (hashes_.size() < *count) hashes_.resize(*count * 2);
+    for (size_t i = 0; i < *count; ++i) {
+      const kernels::WordBounds& word = buffer_.bounds[i];
+      hash(i, buffer_.ascii.data() + word.begin, word.size);
+    }
+    return *count;
+  }
+  analyzer_->Cut(piece, buffer_);
+  const size_t count = buffer_.tokens.size();
+  if (hashes_.size() < count) hashes_.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    hash(i, buffer_.tokens[i].data(), buffer_.tokens[i].size());
+  }
+  return count;
 }
 
 template <bool kKnown>
-void TermCounter::AddWords(CountedBlock* block) {
-  const auto& tokens = buffer_.tokens;
-  const size_t count = tokens.size();
+void TermCounter::AddWords(std::string_view piece, CountedBlock* block) {
+  const size_t count = HashTokens(piece);
+  const bool grams = analyzer_->makes_word_grams();
+  const bool words = !grams || analyzer_->options().min_n == 1;
   const size_t first = ids_.size();
-  hashes_.resize(count);
-  ids_.resize(first + count);
-  uint32_t* ids = ids_.data() + first;
-  for (size_t i = 0; i < count; ++i) {
-    hashes_[i] = HashPadded(tokens[i]);
-    map_->words.Prefetch(hashes_[i].hash);
-  }
-  for (size_t i = 0; i < count; ++i) map_->words.PrefetchKey(hashes_[i].hash);
+  if (grams || kKnown) ids_.resize(first + count);
+  Row row(*this, count, block);
   for (size_t i = 0; i < count; ++i) {
     if constexpr (kKnown) {
-      ids[i] = map_->words.Find(hashes_[i]);
-      if (ids[i] != kNoTerm) __builtin_prefetch(&words_[ids[i]]);
+      ids_[first + i] = map_->words.Find(hashes_[i]);
+      if (ids_[first + i] != kNoTerm) {
+        __builtin_prefetch(&words_[ids_[first + i]]);
+      }
     } else {
-      ids[i] = own_->words.Insert(hashes_[i]);
-      if (ids[i] >= words_.size()) {
-        words_.emplace_back();
+      TermTable::Slot& slot = own_->words.Insert(hashes_[i]);
+      const uint32_t id = slot.number - 1;
+      if (grams) ids_[first + i] = id;
+      if (!words) continue;
+      if (row.Touch(slot.place, id)) {
+        ++slot.documents;
       } else {
-        __builtin_prefetch(&words_[ids[i]]);
+        if (id >= repeats_.size()) repeats_.resize(own_->words.size());
+        ++repeats_[id];
       }
     }
   }
-  if (analyzer_->makes_word_grams() && analyzer_->options().min_n > 1) return;
-  for (size_t i = 0; i < count; ++i) {
-    if (kKnown && ids[i] == kNoTerm) continue;
-    Touch(words_[ids[i]], ids[i], block);
-    ++length_;
+  if (!kKnown || !words) return;
+  for (size_t i = first; i < ids_.size(); ++i) {
+    if (ids_[i] != kNoTerm) row.Touch(words_[ids_[i]], ids_[i]);
   }
 }
 
@@ -80,6 +166,7 @@ void TermCounter::AddGrams(CountedBlock* block) {
   level_ = ids_;
   for (size_t n = 2; n <= most && n <= count; ++n) {
     const size_t grams = count + 1 - n;
+    Row row(*this, grams, block);
     for (size_t i = 0; i < grams; ++i) {
       if (i + kAhead < grams) {
         map_->grams.Prefetch(level_[i + kAhead], ids_[i + kAhead + n - 1]);
@@ -88,39 +175,56 @@ void TermCounter::AddGrams(CountedBlock* block) {
         level_[i] = kNoTerm;
         continue;
       }
-      uint32_t gram;
       if constexpr (kKnown) {
-        gram = map_->grams.Find(level_[i], ids_[i + n - 1]);
-        if (gram == kNoTerm) {
-          level_[i] = kNoTerm;
-          continue;
-        }
+        const uint32_t gram = map_->grams.Find(level_[i], ids_[i + n - 1]);
+        level_[i] = gram == kNoTerm ? kNoTerm : gram | kGramBit;
+        if (gram == kNoTerm || n < least) continue;
+        row.Touch(grams_[gram], level_[i]);
       } else {
-        gram = own_->grams.Insert(level_[i], ids_[i + n - 1]);
-        if (gram >= grams_.size()) grams_.emplace_back();
+        PairTable::Slot& slot = own_->grams.Insert(level_[i], ids_[i + n - 1]);
+        level_[i] = (slot.number - 1) | kGramBit;
+        if (n < least) continue;
+        const bool new_here = row.Touch(slot.place, level_[i]);
+        slot.documents += new_here ? 1 : 0;
+        slot.repeats += new_here ? 0 : 1;
       }
-      level_[i] = gram | kGramBit;
-      if (n < least) continue;
-      Touch(grams_[gram], level_[i], block);
-      ++length_;
     }
   }
 }
 
-void TermCounter::Add(std::string_view text, CountedBlock* block) {
-  ++documents_;
-  length_ = 0;
-  begin_ = block == nullptr ? 0 : block->counts.size();
-  const bool grams = analyzer_->makes_word_grams();
+void TermCounter::NextDocument() {
+  length_ = size_ = 0;
   ids_.clear();
+  if (++stamp_ != 0) return;
+  // After 2^32 documents old stamps would be taken for new ones.
+  stamp_ = 1;
+  for (auto* places : {&words_, &grams_}) {
+    std::fill(places->begin(), places->end(), TermPlace());
+  }
+  if (own_ == nullptr) return;
+  for (TermTable::Slot& slot : own_->words.slots()) slot.place = {};
+  for (PairTable::Slot& slot : own_->grams.slots()) slot.place = {};
+}
+
+void TermCounter::Add(std::string_view text, CountedBlock* block) {
+  NextDocument();
+  begin_ = block == nullptr ? 0 : block->terms.size();
+  const size_t carries = block == nullptr ? 0 : block->carries.size();
+  const bool grams = analyzer_->makes_word_grams();
   analyzer_->ForPieces(text, [&](std::string_view piece) {
-    analyzer_->Cut(piece, buffer_);
-    own_ == nullptr ? AddWords<true>(block) : AddWords<false>(block);
+    own_ == nullptr ? AddWords<true>(piece, block)
+                    : AddWords<false>(piece, block);
     if (!grams) ids_.clear();
   });
   if (grams) own_ == nullptr ? AddGrams<true>(block) : AddGrams<false>(block);
   if (block == nullptr) return;
-  block->sizes.push_back(static_cast<uint32_t>(block->counts.size() - begin_));
+  block->terms.resize(begin_ + size_);
+  block->counts.resize(begin_ + size_);
+  if (block->carries.size() > carries) {
+    std::sort(block->carries.begin() + static_cast<std::ptrdiff_t>(carries),
+              block->carries.end());
+  }
+  block->sizes.push_back(size_);
   block->lengths.push_back(length_);
 }
 
@@ -143,11 +247,10 @@ BlockStore::~BlockStore() {
 
 namespace {
 
-template <typename T>
-void WriteVector(int file, const std::vector<T>& values,
-                 const std::string& where) {
+template <typename Vector>
+void WriteVector(int file, const Vector& values, const std::string& where) {
   const auto* bytes = reinterpret_cast<const char*>(values.data());
-  size_t left = values.size() * sizeof(T);
+  size_t left = values.size() * sizeof(values[0]);
   while (left > 0) {
     const ssize_t count = write(file, bytes, left);
     if (count < 0 && errno == EINTR) continue;
@@ -157,11 +260,11 @@ void WriteVector(int file, const std::vector<T>& values,
   }
 }
 
-template <typename T>
-void ReadVector(int file, uint64_t& offset, std::vector<T>& values,
+template <typename Vector>
+void ReadVector(int file, uint64_t& offset, Vector& values,
                 const std::string& where) {
   auto* bytes = reinterpret_cast<char*>(values.data());
-  size_t left = values.size() * sizeof(T);
+  size_t left = values.size() * sizeof(values[0]);
   while (left > 0) {
     const ssize_t count = pread(file, bytes, left, static_cast<off_t>(offset));
     if (count < 0 && errno == EINTR) continue;
@@ -173,7 +276,8 @@ void ReadVector(int file, uint64_t& offset, std::vector<T>& values,
 }
 
 uint64_t BytesOf(const CountedBlock& block) {
-  return block.counts.size() * sizeof(TermCount) +
+  return block.terms.size() * (sizeof(uint32_t) + 1) +
+         block.carries.size() * sizeof(uint64_t) +
          block.sizes.size() * 2 * sizeof(uint32_t);
 }
 
@@ -181,7 +285,8 @@ uint64_t BytesOf(const CountedBlock& block) {
 
 void BlockStore::Append(CountedBlock block) {
   Kept kept;
-  kept.counts = block.counts.size();
+  kept.terms = block.terms.size();
+  kept.carries = block.carries.size();
   kept.documents = block.sizes.size();
   const uint64_t bytes = BytesOf(block);
   if (bytes_ + bytes <= memory_bytes_) {
@@ -201,7 +306,9 @@ void BlockStore::Append(CountedBlock block) {
   }
   kept.on_disk = true;
   kept.offset = file_bytes_;
+  WriteVector(file_, block.terms, folder_);
   WriteVector(file_, block.counts, folder_);
+  WriteVector(file_, block.carries, folder_);
   WriteVector(file_, block.sizes, folder_);
   WriteVector(file_, block.lengths, folder_);
   file_bytes_ += bytes;
@@ -213,11 +320,15 @@ CountedBlock BlockStore::Take(size_t i) {
   Kept& kept = blocks_[i];
   CountedBlock block = std::move(kept.block);
   if (!kept.on_disk) return block;
-  block.counts.resize(kept.counts);
+  block.terms.resize(kept.terms);
+  block.counts.resize(kept.terms);
+  block.carries.resize(kept.carries);
   block.sizes.resize(kept.documents);
   block.lengths.resize(kept.documents);
   uint64_t offset = kept.offset;
+  ReadVector(file_, offset, block.terms, folder_);
   ReadVector(file_, offset, block.counts, folder_);
+  ReadVector(file_, offset, block.carries, folder_);
   ReadVector(file_, offset, block.sizes, folder_);
   ReadVector(file_, offset, block.lengths, folder_);
   return block;
@@ -254,7 +365,10 @@ CorpusCounts CountCorpus(DocumentReader& reader, const Analyzer& analyzer,
       const auto [begin, end] = tasks[static_cast<size_t>(task)];
       const auto self = static_cast<size_t>(thread);
       block.thread = thread;
-      if (options.keep_rows) block.counts.reserve(kTaskBytes / 6);
+      if (options.keep_rows) {
+        block.terms.reserve(kTaskBytes / 6);
+        block.counts.reserve(kTaskBytes / 6);
+      }
       for (size_t i = begin; i < end; ++i) {
         counts.counters[self].Add(
             reader.Text(batch.records[i], batch.first + static_cast<int64_t>(i),
@@ -265,7 +379,6 @@ CorpusCounts CountCorpus(DocumentReader& reader, const Analyzer& analyzer,
     counts.documents += static_cast<int64_t>(batch.records.size());
     if (options.keep_rows) {
       for (CountedBlock& block : blocks) {
-        counts.pairs += block.counts.size();
         for (uint32_t length : block.lengths) counts.terms += length;
         counts.rows.Append(std::move(block));
       }

@@ -1,15 +1,18 @@
 // Counts the terms of a corpus on all threads. Each thread has tables of its
-// own; what it counts of a document is kept as (term of that thread, count) in
-// blocks, on disk past a bound, until the vocabulary of all is known. Blocks
+// own; what it counts of a document is kept as terms of that thread and counts
+// in blocks, on disk past a bound, until the vocabulary of all is known. Blocks
 // stay in the order of the documents, so nothing depends on who counted what.
 #ifndef MALMOI_REPRESENT_SPARSE_COUNTER_H_
 #define MALMOI_REPRESENT_SPARSE_COUNTER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/thread_pool.h"
@@ -28,26 +31,77 @@ struct FeatureMap {
 // What is known of a term besides its name.
 struct TermStats {
   uint64_t total = 0;  // occurrences
-  uint64_t stamp = 0;  // the last document that had it, from 1
   uint32_t documents = 0;
-  uint32_t position = 0;  // its entry there
 };
 
-// A term is a word's number, or an n-gram's and kGramBit.
-struct TermCount {
-  uint32_t term;
-  uint32_t count;
+// A vector whose resize() leaves new values as they are.
+template <typename T>
+struct Unset : std::allocator<T> {
+  template <typename U>
+  struct rebind {
+    using other = Unset<U>;
+  };
+  template <typename U>
+  void construct(U* at) noexcept {
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <typename U, typename... Values>
+  void construct(U* at, Values&&... values) {
+    ::new (static_cast<void*>(at)) U(std::forward<Values>(values)...);
+  }
 };
+template <typename T>
+using RawVector = std::vector<T, Unset<T>>;
 
-// Some documents, one after another.
+// Some documents, one after another. A term is a word's number, or an n-gram's
+// and kGramBit.
 struct CountedBlock {
   int thread = 0;
-  std::vector<TermCount> counts;
-  std::vector<uint32_t> sizes;    // counts of each document
+  RawVector<uint32_t> terms;      // of each document, different ones
+  RawVector<uint8_t> counts;      // of each term, modulo 256
+  std::vector<uint64_t> carries;  // places of terms that get 256 more; sorted
+  std::vector<uint32_t> sizes;    // different terms of each document
   std::vector<uint32_t> lengths;  // terms of each document, with repetitions
 };
 
+// Hands out the documents of a block one after another.
+class BlockRows {
+ public:
+  explicit BlockRows(const CountedBlock& block) : block_(&block) {}
+  // The next document's.
+  void Next() {
+    begin_ += size_;
+    size_ = block_->sizes[row_++];
+    carry_begin_ = carry_end_;
+    while (carry_end_ < block_->carries.size() &&
+           block_->carries[carry_end_] < begin_ + size_) {
+      ++carry_end_;
+    }
+  }
+  uint32_t size() const { return size_; }
+  const uint32_t* terms() const { return block_->terms.data() + begin_; }
+  uint32_t count(uint32_t i) const {
+    const uint32_t count = block_->counts[begin_ + i];
+    return carry_begin_ == carry_end_ ? count : count + Carried(i);
+  }
+  void CopyCounts(uint32_t* counts) const {
+    std::copy_n(block_->counts.data() + begin_, size_, counts);
+    for (size_t i = carry_begin_; i < carry_end_; ++i) {
+      counts[block_->carries[i] - begin_] += 256;
+    }
+  }
+
+ private:
+  uint32_t Carried(uint32_t i) const;
+
+  const CountedBlock* block_;
+  size_t row_ = 0, begin_ = 0, carry_begin_ = 0, carry_end_ = 0;
+  uint32_t size_ = 0;
+};
+
 class TermCounter {
+  class Row;
+
  public:
   explicit TermCounter(const Analyzer& analyzer)
       : analyzer_(&analyzer), own_(std::make_unique<FeatureMap>()) {
@@ -60,22 +114,26 @@ class TermCounter {
   void Add(std::string_view text, CountedBlock* block);
 
   const FeatureMap& map() const { return *map_; }
-  const std::vector<TermStats>& words() const { return words_; }
-  const std::vector<TermStats>& grams() const { return grams_; }
+  // Of what was counted, by number.
+  std::vector<TermStats> WordStats() const;
+  std::vector<TermStats> GramStats() const;
 
  private:
+  size_t HashTokens(std::string_view piece);
   template <bool kKnown>
-  void AddWords(CountedBlock* block);
+  void AddWords(std::string_view piece, CountedBlock* block);
   template <bool kKnown>
   void AddGrams(CountedBlock* block);
-  void Touch(TermStats& stats, uint32_t term, CountedBlock* block);
+  void NextDocument();
 
   const Analyzer* analyzer_;
   std::unique_ptr<FeatureMap> own_;  // null: what is known is fixed
   const FeatureMap* map_;
-  std::vector<TermStats> words_, grams_;
-  uint64_t documents_ = 0;
-  size_t begin_ = 0;  // of the document's counts in its block
+  std::vector<TermPlace> words_, grams_;  // where it is
+  std::vector<uint64_t> repeats_;  // of own words, in a document that has them
+  uint32_t stamp_ = 0;             // of the present document
+  size_t begin_ = 0;               // of its terms in the block
+  uint32_t size_ = 0;              // of them
   uint32_t length_ = 0;
   TokenBuffer buffer_;
   std::vector<HashedTerm> hashes_;
@@ -101,7 +159,7 @@ class BlockStore {
   struct Kept {
     CountedBlock block;  // without content where it is on disk
     uint64_t offset = 0;
-    size_t counts = 0, documents = 0;
+    size_t terms = 0, carries = 0, documents = 0;
     bool on_disk = false;
   };
   std::vector<Kept> blocks_;
@@ -126,7 +184,6 @@ struct CorpusCounts {
   BlockStore rows;
   int64_t documents = 0;
   uint64_t terms = 0;  // with repetitions; where rows are kept
-  uint64_t pairs = 0;  // counts in all rows
 };
 
 // Throws what the reader throws; kInvalidArgument for an empty corpus.

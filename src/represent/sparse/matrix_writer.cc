@@ -1,9 +1,9 @@
 #include "represent/sparse/matrix_writer.h"
 
-#include <sys/mman.h>
+#include <iterator>
+#include <optional>
 
-#include <algorithm>
-
+#include "archive/zip.h"
 #include "base/error.h"
 #include "base/file_writer.h"
 #include "base/format.h"
@@ -99,10 +99,9 @@ class Column {
     if (file_ != nullptr) fs::remove(path_, ignored);
   }
   template <typename T>
-  void Write(const std::vector<T>& values) {
-    if (values.empty()) return;
-    count_ += static_cast<int64_t>(values.size());
-    const std::span<const T> all(values);
+  void Write(std::span<const T> all) {
+    if (all.empty()) return;
+    count_ += static_cast<int64_t>(all.size());
     if (file_ == nullptr && bytes_.size() + all.size_bytes() > kMostInMemory) {
       file_ = std::make_unique<formats::NpyWriter>(path_, dtype_, Shape());
       const auto kept = std::as_bytes(std::span(bytes_)).subspan(head_);
@@ -111,18 +110,6 @@ class Column {
     }
     if (file_ != nullptr) return file_->Write(all);
     bytes_.append(reinterpret_cast<const char*>(all.data()), all.size_bytes());
-  }
-  // Memory that is not written to costs nothing.
-  void Reserve(uint64_t values, size_t size) {
-    bytes_.reserve(head_ + std::min<uint64_t>(kMostInMemory, values * size));
-    // Large pages, where there are any: a fault for each small one is a tenth
-    // of the time of counting.
-    const auto begin = reinterpret_cast<uintptr_t>(bytes_.data());
-    const uintptr_t first = (begin + kPage - 1) / kPage * kPage;
-    const uintptr_t last = (begin + bytes_.capacity()) / kPage * kPage;
-    if (first < last) {
-      madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-    }
   }
   formats::NpzItem Finish(std::string name) {
     if (file_ != nullptr) {
@@ -135,7 +122,6 @@ class Column {
 
  private:
   static constexpr size_t kMostInMemory = size_t{256} << 20;
-  static constexpr uintptr_t kPage = 4096;
   fs::path path_;
   DType dtype_;
   std::string bytes_;
@@ -144,31 +130,31 @@ class Column {
   std::unique_ptr<formats::NpyWriter> file_;
 };
 
-class Npz : public MatrixWriter {
+// The arrays of a matrix in memory or files until all is known.
+class GrowingNpz : public MatrixWriter {
  public:
-  Npz(const fs::path& path, const MatrixWriterOptions& options)
+  GrowingNpz(const fs::path& path, const MatrixWriterOptions& options)
       : path_(path),
         options_(options),
         data_(path.string() + ".data.part",
               options.integers ? DType::kI64 : DType::kF64),
         columns_(path.string() + ".indices.part", DType::kI32),
         ends_(path.string() + ".indptr.part", DType::kI64) {
-    ends_.Write(std::vector<int64_t>{0});
-  }
-  void Expect(int64_t rows, uint64_t values) override {
-    data_.Reserve(values, 8);
-    columns_.Reserve(values, 4);
-    ends_.Reserve(static_cast<uint64_t>(rows) + 1, 8);
+    const int64_t zero[] = {0};
+    ends_.Write(std::span<const int64_t>(zero));
   }
   void Write(const SparseRows& rows) override {
     std::vector<int64_t> ends;
     ends.reserve(rows.sizes.size());
     for (uint32_t size : rows.sizes) ends.push_back(values_ += size);
-    ends_.Write(ends);
+    ends_.Write(std::span<const int64_t>(ends));
     rows_ += static_cast<int64_t>(rows.sizes.size());
-    columns_.Write(rows.columns);
-    if (!options_.integers) return data_.Write(rows.values);
-    data_.Write(std::vector<int64_t>(rows.values.begin(), rows.values.end()));
+    columns_.Write(std::span<const uint32_t>(rows.columns));
+    if (!options_.integers) {
+      return data_.Write(std::span<const double>(rows.values));
+    }
+    integers_.assign(rows.values.begin(), rows.values.end());
+    data_.Write(std::span<const int64_t>(integers_));
   }
   void Finish() override {
     const int64_t shape[] = {rows_, options_.columns};
@@ -186,7 +172,86 @@ class Npz : public MatrixWriter {
   fs::path path_;
   MatrixWriterOptions options_;
   Column data_, columns_, ends_;
+  std::vector<int64_t> integers_;
   int64_t rows_ = 0, values_ = 0;
+};
+
+// The same file where all sizes are known before: what is written goes to its
+// place while it is in the cache, and no matrix lies in memory.
+class PlacedNpz : public MatrixWriter {
+ public:
+  PlacedNpz(const fs::path& path, const MatrixWriterOptions& options,
+            int64_t rows, uint64_t values)
+      : options_(options) {
+    const auto count = static_cast<int64_t>(values);
+    const int64_t shape[] = {rows, options.columns}, zero = 0;
+    const std::string heads[] = {
+        formats::NpyHeader(DType::kI32, {count}),
+        formats::NpyHeader(DType::kI64, {rows + 1}), formats::NpyText("csr"),
+        formats::NpyBytes(DType::kI64, {2}, std::span<const int64_t>(shape)),
+        formats::NpyHeader(options.integers ? DType::kI64 : DType::kF64,
+                           {count})};
+    store_.emplace(
+        path, std::vector<archive::ZipStore::Item>{
+                  {"indices.npy", heads[kColumns].size() + values * 4},
+                  {"indptr.npy",
+                   heads[kEnds].size() + (static_cast<uint64_t>(rows) + 1) * 8},
+                  {"format.npy", heads[2].size()},
+                  {"shape.npy", heads[3].size()},
+                  {"data.npy", heads[kData].size() + values * 8}});
+    for (size_t i = 0; i < std::size(heads); ++i) store_->Write(i, heads[i]);
+    WriteArray(kEnds, &zero, 1);
+  }
+  void Write(const SparseRows& rows) override {
+    std::vector<int64_t> numbers;
+    numbers.reserve(rows.sizes.size());
+    for (uint32_t size : rows.sizes) numbers.push_back(values_ += size);
+    WriteArray(kEnds, numbers.data(), numbers.size());
+    WriteArray(kColumns, rows.columns.data(), rows.columns.size());
+    if (!options_.integers) {
+      return WriteArray(kData, rows.values.data(), rows.values.size());
+    }
+    integers_.assign(rows.values.begin(), rows.values.end());
+    WriteArray(kData, integers_.data(), integers_.size());
+  }
+  void Finish() override { store_->Finish(); }
+
+ private:
+  enum : size_t { kColumns = 0, kEnds = 1, kData = 4 };
+  template <typename T>
+  void WriteArray(size_t entry, const T* values, size_t count) {
+    store_->Write(entry,
+                  {reinterpret_cast<const char*>(values), count * sizeof(T)});
+  }
+
+  MatrixWriterOptions options_;
+  std::optional<archive::ZipStore> store_;
+  std::vector<int64_t> integers_;
+  int64_t values_ = 0;
+};
+
+// One of the two, when it is known which.
+class Npz : public MatrixWriter {
+ public:
+  Npz(const fs::path& path, const MatrixWriterOptions& options)
+      : path_(path), options_(options) {}
+  void Expect(int64_t rows, uint64_t values) override {
+    if (options_.compress) return;
+    writer_ = std::make_unique<PlacedNpz>(path_, options_, rows, values);
+  }
+  void Write(const SparseRows& rows) override { Writer().Write(rows); }
+  void Finish() override { Writer().Finish(); }
+
+ private:
+  MatrixWriter& Writer() {
+    if (writer_ == nullptr) {
+      writer_ = std::make_unique<GrowingNpz>(path_, options_);
+    }
+    return *writer_;
+  }
+  fs::path path_;
+  MatrixWriterOptions options_;
+  std::unique_ptr<MatrixWriter> writer_;
 };
 
 }  // namespace

@@ -16,8 +16,8 @@ namespace malmoi::represent {
 // Some rows: columns ascending within each.
 struct SparseRows {
   std::vector<uint32_t> sizes;  // values of each row
-  std::vector<uint32_t> columns;
-  std::vector<double> values;
+  RawVector<uint32_t> columns;
+  RawVector<double> values;
   void Clear() {
     sizes.clear();
     columns.clear();
@@ -28,7 +28,7 @@ struct SparseRows {
 class MatrixWriter {
  public:
   virtual ~MatrixWriter() = default;
-  // How much will come at most, where that is known.
+  // How much will come, where that is known.
   virtual void Expect(int64_t /*rows*/, uint64_t /*values*/) {}
   virtual void Write(const SparseRows& rows) = 0;
   // Completes the file, which does not exist before. Throws kDiskFull, kIo ...

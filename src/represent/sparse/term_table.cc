@@ -1,6 +1,9 @@
 #include "represent/sparse/term_table.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <new>
 
 #include "base/error.h"
 
@@ -9,6 +12,8 @@ namespace malmoi::represent {
 namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;
+constexpr size_t kLargePage = size_t{2} << 20;
+constexpr size_t kMostFourfold = size_t{1} << 18;
 
 void CheckCount(size_t count) {
   if (count < kGramBit - 1) return;
@@ -19,67 +24,117 @@ void CheckCount(size_t count) {
                .hint = "shorter n-grams, or hashing (--hash)"});
 }
 
+size_t Grown(size_t slots) { return slots * (slots < kMostFourfold ? 4 : 2); }
+
 }  // namespace
 
-uint32_t TermTable::Add(size_t at, const HashedTerm& term) {
+uint64_t HashLong(std::string_view text) {
+  uint64_t hash = text.size();
+  for (size_t at = 0; at < text.size(); at += 16) {
+    TermKey part = {};
+    std::memcpy(&part, text.data() + at,
+                std::min<size_t>(16, text.size() - at));
+    part.low ^= hash;
+    hash = HashKey(part);
+  }
+  return hash;
+}
+
+void* ZeroedMemory(size_t bytes) {
+  const size_t align = bytes < kLargePage ? 64 : kLargePage;
+  void* memory = std::aligned_alloc(align, (bytes + align - 1) / align * align);
+  if (memory == nullptr) throw std::bad_alloc();
+  if (align == kLargePage) madvise(memory, bytes, MADV_HUGEPAGE);
+  std::memset(memory, 0, bytes);
+  return memory;
+}
+
+size_t TermTable::SlotOf(const HashedTerm& term) const {
+  size_t at = term.hash & (slots_.size() - 1);
+  for (; slots_[at].number != 0; at = (at + 1) & (slots_.size() - 1)) {
+    const TermKey& key = slots_[at].key;
+    if (term.key.high < kLongTerm
+            ? key.low == term.key.low && key.high == term.key.high
+            : key.high > kLongTerm && key.low == term.hash &&
+                  long_[key.high & ~kLongTerm] ==
+                      std::string_view(term.data, term.size)) {
+      break;
+    }
+  }
+  return at;
+}
+
+uint32_t TermTable::FindFar(const HashedTerm& term) const {
+  return slots_[SlotOf(term)].number - 1;  // kNoTerm of an empty one
+}
+
+TermTable::Slot& TermTable::InsertFar(const HashedTerm& term) {
+  size_t at = SlotOf(term);
+  if (slots_[at].number != 0) return slots_[at];
   CheckCount(keys_.size());
-  Key key = {.low = term.low,
-             .high = term.high,
-             .far = nullptr,
-             .size = static_cast<uint32_t>(term.size),
-             .hash_low = static_cast<uint32_t>(term.hash)};
-  if (term.size > kNear) {
+  TermKey key = term.key;
+  if (term.size > kMostNear) {
     if (term.size > piece_left_) {
       piece_left_ = std::max(kPiece, term.size);
       pieces_.push_back(std::make_unique_for_overwrite<char[]>(piece_left_));
       piece_ = pieces_.back().get();
-      piece_bytes_ += piece_left_;
     }
     std::memcpy(piece_, term.data, term.size);
-    key.far = piece_;
+    key = {term.hash, kLongTerm | long_.size()};
+    long_.emplace_back(piece_, term.size);
     piece_ += term.size;
     piece_left_ -= term.size;
   }
   keys_.push_back(key);
-  slots_[at] = {static_cast<uint32_t>(term.hash >> 32),
-                static_cast<uint32_t>(keys_.size())};
-  if (keys_.size() * 2 > slots_.size()) Grow();
-  return static_cast<uint32_t>(keys_.size() - 1);
+  if (keys_.size() * 2 > slots_.size()) {
+    Grow();
+    at = SlotOf(term);
+  }
+  slots_[at] = {key, static_cast<uint32_t>(keys_.size()), 0, {}};
+  return slots_[at];
 }
 
-// At most 2^32 slots, so that the lower half of a hash is enough; the upper
-// half is the slot's tag.
 void TermTable::Grow() {
-  std::vector<Slot> slots(slots_.size() * 4);
+  SlotArray<Slot> slots(Grown(slots_.size()));
   for (const Slot& slot : slots_) {
     if (slot.number == 0) continue;
-    size_t at = keys_[slot.number - 1].hash_low & (slots.size() - 1);
+    const uint64_t hash =
+        slot.key.high > kLongTerm ? slot.key.low : HashKey(slot.key);
+    size_t at = hash & (slots.size() - 1);
     while (slots[at].number != 0) at = (at + 1) & (slots.size() - 1);
     slots[at] = slot;
   }
   slots_ = std::move(slots);
 }
 
-uint64_t TermTable::bytes() const {
-  return slots_.capacity() * sizeof(Slot) + keys_.capacity() * sizeof(Key) +
-         piece_bytes_;
+uint64_t TermTable::first_bytes(uint32_t number) const {
+  uint64_t bytes = keys_[number].low;
+  if (keys_[number].high > kLongTerm) {
+    std::memcpy(&bytes, term(number).data(), sizeof(bytes));
+  }
+  return __builtin_bswap64(bytes);
 }
 
-uint32_t PairTable::Add(size_t at, uint64_t key) {
+PairTable::Slot& PairTable::Add(size_t at, uint64_t key) {
   CheckCount(keys_.size());
   keys_.push_back(key);
-  slots_[at] = {key, static_cast<uint32_t>(keys_.size())};
   if (keys_.size() * 2 > slots_.size()) {
-    slots_.assign(slots_.size() * 2, {});
-    for (size_t i = 0; i < keys_.size(); ++i) {
-      size_t place = Place(keys_[i]);
+    SlotArray<Slot> old(Grown(slots_.size()));
+    std::swap(old, slots_);
+    const auto free_from = [&](uint64_t wanted) {
+      size_t place = Place(wanted);
       while (slots_[place].number != 0) {
         place = (place + 1) & (slots_.size() - 1);
       }
-      slots_[place] = {keys_[i], static_cast<uint32_t>(i + 1)};
+      return place;
+    };
+    for (const Slot& slot : old) {
+      if (slot.number != 0) slots_[free_from(slot.key)] = slot;
     }
+    at = free_from(key);
   }
-  return static_cast<uint32_t>(keys_.size() - 1);
+  slots_[at] = {key, static_cast<uint32_t>(keys_.size()), 0, {}, 0};
+  return slots_[at];
 }
 
 }  // namespace malmoi::represent

@@ -1,17 +1,16 @@
-// Terms and their numbers. Words lie in an open-addressing table of 8-byte
-// slots (a tag of the hash and a number); their first 16 bytes beside their
-// size, so that a word costs two cache lines. An n-gram of words is no
-// string but a pair: the number of the n-gram before its last word, and that
-// word's.
+// Terms and their numbers in an open-addressing table of 32-byte slots: a term
+// of up to 15 bytes is its own key, and what counting changes of it lies
+// beside, so that a word costs one cache line. An n-gram of words is no string
+// but a pair: the number of the n-gram before its last word, and that word's.
 #ifndef MALMOI_REPRESENT_SPARSE_TERM_TABLE_H_
 #define MALMOI_REPRESENT_SPARSE_TERM_TABLE_H_
 
-#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace malmoi::represent {
@@ -20,10 +19,18 @@ inline constexpr uint32_t kNoTerm = UINT32_MAX;
 // Numbers of terms lie below; the bit above tells an n-gram from a word.
 inline constexpr uint32_t kGramBit = uint32_t{1} << 31;
 
-// A term with its hash and its first 16 bytes, filled up with zeros: short
-// terms are hashed and compared without a branch on their size.
+// A term as a number: up to 15 bytes, filled up with zeros, and the size and 1
+// in the highest byte, so that none is 0; kLongTerm for a longer one, which is
+// told by its hash.
+struct TermKey {
+  uint64_t low, high;
+};
+inline constexpr size_t kMostNear = 15;
+inline constexpr uint64_t kLongTerm = uint64_t{0xff} << 56;
+
 struct HashedTerm {
-  uint64_t hash, low, high;
+  TermKey key;
+  uint64_t hash;
   const char* data;
   size_t size;
 };
@@ -33,137 +40,167 @@ inline uint64_t FoldProduct(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-// The hash: 128-bit products, folded (as wyhash does). The same on every
-// little-endian machine.
-inline void FinishHash(HashedTerm& term) {
-  constexpr uint64_t kA = 0x9e3779b97f4a7c15, kB = 0xd6e8feb86659fd93;
-  uint64_t hash = FoldProduct(term.low ^ kA, term.high ^ kB ^ term.size);
-  for (size_t at = 16; at < term.size; at += 16) {
-    uint64_t more[2] = {};
-    std::memcpy(more, term.data + at, std::min<size_t>(16, term.size - at));
-    hash = FoldProduct(more[0] ^ kA ^ hash, more[1] ^ kB);
-  }
-  term.hash = FoldProduct(hash, kA);
+// 128-bit products, folded (as wyhash does). The same on every little-endian
+// machine.
+inline uint64_t HashKey(const TermKey& key) {
+  return FoldProduct(key.low ^ 0x9e3779b97f4a7c15,
+                     key.high ^ 0xd6e8feb86659fd93);
 }
+uint64_t HashLong(std::string_view text);
+
+// What a key keeps of 16 bytes, and its size, by size.
+struct KeyMask {
+  uint64_t low, high, size;
+};
+inline constexpr std::array<KeyMask, kMostNear + 1> kKeyMasks = [] {
+  std::array<KeyMask, kMostNear + 1> masks{};
+  for (size_t size = 0; size <= kMostNear; ++size) {
+    const auto bits = [](size_t bytes) {
+      return bytes >= 8 ? ~uint64_t{0} : (uint64_t{1} << 8 * bytes) - 1;
+    };
+    masks[size] = {bits(size), bits(size < 8 ? 0 : size - 8),
+                   uint64_t{size + 1} << 56};
+  }
+  return masks;
+}();
 
 // Of a term behind whose begin 16 bytes can be read.
-inline HashedTerm HashPadded(std::string_view text) {
-  HashedTerm term;
-  term.data = text.data();
-  term.size = text.size();
-  std::memcpy(&term.low, text.data(), 8);
-  std::memcpy(&term.high, text.data() + 8, 8);
-  // Bits that belong to it: 0 to 64 of either half.
-  const size_t low = std::min<size_t>(text.size(), 8);
-  const size_t high = std::min<size_t>(text.size(), 16) - low;
-  term.low = low == 0 ? 0 : term.low << (64 - 8 * low) >> (64 - 8 * low);
-  term.high = high == 0 ? 0 : term.high << (64 - 8 * high) >> (64 - 8 * high);
-  FinishHash(term);
+inline HashedTerm HashPadded(const char* data, size_t size) {
+  HashedTerm term = {{0, kLongTerm}, 0, data, size};
+  if (size > kMostNear) {
+    term.hash = HashLong({data, size});
+    return term;
+  }
+  const KeyMask& mask = kKeyMasks[size];
+  std::memcpy(&term.key, data, sizeof(term.key));
+  term.key.low &= mask.low;
+  term.key.high = (term.key.high & mask.high) | mask.size;
+  term.hash = HashKey(term.key);
   return term;
 }
 
 inline HashedTerm HashTerm(std::string_view text) {
-  HashedTerm term = {0, 0, 0, text.data(), text.size()};
-  const size_t low = std::min<size_t>(text.size(), 8);
-  std::memcpy(&term.low, text.data(), low);
-  std::memcpy(&term.high, text.data() + low,
-              std::min<size_t>(text.size(), 16) - low);
-  FinishHash(term);
+  if (text.size() > kMostNear) return HashPadded(text.data(), text.size());
+  char padded[16] = {};
+  text.copy(padded, text.size());
+  HashedTerm term = HashPadded(padded, text.size());
+  term.data = text.data();
   return term;
 }
+
+// Zeroed memory, on large pages where it is much, for std::free(). Throws
+// std::bad_alloc.
+void* ZeroedMemory(size_t bytes);
+
+template <typename Slot>
+class SlotArray {
+ public:
+  explicit SlotArray(size_t size)
+      : size_(size),
+        memory_(static_cast<Slot*>(ZeroedMemory(size * sizeof(Slot)))) {}
+  size_t size() const { return size_; }
+  Slot& operator[](size_t i) { return memory_.get()[i]; }
+  const Slot& operator[](size_t i) const { return memory_.get()[i]; }
+  Slot* begin() const { return memory_.get(); }
+  Slot* end() const { return memory_.get() + size_; }
+
+ private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  size_t size_;
+  std::unique_ptr<Slot, Free> memory_;
+};
+// The last document that had a term, and its entry there.
+struct TermPlace {
+  uint32_t stamp = 0;
+  uint32_t position = 0;
+};
 
 // A map from bytes to 0, 1, 2 ... in the order of their first Insert().
 class TermTable {
  public:
+  struct Slot {
+    TermKey key;
+    uint32_t number;  // plus 1; 0: empty
+    uint32_t documents;
+    TermPlace place;
+  };
+  static_assert(sizeof(Slot) == 32);
+
   TermTable() : slots_(1024) {}
 
-  // The term's number, new or old. Throws kLimit past 2^31 terms.
-  uint32_t Insert(const HashedTerm& term) {
-    size_t at = term.hash & (slots_.size() - 1);
-    const auto tag = static_cast<uint32_t>(term.hash >> 32);
-    while (slots_[at].number != 0) {
-      if (slots_[at].tag == tag && Equals(slots_[at].number - 1, term)) {
-        return slots_[at].number - 1;
-      }
-      at = (at + 1) & (slots_.size() - 1);
+  // The term's slot, new or old, until the next Insert(). Throws kLimit past
+  // 2^31 terms.
+  Slot& Insert(const HashedTerm& term) {
+    Slot& slot = slots_[term.hash & (slots_.size() - 1)];
+    if (((slot.key.low ^ term.key.low) | (slot.key.high ^ term.key.high)) == 0)
+        [[likely]] {
+      return slot;
     }
-    return Add(at, term);
+    return InsertFar(term);
   }
   // kNoTerm where it was never inserted.
   uint32_t Find(const HashedTerm& term) const {
-    size_t at = term.hash & (slots_.size() - 1);
-    const auto tag = static_cast<uint32_t>(term.hash >> 32);
-    while (slots_[at].number != 0) {
-      if (slots_[at].tag == tag && Equals(slots_[at].number - 1, term)) {
-        return slots_[at].number - 1;
-      }
-      at = (at + 1) & (slots_.size() - 1);
+    const Slot& slot = slots_[term.hash & (slots_.size() - 1)];
+    if (((slot.key.low ^ term.key.low) | (slot.key.high ^ term.key.high)) ==
+        0) {
+      return slot.number - 1;
     }
-    return kNoTerm;
+    return FindFar(term);
   }
   void Prefetch(uint64_t hash) const {
     __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
   }
 
-  // The second step of that: the key that the slot leads to, if any.
-  void PrefetchKey(uint64_t hash) const {
-    const uint32_t number = slots_[hash & (slots_.size() - 1)].number;
-    if (number != 0) __builtin_prefetch(&keys_[number - 1]);
-  }
-
   uint32_t size() const { return static_cast<uint32_t>(keys_.size()); }
   // Valid until the next Insert().
   std::string_view term(uint32_t number) const {
-    const Key& key = keys_[number];
-    return {
-        key.size <= kNear ? reinterpret_cast<const char*>(&key.low) : key.far,
-        key.size};
+    const TermKey& key = keys_[number];
+    if (key.high >= kLongTerm) return long_[key.high & ~kLongTerm];
+    return {reinterpret_cast<const char*>(&key), (key.high >> 56) - 1};
   }
-  uint64_t bytes() const;
+  // Its first 8 bytes as a number of that order.
+  uint64_t first_bytes(uint32_t number) const;
+  const SlotArray<Slot>& slots() const { return slots_; }
+  SlotArray<Slot>& slots() { return slots_; }
 
  private:
-  struct Slot {
-    uint32_t tag = 0;
-    uint32_t number = 0;  // plus 1; 0: empty
-  };
-  static constexpr size_t kNear = 16;
-  struct Key {
-    uint64_t low, high;  // its first 16 bytes
-    const char* far;     // of a longer term: where it lies
-    uint32_t size;
-    uint32_t hash_low;
-  };
-
-  bool Equals(uint32_t number, const HashedTerm& term) const {
-    const Key& key = keys_[number];
-    if (((key.low ^ term.low) | (key.high ^ term.high) |
-         (key.size ^ term.size)) != 0) {
-      return false;
-    }
-    return term.size <= kNear ||
-           std::memcmp(key.far, term.data, term.size) == 0;
-  }
-  uint32_t Add(size_t at, const HashedTerm& term);
+  // Where the term is or belongs.
+  size_t SlotOf(const HashedTerm& term) const;
+  Slot& InsertFar(const HashedTerm& term);
+  uint32_t FindFar(const HashedTerm& term) const;
   void Grow();
 
-  std::vector<Slot> slots_;
-  std::vector<Key> keys_;
-  std::vector<std::unique_ptr<char[]>> pieces_;  // of long terms
+  SlotArray<Slot> slots_;
+  std::vector<TermKey> keys_;
+  // Longer terms, whose keys have their hash and, in 56 bits, their place here.
+  std::vector<std::string_view> long_{std::string_view()};
+  std::vector<std::unique_ptr<char[]>> pieces_;
   size_t piece_left_ = 0;
-  uint64_t piece_bytes_ = 0;
   char* piece_ = nullptr;
 };
 
 // A map from (n-gram or word before, last word) to numbers.
 class PairTable {
  public:
+  struct Slot {
+    uint64_t key;
+    uint32_t number;  // plus 1; 0: empty
+    uint32_t documents;
+    TermPlace place;
+    uint64_t repeats;  // occurrences behind the first of each document
+  };
+  static_assert(sizeof(Slot) == 32);
+
   PairTable() : slots_(1024) {}
 
-  uint32_t Insert(uint32_t before, uint32_t word) {
+  // Until the next Insert().
+  Slot& Insert(uint32_t before, uint32_t word) {
     const uint64_t key = uint64_t{before} << 32 | word;
     size_t at = Place(key);
     while (slots_[at].number != 0) {
-      if (slots_[at].key == key) return slots_[at].number - 1;
+      if (slots_[at].key == key) return slots_[at];
       at = (at + 1) & (slots_.size() - 1);
     }
     return Add(at, key);
@@ -186,23 +223,17 @@ class PairTable {
   uint32_t word(uint32_t number) const {
     return static_cast<uint32_t>(keys_[number]);
   }
+  const SlotArray<Slot>& slots() const { return slots_; }
+  SlotArray<Slot>& slots() { return slots_; }
 
  private:
-  struct Slot {
-    uint64_t key = 0;
-    uint32_t number = 0;  // plus 1
-  };
   size_t Place(uint64_t key) const {
-    const auto product =
-        static_cast<unsigned __int128>(key ^ 0xd6e8feb86659fd93) *
-        0x9e3779b97f4a7c15;
-    return (static_cast<uint64_t>(product) ^
-            static_cast<uint64_t>(product >> 64)) &
+    return FoldProduct(key ^ 0xd6e8feb86659fd93, 0x9e3779b97f4a7c15) &
            (slots_.size() - 1);
   }
-  uint32_t Add(size_t at, uint64_t key);
+  Slot& Add(size_t at, uint64_t key);
 
-  std::vector<Slot> slots_;
+  SlotArray<Slot> slots_;
   std::vector<uint64_t> keys_;
 };
 

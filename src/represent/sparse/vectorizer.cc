@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "kernels/sparse_kernels.h"
 #include "represent/sparse/murmur3.h"
 
 namespace malmoi::represent {
@@ -18,18 +19,82 @@ uint64_t Packed(uint32_t column, uint32_t count) {
   return uint64_t{column} << 32 | count;
 }
 
-void SortRow(std::vector<uint64_t>& row) {
-  if (row.size() > 32) {
-    std::sort(row.begin(), row.end());
-    return;
+// Brings the terms of documents into the order of their columns.
+class RowSorter {
+ public:
+  // Appends a document's columns and counts; returns how many.
+  size_t Append(const BlockRows& counted, const TermMaps& maps, bool binary,
+                RawVector<uint32_t>& columns, RawVector<double>& values) {
+    const size_t size = Gather(counted, maps, binary);
+    const size_t begin = columns.size();
+    columns.resize(begin + size);
+    values.resize(begin + size);
+    uint32_t* to = columns.data() + begin;
+    double* counts = values.data() + begin;
+    if (size > kernels::kMostRanked) {
+      SortLong(size, to, counts);
+    } else if (size > 0) {
+      kernels_.rank_row(own_.data(), size, ranks_.data());
+      for (size_t i = 0; i < size; ++i) {
+        to[ranks_[i]] = own_[i];
+        counts[ranks_[i]] = counts_[i];
+      }
+    }
+    return size;
   }
-  for (size_t i = 1; i < row.size(); ++i) {
-    const uint64_t value = row[i];
-    size_t at = i;
-    for (; at > 0 && row[at - 1] > value; --at) row[at] = row[at - 1];
-    row[at] = value;
+
+ private:
+  // The columns and counts of a document's terms that have one.
+  size_t Gather(const BlockRows& counted, const TermMaps& maps, bool binary) {
+    const size_t size = counted.size();
+    if (own_.size() < size + kernels::kRowSlack) {
+      own_.resize(size * 2 + kernels::kRowSlack);
+      counts_.resize(own_.size());
+      ranks_.resize(own_.size());
+    }
+    const uint32_t* terms = counted.terms();
+    uint32_t* own = own_.data();
+    uint32_t most = 0;
+    if (maps.grams.empty()) {
+      const uint32_t* words = maps.words.data();
+      for (size_t i = 0; i < size; ++i) {
+        own[i] = words[terms[i]];
+        most = std::max(most, own[i]);
+      }
+    } else {
+      for (size_t i = 0; i < size; ++i) {
+        own[i] = maps[terms[i]];
+        most = std::max(most, own[i]);
+      }
+    }
+    counted.CopyCounts(counts_.data());
+    if (binary) std::fill_n(counts_.begin(), size, 1);
+    if (most != kNoTerm) return size;
+    size_t kept = 0;
+    for (size_t i = 0; i < size; ++i) {
+      if (own[i] == kNoTerm) continue;
+      own[kept] = own[i];
+      counts_[kept++] = counts_[i];
+    }
+    return kept;
   }
-}
+
+  void SortLong(size_t size, uint32_t* columns, double* values) {
+    packed_.clear();
+    for (size_t i = 0; i < size; ++i) {
+      packed_.push_back(Packed(own_[i], counts_[i]));
+    }
+    std::sort(packed_.begin(), packed_.end());
+    for (size_t i = 0; i < size; ++i) {
+      columns[i] = static_cast<uint32_t>(packed_[i] >> 32);
+      values[i] = static_cast<uint32_t>(packed_[i]);
+    }
+  }
+
+  const kernels::SparseKernelTable& kernels_ = kernels::SparseKernels();
+  std::vector<uint32_t> own_, counts_, ranks_;
+  std::vector<uint64_t> packed_;
+};
 
 }  // namespace
 
@@ -83,12 +148,12 @@ void Vectorizer::MakeMap(FeatureMap& known, TermMaps& terms) const {
     while (true) {
       const size_t space = grams ? rest.find(' ') : std::string_view::npos;
       const std::string_view word = rest.substr(0, space);
-      const uint32_t id = known.words.Insert(HashTerm(word));
+      const uint32_t id = known.words.Insert(HashTerm(word)).number - 1;
       set(terms.words, id, kNoTerm);
       if (term == kNoTerm) {
         term = id;
       } else {
-        term = known.grams.Insert(term, id);
+        term = known.grams.Insert(term, id).number - 1;
         set(terms.grams, term, kNoTerm);
         term |= kGramBit;
       }
@@ -124,8 +189,12 @@ Vectorizer Vectorizer::Fit(DocumentReader& reader, VectorizerOptions options,
   result.MakeIdf();
   if (open == nullptr) return result;
   const auto writer = open(result);
-  writer->Expect(counts.documents, counts.pairs);
-  const size_t group = static_cast<size_t>(pool.threads()) * 4;
+  uint64_t pairs = 0;
+  for (uint32_t documents : result.vocabulary_.documents) pairs += documents;
+  writer->Expect(counts.documents, pairs);
+  // Of one thread what is written is still in its cache.
+  const size_t group =
+      pool.threads() == 1 ? 1 : static_cast<size_t>(pool.threads()) * 4;
   std::vector<SparseRows> rows(group);
   for (size_t first = 0; first < counts.rows.size(); first += group) {
     for (SparseRows& each : rows) each.Clear();
@@ -148,27 +217,17 @@ Vectorizer Vectorizer::Fit(DocumentReader& reader, VectorizerOptions options,
 
 void Vectorizer::AppendRows(const CountedBlock& block, const TermMaps& maps,
                             SparseRows& rows) const {
-  rows.columns.reserve(rows.columns.size() + block.counts.size());
-  rows.values.reserve(rows.values.size() + block.counts.size());
-  std::vector<uint64_t> row;
-  size_t at = 0;
-  for (uint32_t size : block.sizes) {
-    row.clear();
-    for (uint32_t i = 0; i < size; ++i, ++at) {
-      const uint32_t column = maps[block.counts[at].term];
-      if (column != kNoTerm) {
-        row.push_back(Packed(column, block.counts[at].count));
-      }
-    }
-    SortRow(row);
+  rows.columns.reserve(rows.columns.size() + block.terms.size());
+  rows.values.reserve(rows.values.size() + block.terms.size());
+  RowSorter sorter;
+  BlockRows counted(block);
+  for (size_t d = 0; d < block.sizes.size(); ++d) {
+    counted.Next();
     const size_t begin = rows.columns.size();
-    for (uint64_t each : row) {
-      rows.columns.push_back(static_cast<uint32_t>(each >> 32));
-      rows.values.push_back(
-          options_.weights.binary ? 1 : static_cast<uint32_t>(each));
-    }
-    rows.sizes.push_back(static_cast<uint32_t>(row.size()));
-    Weigh(rows.values.data() + begin, rows.columns.data() + begin, row.size());
+    const size_t size = sorter.Append(counted, maps, options_.weights.binary,
+                                      rows.columns, rows.values);
+    rows.sizes.push_back(static_cast<uint32_t>(size));
+    Weigh(rows.values.data() + begin, rows.columns.data() + begin, size);
   }
 }
 

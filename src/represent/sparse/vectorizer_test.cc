@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "represent/sparse/murmur3.h"
 
@@ -224,6 +225,74 @@ TEST(Vectorizer, PiecesOfALongTextChangeNothing) {
                                    {std::string(kMaxCharBytes + 1, 'a')}),
                                options, pool),
                Error);
+}
+
+// Counts past a byte, rows past what is ranked, words at and past the bound of
+// what a slot holds, and words that are left out.
+TEST(Vectorizer, CountsOfAnySizeAreTheDefinition) {
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < 60; ++i) {
+    std::string text;
+    for (size_t j = 0; j < (i == 7 ? 1000 : i); ++j) text += "aa Bb ";
+    for (size_t j = 0; j < i * 11; ++j) {
+      const std::string number = std::to_string(j * 7919 % 1000);
+      text += std::string(j % 20, 'x') + number + " ";
+    }
+    for (size_t j = 0; i == 9 && j < 513; ++j) text += "once ";
+    texts.push_back(text + "end");
+  }
+  const Analyzer analyzer({});
+  TokenBuffer buffer;
+  std::map<std::string, std::map<size_t, double>> expected;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    analyzer.Cut(texts[i], buffer);
+    for (std::string_view word : buffer.tokens) {
+      ++expected[std::string(word)][i];
+    }
+  }
+  for (int least : {1, 3}) {
+    VectorizerOptions options;
+    options.limits.min_df = {static_cast<double>(least), false};
+    ThreadPool pool(2);
+    SparseRows rows;
+    const Vectorizer vectorizer = Vectorizer::Fit(
+        *DocumentReader::FromTexts(texts), options, pool, {},
+        [&](const Vectorizer&) { return std::make_unique<Collect>(rows); });
+    std::erase_if(expected, [&](const auto& each) {
+      return each.second.size() < static_cast<size_t>(least);
+    });
+    ASSERT_EQ(vectorizer.vocabulary().size(), expected.size());
+    std::vector<std::map<uint32_t, double>> wanted(texts.size());
+    uint32_t column = 0;
+    for (const auto& [term, counts] : expected) {
+      EXPECT_EQ(vectorizer.vocabulary().term(column), term);
+      for (const auto& [row, count] : counts) wanted[row][column] = count;
+      ++column;
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      ASSERT_EQ(rows.sizes[i], wanted[i].size());
+      for (const auto& [own, count] : wanted[i]) {
+        EXPECT_EQ(rows.columns[at], own);
+        EXPECT_EQ(rows.values[at++], count);
+      }
+    }
+    // The same rows when what is known is looked up, in either kind of file.
+    const fs::path folder = ::testing::TempDir();
+    const fs::path placed = folder / "placed.npz", grown = folder / "grown.npz";
+    const auto writer = MakeMatrixWriter(
+        placed, {.columns = vectorizer.columns(), .integers = true});
+    writer->Expect(static_cast<int64_t>(rows.sizes.size()),
+                   rows.columns.size());
+    writer->Write(rows);
+    writer->Finish();
+    const auto other = MakeMatrixWriter(
+        grown, {.columns = vectorizer.columns(), .integers = true});
+    vectorizer.Transform(*DocumentReader::FromTexts(texts), pool,
+                         [&](const SparseRows& some) { other->Write(some); });
+    other->Finish();
+    EXPECT_EQ(ReadFile(placed), ReadFile(grown));
+  }
 }
 
 TEST(Vectorizer, MaxFeaturesTakesTheFirstOfEquals) {

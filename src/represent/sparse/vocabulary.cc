@@ -1,7 +1,7 @@
 #include "represent/sparse/vocabulary.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
 #include <numeric>
 
 #include "base/error.h"
@@ -17,12 +17,36 @@ struct Item {
   uint32_t thread, term;
 };
 
-uint64_t FirstBytes(std::string_view text) {
-  unsigned char bytes[8] = {};
-  std::memcpy(bytes, text.data(), std::min<size_t>(text.size(), 8));
-  uint64_t key = 0;
-  for (unsigned char byte : bytes) key = key << 8 | byte;
-  return key;
+// By their keys, of equal ones the first first: a byte at a time from the last
+// on, without those in which all are equal.
+void SortByKey(std::vector<Item>& items) {
+  std::vector<Item> other(items.size());
+  for (int shift = 0; shift < 64; shift += 8) {
+    std::array<size_t, 257> begins{};
+    for (const Item& item : items) ++begins[(item.key >> shift & 0xff) + 1];
+    if (std::find(begins.begin(), begins.end(), items.size()) != begins.end()) {
+      continue;
+    }
+    std::partial_sum(begins.begin(), begins.end(), begins.begin());
+    for (const Item& item : items) {
+      other[begins[item.key >> shift & 0xff]++] = item;
+    }
+    items.swap(other);
+  }
+}
+
+// Calls use(begin, end) for runs of two or more equal keys.
+template <typename Use>
+void ForEqualKeys(std::vector<Item>& items, Use use) {
+  for (size_t begin = 0; begin < items.size();) {
+    size_t end = begin + 1;
+    while (end < items.size() && items[end].key == items[begin].key) ++end;
+    if (end - begin > 1) {
+      use(items.begin() + static_cast<std::ptrdiff_t>(begin),
+          items.begin() + static_cast<std::ptrdiff_t>(end));
+    }
+    begin = end;
+  }
 }
 
 // n-grams as the ranks of their words, plus 1, filled up with 0: in this order
@@ -44,6 +68,10 @@ class Merger {
          const AnalyzerOptions& options)
       : counters_(counters), options_(options) {
     grams_ = options.unit == Unit::kWord && options.max_n > 1;
+    for (const TermCounter& counter : counters) {
+      word_stats_.push_back(counter.WordStats());
+      gram_stats_.push_back(counter.GramStats());
+    }
     SortWords();
     if (grams_) {
       RankGrams();
@@ -62,9 +90,9 @@ class Merger {
                            int64_t documents) const;
   void AppendTerm(const Item& item, Vocabulary& vocabulary) const;
   const TermStats& StatsOf(const Item& item) const {
-    const TermCounter& counter = counters_[item.thread];
-    return (item.term & kGramBit) == 0 ? counter.words()[item.term]
-                                       : counter.grams()[item.term & ~kGramBit];
+    return (item.term & kGramBit) == 0
+               ? word_stats_[item.thread][item.term]
+               : gram_stats_[item.thread][item.term & ~kGramBit];
   }
   std::string_view Word(const Item& item) const {
     return counters_[item.thread].map().words.term(item.term);
@@ -73,6 +101,7 @@ class Merger {
   const std::vector<TermCounter>& counters_;
   const AnalyzerOptions& options_;
   bool grams_ = false;
+  std::vector<std::vector<TermStats>> word_stats_, gram_stats_;
   std::vector<Item> items_;  // sorted; equal terms side by side
   std::vector<Item> words_;  // one of each, sorted
   std::vector<std::vector<uint32_t>> word_ranks_;
@@ -90,11 +119,13 @@ void Merger::SortWords() {
   for (uint32_t t = 0; t < counters_.size(); ++t) {
     const TermTable& words = counters_[t].map().words;
     for (uint32_t i = 0; i < words.size(); ++i) {
-      items_.push_back({FirstBytes(words.term(i)), t, i});
+      items_.push_back({words.first_bytes(i), t, i});
     }
   }
-  std::sort(items_.begin(), items_.end(), [&](const Item& a, const Item& b) {
-    return a.key != b.key ? a.key < b.key : Word(a) < Word(b);
+  SortByKey(items_);
+  ForEqualKeys(items_, [&](auto begin, auto end) {
+    std::sort(begin, end,
+              [&](const Item& a, const Item& b) { return Word(a) < Word(b); });
   });
   if (!grams_) return;
   for (const TermCounter& counter : counters_) {
@@ -144,19 +175,17 @@ void Merger::SortAll() {
       items_.push_back({uint64_t{ranks[0]} << 32 | ranks[1], t, g | kGramBit});
     }
   }
+  SortByKey(items_);
   const size_t width = ranked_.width;
-  if (width == 2) {
-    std::sort(items_.begin(), items_.end(),
-              [](const Item& a, const Item& b) { return a.key < b.key; });
-    return;
-  }
+  if (width == 2) return;
   // Equal keys: both are words, or both n-grams, whose tails decide.
-  std::sort(items_.begin(), items_.end(), [&](const Item& a, const Item& b) {
-    if (a.key != b.key) return a.key < b.key;
-    if ((a.term & kGramBit) == 0) return false;
-    return std::lexicographical_compare(
-        ranked_.Of(a) + 2, ranked_.Of(a) + width, ranked_.Of(b) + 2,
-        ranked_.Of(b) + width);
+  ForEqualKeys(items_, [&](auto begin, auto end) {
+    if ((begin->term & kGramBit) == 0) return;
+    std::sort(begin, end, [&](const Item& a, const Item& b) {
+      return std::lexicographical_compare(
+          ranked_.Of(a) + 2, ranked_.Of(a) + width, ranked_.Of(b) + 2,
+          ranked_.Of(b) + width);
+    });
   });
 }
 

@@ -92,5 +92,21 @@ TEST(Words, FollowTheirRule) {
             (Words{"LG", "전자", "오", "3", "일"}));
 }
 
+TEST(Utf8, FindsTheFirstBadByteWhereverItIs) {
+  for (size_t size = 1; size < 100; ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      std::string text(size, 'a');
+      EXPECT_FALSE(FindInvalidUtf8(text));
+      text[at] = '\xff';
+      EXPECT_EQ(FindInvalidUtf8(text), at);
+      if (at + 1 == size) continue;
+      text[at] = '\xc3';  // cut, then whole
+      EXPECT_EQ(FindInvalidUtf8(text), at);
+      text[at + 1] = '\xa4';
+      EXPECT_FALSE(FindInvalidUtf8(text));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace malmoi::text

@@ -55,14 +55,30 @@ void AppendUtf8(std::string& out, char32_t value) {
 }
 
 std::optional<size_t> FindInvalidUtf8(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    uint64_t eight = 0;  // bytes of ASCII, if none has its highest bit set
-    if (text.size() - at >= 8) {
-      std::memcpy(&eight, text.data() + at, 8);
-      if ((eight & 0x8080808080808080) == 0) {
-        at += 8;
+  const auto eight = [&](size_t at) {
+    uint64_t bytes;
+    std::memcpy(&bytes, text.data() + at, 8);
+    return bytes;
+  };
+  constexpr uint64_t kHighest = 0x8080808080808080;
+  const size_t size = text.size();
+  for (size_t at = 0; at < size;) {
+    // Bytes of ASCII, if none has its highest bit set; at the end once more
+    // some that were looked at.
+    if (size - at >= 32) {
+      if (((eight(at) | eight(at + 8) | eight(at + 16) | eight(at + 24)) &
+           kHighest) == 0) {
+        at += 32;
         continue;
       }
+    } else if (size >= 32 && ((eight(size - 32) | eight(size - 24) |
+                               eight(size - 16) | eight(size - 8)) &
+                              kHighest) == 0) {
+      return std::nullopt;
+    }
+    if (size - at >= 8 && (eight(at) & kHighest) == 0) {
+      at += 8;
+      continue;
     }
     if (static_cast<unsigned char>(text[at]) < 0x80) {
       ++at;
