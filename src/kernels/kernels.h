@@ -54,6 +54,7 @@ struct KernelTable {
   int lanes = 4;             // rows of a panel
   bool fused = true;         // multiply-adds round once
   bool bf16_dot = false;     // matmul_bf16 is faster than matmul_float
+  bool bf16_tiles = false;   // matmul_bf16 sums as tiles do
   bool moved_bytes = false;  // codes of Int8Rows with block 64
 
   // out[t·out_stride + p·lanes + r] = Σ_k weight[p][r][k]·row[first+t][k] for
@@ -83,7 +84,10 @@ struct KernelTable {
   // The same for bf16 weights and rows rounded to bf16, [tokens][stride], the
   // stride PaddedBF16(columns) or more and what is behind the columns zero.
   // Pairs of columns in ascending order: sum = fma(odd, odd, sum), then
-  // sum = fma(even, even, sum). vdpbf16ps takes subnormals for zeros.
+  // sum = fma(even, even, sum). vdpbf16ps takes subnormals for zeros. With
+  // bf16_tiles, of 32 columns after the other: even and odd ones are summed
+  // apart, by multiply-adds from 0 on, then sum = sum + (even + odd); every
+  // subnormal is zero.
   void (*matmul_bf16)(const std::byte* panels, int64_t panel_count,
                       const uint16_t* rows, int64_t stride, int64_t columns,
                       int64_t tokens, float* out, int64_t out_stride);
