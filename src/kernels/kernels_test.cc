@@ -272,7 +272,7 @@ TEST_P(KernelTest, BF16ProductsEqualTheScalarTwins) {
                  static_cast<double>(BF16ToFloat(row[k]));
         }
         ASSERT_NEAR(a[i], sum, 1e-6 * (10 + columns));
-        if (table.bf16_tiles) {
+        if (table.tiles != nullptr) {
           ASSERT_EQ(a[i], SumAsTiles(weights, row, columns))
               << columns << " " << tokens << " " << i;
         }
@@ -318,6 +318,11 @@ TEST_P(KernelTest, RoundingToBF16EqualsTheScalarTwin) {
                            a.data());
     ScalarKernels().round_bf16(values.data(), static_cast<int64_t>(count),
                                b.data());
+    if (GetParam()->tiles != nullptr) {
+      for (size_t i = 0; i < count; ++i) {
+        if (std::fpclassify(values[i]) == FP_SUBNORMAL) b[i] &= 0x8000;
+      }
+    }
     EXPECT_EQ(a, b);
   }
 }

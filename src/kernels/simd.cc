@@ -33,6 +33,7 @@
 #undef HWY_TARGET_STR
 #define HWY_TARGET_STR MALMOI_AVX3_DL ",avx512bf16,amx-tile,amx-bf16"
 #include "kernels/amx-inl.h"
+#include "kernels/amx_text-inl.h"
 #undef HWY_TARGET_STR
 #define HWY_TARGET_STR MALMOI_AVX3_DL
 #endif
@@ -128,11 +129,14 @@ bool HasAmx() {
 
 // The table of AVX512_BF16 with its products in tiles.
 const KernelTable* AmxTable() {
+  static constexpr TileKernels kTiles = {N_AVX3_DL::amx::Finish,
+                                         N_AVX3_DL::amx::Attend};
   static const KernelTable kTable = [] {
     KernelTable table = *Bf16Table();
     table.name = "AVX512_AMX";
-    table.bf16_tiles = true;
     table.matmul_bf16 = N_AVX3_DL::amx::MatmulBF16;
+    table.round_bf16 = N_AVX3_DL::amx::RoundBF16;
+    table.tiles = &kTiles;
     return table;
   }();
   return &kTable;

@@ -14,6 +14,14 @@ namespace {
 
 // Activation rows of a tile: with 64 output rows, 32 KiB of results.
 constexpr int64_t kTokensPerTile = 128;
+// Where products are so fast that scratch memory counts: what two tiles have,
+// and 16 KiB of results.
+constexpr int64_t kTokensOfTiles = 32;
+constexpr int64_t kRowsOfTiles = 128;
+
+bool InTiles(const PackedMatrix& weights) {
+  return weights.bf16_rows && kernels::Kernels().tiles != nullptr;
+}
 
 struct Plan {
   const Product* product;
@@ -31,13 +39,15 @@ Plan MakePlan(const Product& product, int64_t tokens, int64_t tasks_wanted) {
   plan.product = &product;
   plan.unit = std::lcm(product.row_unit, lanes) / lanes;
   const int64_t units = (weights.panels() + plan.unit - 1) / plan.unit;
-  plan.token_step = std::min(tokens, kTokensPerTile);
+  const bool in_tiles = InTiles(weights);
+  plan.token_step =
+      std::min(tokens, in_tiles ? kTokensOfTiles : kTokensPerTile);
   plan.token_tasks = (tokens + plan.token_step - 1) / plan.token_step;
   // Few rows: as many tasks as the threads can share evenly. Many rows: tiles
   // of about 64 output rows, so that results stay in the first-level cache.
-  int64_t units_per_task = tokens < 16
-                               ? (units + tasks_wanted - 1) / tasks_wanted
-                               : 64 / (lanes * plan.unit);
+  int64_t units_per_task =
+      tokens < 16 ? (units + tasks_wanted - 1) / tasks_wanted
+                  : (in_tiles ? kRowsOfTiles : 64) / (lanes * plan.unit);
   units_per_task = std::clamp<int64_t>(units_per_task, 1, units);
   plan.step = units_per_task * plan.unit;
   plan.row_tasks = (units + units_per_task - 1) / units_per_task;

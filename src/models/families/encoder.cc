@@ -10,6 +10,7 @@
 #include "models/families/block_parts.h"
 #include "models/families/distance_bias.h"
 #include "models/families/encoder_family.h"
+#include "ops/text_attention.h"
 
 namespace malmoi::models {
 
@@ -42,7 +43,9 @@ EncoderFamily::EncoderFamily(const Checkpoint& checkpoint, Precision precision,
   }
   WeightReader reader(checkpoint, architecture,
                       {.exact = exact,
+                       .bf16_rows = precision == Precision::kBf16,
                        .eight_bits = precision == Precision::kInt8,
+                       .in_bf16 = precision == Precision::kBf16,
                        .norm_bias = spec_.norm_bias});
   ReadTables(reader, checkpoint);
   const int64_t present = static_cast<int64_t>(checkpoint.tensors().size());
@@ -153,6 +156,7 @@ EncoderFamily::Batch EncoderFamily::Prepare(
       batch.texts.push_back(static_cast<int64_t>(text));
     }
     batch.rows += count;
+    batch.lengths.push_back(count);
     batch.reach = std::max(batch.reach, count);
   }
   exec.arena.Reset();
@@ -175,7 +179,10 @@ EncoderFamily::Batch EncoderFamily::Prepare(
     }
     return result;
   };
+  bool paged = false;
+  for (int64_t i = 0; i < spec_.layers; ++i) paged |= !InTiles(exec, i);
   for (const EncoderInput& input : inputs) {
+    if (!paged) break;
     batch.keys.push_back(pages(input.tokens.size()));
     batch.values.push_back(pages(input.tokens.size()));
   }
@@ -183,6 +190,10 @@ EncoderFamily::Batch EncoderFamily::Prepare(
     batch.distance_bias = BiasByDistance(
         exec.arena, distance_table_, attention.heads,
         {spec_.distance_buckets, spec_.farthest, true}, batch.reach);
+    if (!paged) {
+      batch.tile_bias = ops::TextBias(exec.arena, batch.distance_bias,
+                                      attention.heads * (2 * batch.reach - 1));
+    }
   }
   const auto turn = [&](const RopeSpec& rope,
                         const std::vector<float>& frequencies) {
@@ -254,8 +265,7 @@ std::span<const float> EncoderFamily::Forward(
   Embed(exec, batch);
   tap("embedding");
   for (int64_t i = 0; i < spec_.layers; ++i) {
-    const EncoderLayer& layer =
-        layers_[static_cast<size_t>(i * spec_.groups / spec_.layers)];
+    const EncoderLayer& layer = LayerAt(i);
     Attend(exec, batch, i, layer);
     FeedForward(exec, batch, layer);
     tap(Format("layer.{}.output", i));

@@ -49,9 +49,14 @@ class EncoderFamily : public Encoder {
     std::vector<std::vector<std::byte*>> keys, values;
     ops::Rotation rotation, sliding_rotation;
     const float* distance_bias = nullptr;
-    int64_t reach = 0;  // tokens of the longest text
+    const float* tile_bias = nullptr;  // times log2(e), for tiles
+    std::vector<int64_t> lengths;      // of the texts
+    int64_t reach = 0;                 // tokens of the longest text
   };
 
+  const EncoderLayer& LayerAt(int64_t index) const {
+    return layers_[static_cast<size_t>(index * spec_.groups / spec_.layers)];
+  }
   void ReadTables(WeightReader& reader, const Checkpoint& checkpoint);
   void ReadLayer(WeightReader& reader, int64_t i, EncoderLayer& layer);
   Batch Prepare(Exec& exec, std::span<const EncoderInput> inputs) const;
@@ -65,6 +70,11 @@ class EncoderFamily : public Encoder {
   class HeadStore;
   void Attend(Exec& exec, Batch& batch, int64_t index,
               const EncoderLayer& layer) const;
+  bool InTiles(const Exec& exec, int64_t index) const;
+  void AttendInTiles(Exec& exec, const Batch& batch, int64_t index,
+                     const EncoderLayer& layer, const ops::Activations& input,
+                     const ops::Activations& out) const;
+  const ops::Rotation* RotationOf(const Batch& batch, int64_t index) const;
   void FeedForward(Exec& exec, Batch& batch, const EncoderLayer& layer) const;
   // stream = norm(stream + weights·x), or without the norm.
   void AddProduct(Exec& exec, Batch& batch, const ops::Activations& x,
