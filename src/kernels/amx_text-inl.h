@@ -23,6 +23,27 @@ void RoundBF16(const float* values, int64_t count, uint16_t* out) {
   }
 }
 
+// As Gelu() of rows-inl.h, but fitted within ±4.6 (tools/fit_gelu.py), with a
+// reciprocal of 14 bits: within 2e-5 + 3e-5·|x| of x·(1+erf(x/√2))/2, a
+// fraction of what rounding to bf16 costs.
+HWY_INLINE __m512 ShortGelu(__m512 x) {
+  const __m512 edge = _mm512_set1_ps(4.6f);
+  const __m512 y = _mm512_max_ps(_mm512_min_ps(x, edge),
+                                 _mm512_sub_ps(_mm512_setzero_ps(), edge));
+  const __m512 s = _mm512_mul_ps(y, y);
+  __m512 p = _mm512_set1_ps(6.55129406e-05f);
+  p = _mm512_fmadd_ps(p, s, _mm512_set1_ps(0.0076341005f));
+  p = _mm512_fmadd_ps(p, s, _mm512_set1_ps(0.0553451292f));
+  p = _mm512_fmadd_ps(p, s, _mm512_set1_ps(0.797850788f));
+  __m512 q = _mm512_set1_ps(0.00115421379f);
+  q = _mm512_fmadd_ps(q, s, _mm512_set1_ps(0.0239140987f));
+  q = _mm512_fmadd_ps(q, s, _mm512_set1_ps(0.235967085f));
+  q = _mm512_fmadd_ps(q, s, _mm512_set1_ps(1.0f));
+  const __m512 erf = _mm512_mul_ps(_mm512_mul_ps(y, p), _mm512_rcp14_ps(q));
+  const __m512 half = _mm512_mul_ps(x, _mm512_set1_ps(0.5f));
+  return _mm512_fmadd_ps(half, erf, half);
+}
+
 template <bool kGelu>
 void FinishRows(const Finishing& in) {
   const __m512 scale = _mm512_set1_ps(in.scale);
@@ -37,7 +58,7 @@ void FinishRows(const Finishing& in) {
         x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(some, in.bias + k));
       }
       if constexpr (kGelu) {
-        x = Gelu(VF{x}).raw;
+        x = ShortGelu(x);
       } else {
         x = _mm512_mul_ps(x, scale);
       }
