@@ -10,10 +10,6 @@ constexpr int64_t kLanes = 16;
 HWY_INLINE __m256i ToBF16(__m512 x) {
   return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(x));
 }
-HWY_INLINE __m512 FromBF16(__m256i x) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
-}
-
 void RoundBF16(const float* values, int64_t count, uint16_t* out) {
   for (int64_t k = 0; k < count; k += kLanes) {
     const __mmask16 some = static_cast<__mmask16>(
@@ -28,8 +24,7 @@ void RoundBF16(const float* values, int64_t count, uint16_t* out) {
 // fraction of what rounding to bf16 costs.
 HWY_INLINE __m512 ShortGelu(__m512 x) {
   const __m512 edge = _mm512_set1_ps(4.6f);
-  const __m512 y = _mm512_max_ps(_mm512_min_ps(x, edge),
-                                 _mm512_sub_ps(_mm512_setzero_ps(), edge));
+  const __m512 y = _mm512_range_ps(x, edge, 2);  // the nearer to 0, x's sign
   const __m512 s = _mm512_mul_ps(y, y);
   __m512 p = _mm512_set1_ps(6.55129406e-05f);
   p = _mm512_fmadd_ps(p, s, _mm512_set1_ps(0.0076341005f));
@@ -44,25 +39,36 @@ HWY_INLINE __m512 ShortGelu(__m512 x) {
   return _mm512_fmadd_ps(half, erf, half);
 }
 
+// 16 columns from k on, `some` of them.
+template <bool kGelu>
+HWY_INLINE __m512 Finished(const Finishing& in, const float* row, int64_t k,
+                           __mmask16 some) {
+  __m512 x = _mm512_maskz_loadu_ps(some, row + k);
+  if (in.bias != nullptr) {
+    x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(some, in.bias + k));
+  }
+  if constexpr (kGelu) return ShortGelu(x);
+  return _mm512_mul_ps(x, _mm512_set1_ps(in.scale));
+}
+
 template <bool kGelu>
 void FinishRows(const Finishing& in) {
-  const __m512 scale = _mm512_set1_ps(in.scale);
+  constexpr __mmask16 kAll = 0xffff;
   for (int64_t r = 0; r < in.rows; ++r) {
     const float* from = in.values + r * in.stride;
     uint16_t* to = in.out + r * in.out_stride;
-    for (int64_t k = 0; k < in.count; k += kLanes) {
-      const __mmask16 some = static_cast<__mmask16>(
+    int64_t k = 0;
+    for (; k + 2 * kLanes <= in.count; k += 2 * kLanes) {
+      const __m512 first = Finished<kGelu>(in, from, k, kAll);
+      const __m512 second = Finished<kGelu>(in, from, k + kLanes, kAll);
+      _mm512_storeu_si512(to + k, reinterpret_cast<__m512i>(
+                                      _mm512_cvtne2ps_pbh(second, first)));
+    }
+    for (; k < in.count; k += kLanes) {
+      const auto some = static_cast<__mmask16>(
           in.count - k < kLanes ? (1u << (in.count - k)) - 1 : 0xffffu);
-      __m512 x = _mm512_maskz_loadu_ps(some, from + k);
-      if (in.bias != nullptr) {
-        x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(some, in.bias + k));
-      }
-      if constexpr (kGelu) {
-        x = ShortGelu(x);
-      } else {
-        x = _mm512_mul_ps(x, scale);
-      }
-      _mm256_mask_storeu_epi16(to + k, some, ToBF16(x));
+      _mm256_mask_storeu_epi16(to + k, some,
+                               ToBF16(Finished<kGelu>(in, from, k, some)));
     }
   }
 }
@@ -72,15 +78,66 @@ void Finish(const Finishing& in) {
   FinishRows<false>(in);
 }
 
-// 2^x of x <= 0, within 2.7e-6 of it: a polynomial of what is over the next
-// lower integer, fitted by reweighted least squares.
+void Norm(const Norming& in) {
+  const __m512 zero = _mm512_setzero_ps();
+  const auto whole = in.columns / (2 * kLanes) * (2 * kLanes);
+  const auto mask = [&](int64_t k) HWY_ATTR {
+    const int64_t left = std::clamp<int64_t>(in.columns - k, 0, kLanes);
+    return static_cast<__mmask16>((1u << left) - 1);
+  };
+  const __mmask16 low = mask(whole), high = mask(whole + kLanes);
+  const float count = static_cast<float>(in.columns);
+  for (int64_t r = 0; r < in.rows; ++r) {
+    float* x = in.x + r * in.columns;
+    uint16_t* out = in.out + r * in.columns;
+    __m512 sum = _mm512_maskz_loadu_ps(low, x + whole);
+    __m512 more = _mm512_maskz_loadu_ps(high, x + whole + kLanes);
+    for (int64_t k = 0; k < whole; k += 2 * kLanes) {
+      sum = _mm512_add_ps(sum, _mm512_loadu_ps(x + k));
+      more = _mm512_add_ps(more, _mm512_loadu_ps(x + k + kLanes));
+    }
+    const __m512 mean =
+        _mm512_set1_ps(_mm512_reduce_add_ps(_mm512_add_ps(sum, more)) / count);
+    const auto over = [&](__mmask16 some, int64_t k) HWY_ATTR {
+      return _mm512_maskz_sub_ps(some, _mm512_maskz_loadu_ps(some, x + k),
+                                 mean);
+    };
+    constexpr __mmask16 kAll = 0xffff;
+    const __m512 a = over(low, whole), b = over(high, whole + kLanes);
+    sum = _mm512_fmadd_ps(a, a, zero);
+    more = _mm512_fmadd_ps(b, b, zero);
+    for (int64_t k = 0; k < whole; k += 2 * kLanes) {
+      const __m512 first = over(kAll, k), second = over(kAll, k + kLanes);
+      sum = _mm512_fmadd_ps(first, first, sum);
+      more = _mm512_fmadd_ps(second, second, more);
+    }
+    const float variance =
+        _mm512_reduce_add_ps(_mm512_add_ps(sum, more)) / count;
+    const __m512 factor =
+        _mm512_set1_ps(1.0f / std::sqrt(variance + in.epsilon));
+    const auto put = [&](__mmask16 some, int64_t k) HWY_ATTR {
+      const __m512 bias =
+          in.bias != nullptr ? _mm512_maskz_loadu_ps(some, in.bias + k) : zero;
+      const __m512 normed =
+          _mm512_fmadd_ps(_mm512_mul_ps(over(some, k), factor),
+                          _mm512_maskz_loadu_ps(some, in.weight + k), bias);
+      _mm512_mask_storeu_ps(x + k, some, normed);
+      _mm256_mask_storeu_epi16(out + k, some, ToBF16(normed));
+    };
+    for (int64_t k = 0; k < whole; k += kLanes) put(kAll, k);
+    put(low, whole);
+    put(high, whole + kLanes);
+  }
+}
+
+// 2^x of x <= 0, within 8e-5 of it: a polynomial of what is over the next lower
+// integer, fitted by reweighted least squares.
 HWY_INLINE __m512 PowerOfTwo(__m512 x) {
   const __m512 over = _mm512_reduce_ps(x, 1);  // x - floor(x)
-  __m512 p = _mm512_set1_ps(1.353416685e-02f);
-  p = _mm512_fmadd_ps(p, over, _mm512_set1_ps(5.201146007e-02f));
-  p = _mm512_fmadd_ps(p, over, _mm512_set1_ps(2.414427549e-01f));
-  p = _mm512_fmadd_ps(p, over, _mm512_set1_ps(6.930038333e-01f));
-  p = _mm512_fmadd_ps(p, over, _mm512_set1_ps(1.000002623f));
+  __m512 p = _mm512_set1_ps(7.802451402e-02f);
+  p = _mm512_fmadd_ps(p, over, _mm512_set1_ps(2.260671705e-01f));
+  p = _mm512_fmadd_ps(p, over, _mm512_set1_ps(6.958335638e-01f));
+  p = _mm512_fmadd_ps(p, over, _mm512_set1_ps(9.999251962e-01f));
   return _mm512_scalef_ps(p, x);
 }
 
@@ -223,40 +280,54 @@ class TextWorker {
     }
   }
 
-  // Weights, not yet divided, and their sum.
+  // Weights, not yet divided, and their sum, 32 positions at a time.
   HWY_INLINE void Softmax(int64_t head, int64_t row, int64_t q) {
     float* scores = scores_ + q * panels_ * kLanes;
-    uint16_t* weights = weights_ + q * padded_;
-    const int64_t whole = (panels_ - 1) * kLanes;  // the last may be cut
-    const auto last = static_cast<__mmask16>((1u << (in_.rows - whole)) - 1);
+    const int64_t whole = in_.rows / kStep * kStep;
+    const auto left =
+        static_cast<uint32_t>((uint64_t{1} << (in_.rows - whole)) - 1);
+    const auto low = static_cast<__mmask16>(left);
+    const auto high = static_cast<__mmask16>(left >> 16);
     if (in_.bias != nullptr) {
       const float* bias = in_.bias + head * in_.bias_stride - row;
-      for (int64_t j = 0; j <= whole; j += kLanes) {
-        const __mmask16 some = j < whole ? __mmask16{0xffff} : last;
+      for (int64_t j = 0; j < in_.rows; j += kLanes) {
+        const __mmask16 some = j < whole    ? __mmask16{0xffff}
+                               : j == whole ? low
+                                            : high;
         _mm512_store_ps(scores + j,
                         _mm512_add_ps(_mm512_load_ps(scores + j),
                                       _mm512_maskz_loadu_ps(some, bias + j)));
       }
     }
-    __m512 most = _mm512_mask_blend_ps(last, _mm512_set1_ps(kUnseen),
-                                       _mm512_load_ps(scores + whole));
-    for (int64_t j = 0; j < whole; j += kLanes) {
+    __m512 most = _mm512_set1_ps(kUnseen), more = most;
+    for (int64_t j = 0; j < whole; j += kStep) {
       most = _mm512_max_ps(most, _mm512_load_ps(scores + j));
+      more = _mm512_max_ps(more, _mm512_load_ps(scores + j + kLanes));
     }
-    const __m512 largest = _mm512_set1_ps(_mm512_reduce_max_ps(most));
+    most = _mm512_mask_max_ps(most, low, most,
+                              _mm512_maskz_loadu_ps(low, scores + whole));
+    more = _mm512_mask_max_ps(
+        more, high, more, _mm512_maskz_loadu_ps(high, scores + whole + kLanes));
+    const __m512 largest =
+        _mm512_set1_ps(_mm512_reduce_max_ps(_mm512_max_ps(most, more)));
+    const auto weigh = [&](__mmask16 some, int64_t j) HWY_ATTR {
+      return _mm512_maskz_mov_ps(
+          some, PowerOfTwo(_mm512_sub_ps(
+                    _mm512_maskz_loadu_ps(some, scores + j), largest)));
+    };
+    const auto ones = reinterpret_cast<__m512bh>(_mm512_set1_epi16(0x3f80));
+    uint16_t* weights = weights_ + q * padded_;
     __m512 total = _mm512_setzero_ps();
-    for (int64_t j = 0; j <= whole; j += kLanes) {
-      const __mmask16 some = j < whole ? __mmask16{0xffff} : last;
-      const __m256i weight = ToBF16(_mm512_maskz_mov_ps(
-          some,
-          PowerOfTwo(_mm512_sub_ps(_mm512_load_ps(scores + j), largest))));
-      total = _mm512_add_ps(total, FromBF16(weight));
-      _mm256_store_si256(reinterpret_cast<__m256i*>(weights + j), weight);
+    const auto put = [&](int64_t j, __m512 first, __m512 second) HWY_ATTR {
+      const __m512bh both = _mm512_cvtne2ps_pbh(second, first);
+      total = _mm512_dpbf16_ps(total, both, ones);
+      _mm512_store_si512(weights + j, reinterpret_cast<__m512i>(both));
+    };
+    constexpr __mmask16 kAll = 0xffff;
+    for (int64_t j = 0; j < whole; j += kStep) {
+      put(j, weigh(kAll, j), weigh(kAll, j + kLanes));
     }
-    if (panels_ * kLanes < padded_) {
-      _mm256_store_si256(reinterpret_cast<__m256i*>(weights + panels_ * kLanes),
-                         _mm256_setzero_si256());
-    }
+    if (left != 0) put(whole, weigh(low, whole), weigh(high, whole + kLanes));
     totals_[q] = _mm512_reduce_add_ps(total);
   }
 

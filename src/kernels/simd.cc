@@ -129,8 +129,8 @@ bool HasAmx() {
 
 // The table of AVX512_BF16 with its products in tiles.
 const KernelTable* AmxTable() {
-  static constexpr TileKernels kTiles = {N_AVX3_DL::amx::Finish,
-                                         N_AVX3_DL::amx::Attend};
+  static constexpr TileKernels kTiles = {
+      N_AVX3_DL::amx::Finish, N_AVX3_DL::amx::Attend, N_AVX3_DL::amx::Norm};
   static const KernelTable kTable = [] {
     KernelTable table = *Bf16Table();
     table.name = "AVX512_AMX";

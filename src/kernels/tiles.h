@@ -24,8 +24,8 @@ inline constexpr int64_t kTextHeadUnit = 32;  // of head_dim
 inline constexpr int64_t kMostTextHeadDim = 128;
 
 // Softmax attention of `heads` heads over one text, whose rows see each other
-// all: bf16 [rows][heads·head_dim], `stride` apart. Weights are rounded to bf16
-// and divided by their sum after the values are summed.
+// all: bf16 [rows][heads·head_dim], `stride` apart. Weights are rounded to
+// bf16, and the sums of values divided by theirs.
 struct TextAttention {
   const uint16_t* queries = nullptr;  // scaled, and times log2(e)
   const uint16_t* keys = nullptr;
@@ -49,9 +49,21 @@ constexpr size_t TextAttentionScratch(int64_t rows, int64_t head_dim) {
   return 2 * padded * dim * 2 + 32 * (padded * 6 + dim * 4) + 128;
 }
 
+// x = (x - mean(x))/sqrt(variance(x)+epsilon)·weight + bias in place, and
+// out = bf16(x), both [rows][columns].
+struct Norming {
+  float* x = nullptr;
+  int64_t rows = 0, columns = 0;
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // null: none
+  float epsilon = 0;
+  uint16_t* out = nullptr;
+};
+
 struct TileKernels {
   void (*finish)(const Finishing& in) = nullptr;
   void (*attend)(const TextAttention& in) = nullptr;
+  void (*norm)(const Norming& in) = nullptr;
 };
 
 }  // namespace malmoi::kernels

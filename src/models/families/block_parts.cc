@@ -9,7 +9,7 @@
 #include "base/format.h"
 #include "kernels/kernels.h"
 #include "ops/rows.h"
-#include "ops/text_attention.h"
+#include "ops/tiles.h"
 
 namespace malmoi::models {
 

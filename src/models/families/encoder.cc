@@ -10,7 +10,7 @@
 #include "models/families/block_parts.h"
 #include "models/families/distance_bias.h"
 #include "models/families/encoder_family.h"
-#include "ops/text_attention.h"
+#include "ops/tiles.h"
 
 namespace malmoi::models {
 
@@ -162,6 +162,12 @@ EncoderFamily::Batch EncoderFamily::Prepare(
   exec.arena.Reset();
   batch.stream =
       exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
+  if (kernels::Kernels().tiles != nullptr && !spec_.pre_norms &&
+      projection_.rows == 0 && spec_.width % 2 == 0 &&
+      layers_[0].query.bf16_rows) {
+    batch.rounded =
+        exec.arena.New<uint16_t>(static_cast<size_t>(batch.rows * spec_.width));
+  }
   const AttentionSpec& attention = spec_.attention;
   const size_t page =
       static_cast<size_t>(attention.heads) *
@@ -244,12 +250,11 @@ void EncoderFamily::Embed(Exec& exec, Batch& batch) const {
           width);
     }
   }
+  if (!projects) return NormStream(exec, batch, embedding_norm_);
   ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows,
                    embedding_norm_.weight, embedding_norm_.bias,
                    spec_.norm_epsilon, nullptr, sum);
-  if (projects) {
-    ProjectRows(exec, sum, batch.rows, projection_, batch.stream);
-  }
+  ProjectRows(exec, sum, batch.rows, projection_, batch.stream);
 }
 
 std::span<const float> EncoderFamily::Forward(

@@ -7,7 +7,7 @@
 #include "models/families/block_parts.h"
 #include "models/families/encoder_family.h"
 #include "ops/attention.h"
-#include "ops/text_attention.h"
+#include "ops/tiles.h"
 
 namespace malmoi::models {
 
@@ -109,8 +109,16 @@ const ops::Rotation* EncoderFamily::RotationOf(const Batch& batch,
 Activations EncoderFamily::Input(
     Exec& exec, const Batch& batch, const Norm& norm,
     std::initializer_list<const ops::PackedMatrix*> readers) const {
-  const Activations input = ops::NewActivations(
-      exec.arena, batch.rows, spec_.width, FormsFor(exec, readers));
+  const ops::ActivationForms forms = FormsFor(exec, readers);
+  if (batch.rounded != nullptr && forms.bf16 && !forms.f32) {
+    Activations rounded;
+    rounded.rows = batch.rows;
+    rounded.columns = spec_.width;
+    rounded.bf16 = batch.rounded;
+    return rounded;
+  }
+  const Activations input =
+      ops::NewActivations(exec.arena, batch.rows, spec_.width, forms);
   if (spec_.pre_norms && !norm.weight.empty()) {
     ops::NormRows(exec, ops::NormKind::kLayer, batch.stream, norm.weight,
                   norm.bias, spec_.norm_epsilon, input);
@@ -263,7 +271,15 @@ void EncoderFamily::FeedForward(Exec& exec, Batch& batch,
 void EncoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
                                const Linear& weights, const Norm& norm) const {
   AddProjected(exec, x, weights, batch.stream);
-  if (spec_.pre_norms) return;
+  if (!spec_.pre_norms) NormStream(exec, batch, norm);
+}
+
+void EncoderFamily::NormStream(Exec& exec, Batch& batch,
+                               const Norm& norm) const {
+  if (batch.rounded != nullptr) {
+    return ops::NormInTiles(exec, batch.rows, norm.weight, norm.bias,
+                            spec_.norm_epsilon, batch.stream, batch.rounded);
+  }
   ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows, norm.weight,
                    norm.bias, spec_.norm_epsilon, nullptr, batch.stream);
 }

@@ -43,7 +43,10 @@ class EncoderFamily : public Encoder {
   struct Batch {
     std::span<const EncoderInput> inputs;
     int64_t rows = 0;
-    float* stream = nullptr;                // [rows][width]
+    float* stream = nullptr;  // [rows][width]
+    // The same in bf16, where there are tiles and it always stands behind a
+    // norm; else null.
+    uint16_t* rounded = nullptr;
     std::vector<int64_t> positions, texts;  // of each row
     // Pages of keys and values of each text, used by one layer after another.
     std::vector<std::vector<std::byte*>> keys, values;
@@ -79,6 +82,7 @@ class EncoderFamily : public Encoder {
   // stream = norm(stream + weights·x), or without the norm.
   void AddProduct(Exec& exec, Batch& batch, const ops::Activations& x,
                   const Linear& weights, const Norm& norm) const;
+  void NormStream(Exec& exec, Batch& batch, const Norm& norm) const;
   // The stream, through a norm that stands before the block.
   ops::Activations Input(
       Exec& exec, const Batch& batch, const Norm& norm,

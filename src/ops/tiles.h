@@ -1,7 +1,7 @@
-// Attention in bf16 within whole texts, where the processor has tiles of it:
-// no pages, no masks.
-#ifndef MALMOI_OPS_TEXT_ATTENTION_H_
-#define MALMOI_OPS_TEXT_ATTENTION_H_
+// Steps of an encoder where the processor has tiles of bf16: attention within
+// whole texts, without pages or masks, and what leaves bf16 for products.
+#ifndef MALMOI_OPS_TILES_H_
+#define MALMOI_OPS_TILES_H_
 
 #include <cstdint>
 #include <span>
@@ -58,6 +58,11 @@ struct TileFinish {
 void FinishTile(const Tile& tile, const TileFinish& how, int64_t columns,
                 uint16_t* out);
 
+// x = LayerNorm(x) of `rows` rows [weight.size()], and the same in bf16.
+void NormInTiles(Exec& exec, int64_t rows, std::span<const float> weight,
+                 std::span<const float> bias, double epsilon, float* x,
+                 uint16_t* out);
+
 }  // namespace malmoi::ops
 
-#endif  // MALMOI_OPS_TEXT_ATTENTION_H_
+#endif  // MALMOI_OPS_TILES_H_

@@ -1,4 +1,4 @@
-#include "ops/text_attention.h"
+#include "ops/tiles.h"
 
 #include <algorithm>
 #include <numbers>
@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "kernels/kernels.h"
+#include "ops/for_rows.h"
 
 namespace malmoi::ops {
 
@@ -94,6 +95,22 @@ void FinishTile(const Tile& tile, const TileFinish& how, int64_t columns,
        .gelu = how.gelu,
        .out = out + tile.first_token * columns + tile.first_row,
        .out_stride = columns});
+}
+
+void NormInTiles(Exec& exec, int64_t rows, std::span<const float> weight,
+                 std::span<const float> bias, double epsilon, float* x,
+                 uint16_t* out) {
+  const auto columns = static_cast<int64_t>(weight.size());
+  ForParts(exec, rows, 1, [&](int64_t first, int64_t count, int) {
+    kernels::Kernels().tiles->norm(
+        {.x = x + first * columns,
+         .rows = count,
+         .columns = columns,
+         .weight = weight.data(),
+         .bias = bias.empty() ? nullptr : bias.data(),
+         .epsilon = static_cast<float>(epsilon),
+         .out = out + first * columns});
+  });
 }
 
 }  // namespace malmoi::ops

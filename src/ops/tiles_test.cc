@@ -1,5 +1,5 @@
 // Attention over whole texts in tiles against the general one in float32.
-#include "ops/text_attention.h"
+#include "ops/tiles.h"
 
 #include <gtest/gtest.h>
 
