@@ -246,7 +246,8 @@ def command(args, engine, batch=None):
         line = [args.program, args.folder,
                 os.path.join(args.work, args.texts + ".txt"),
                 "--threads", str(args.threads), "--save", path]
-        return line + ([] if engine == "malmoi-float" else ["--int8"])
+        how = {"malmoi": ["--int8"], "malmoi-bf16": ["--bf16"]}
+        return line + how.get(engine, [])
     line = [sys.executable, __file__, "measure", args.folder, args.work,
             "--engine", engine, "--texts", args.texts, "--threads",
             str(args.threads)]

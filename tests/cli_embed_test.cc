@@ -286,7 +286,7 @@ TEST_F(CliEmbedTest, WordVectorsMakeSentenceVectors) {
   EXPECT_EQ(Lines(unknown.out)[0]["unknown"], 1);
   for (const std::string& usage :
        {embed + "--counts " + counts + " w1", embed + "--int8 w1",
-        embed + "--words nothing w1",
+        embed + "--bf16 w1", embed + "--words nothing w1",
         "embed --sif -m " + Model("weighted") + " w1"}) {
     EXPECT_EQ(Run(usage).status, 2) << usage;
   }

@@ -133,6 +133,7 @@ TEST_F(CliMapTest, RefusesWhatIsNoMap) {
   refused(vectors + " --min-dist 2", 2, "min-dist");
   refused(vectors + " --method pca --seed 3", 2, "--method umap");
   refused(vectors + " --int8", 2, "--model");
+  refused(vectors + " --bf16", 2, "--model");
   refused(vectors + " --size 10x10 -o " + Place("a.svg"), 2, "--size");
   refused(Write("nan.txt", "2 2\na 1 nan\nb 1 2\n"), 7, "nan");
   refused(Write("short.jsonl", "{\"embedding\":[1,2]}\n{\"embedding\":[1]}\n"),

@@ -41,3 +41,18 @@ g=np.float32(0.5)*x*(np.float32(1)+er)
 ref=x.astype(np.float64)*0.5*(1+erf(x.astype(np.float64)/r2))
 d=np.abs(g-ref); print('max abs',d.max(), 'at',x[d.argmax()], 'rel to 1+|x|',(d/(1+np.abs(x))).max())
 print([f"{v:.9g}f" for v in p]); print([f"{v:.9g}f" for v in q])
+
+# The shorter one of src/kernels/amx_text-inl.h: cubic over cubic of x² within
+# ±4.6, the error weighted by |x|.
+edge=4.6
+x=np.cos(np.pi*(np.arange(4000)+.5)/8000)*edge
+f=erf(x/r2); s=x*x; w=np.ones_like(x); q=np.ones_like(x); best=None
+for it in range(3000):
+    A=np.concatenate([x[:,None]*s[:,None]**np.arange(4), -f[:,None]*s[:,None]**np.arange(1,4)],1)
+    W=w*x/q
+    c,*_=np.linalg.lstsq(A*W[:,None],f*W,rcond=None)
+    q=1+sum(c[3+i]*s**i for i in range(1,4))
+    e=np.abs(x*(x*sum(c[i]*s**i for i in range(4))/q-f))/2
+    if best is None or e.max()<best[0]: best=(e.max(),c)
+    w*=(e/e.max()+1e-4)**0.03; w/=w.mean()
+print('short: edge',edge,'error',best[0],'P',np.float32(best[1][:4]),'Q',np.float32(best[1][4:]))

@@ -24,6 +24,11 @@ inline constexpr OptionSpec kEmbedder[] = {
      "LoRA 어댑터를 더합니다: PEFT 폴더 또는 GGUF (여러 번 가능)"},
     {"--int8", "", "", "Multiply in 8 bits: faster, vectors nearly the same",
      "8비트로 곱합니다: 더 빠르고 벡터는 거의 같습니다"},
+    {"--bf16", "", "",
+     "Multiply in bf16: vectors nearer than in 8 bits, and on processors with "
+     "AMX the fastest",
+     "bf16으로 곱합니다: 8비트보다 정확하고, AMX가 있는 프로세서에서 가장 "
+     "빠릅니다"},
     {"--prompt", "", "NAME",
      "The model's prompt of this name, in front of every text (default: the "
      "model's default)",

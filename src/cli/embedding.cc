@@ -57,7 +57,7 @@ constexpr const char* kWordOptions[] = {
 
 std::shared_ptr<represent::Embedder> LoadWords(const Invocation& call,
                                                const std::string& path) {
-  for (const char* option : {"--adapter", "--int8"}) {
+  for (const char* option : {"--adapter", "--int8", "--bf16"}) {
     if (!call.Flag(option) && call.Texts(option).empty()) continue;
     ThrowUsage(option, "nothing is multiplied with word vectors");
   }
@@ -97,7 +97,12 @@ std::shared_ptr<represent::Embedder> LoadEmbedder(const Invocation& call) {
   options.threads = ThreadsOption(call);
   options.packed = PackedOption();
   options.adapters = AdapterOption(call);
+  if (call.Flag("--int8") && call.Flag("--bf16")) {
+    ThrowUsage("--bf16", "two options contradict each other",
+               "--int8 or --bf16");
+  }
   if (call.Flag("--int8")) options.precision = models::Precision::kInt8;
+  if (call.Flag("--bf16")) options.precision = models::Precision::kBf16;
   return represent::Embedder::Load(path, options);
 }
 

@@ -18,6 +18,8 @@ inline constexpr OptionSpec kMap[] = {
      "--model과 함께: 그 모델의 프롬프트 이름"},
     {"--int8", "", "", "With --model: multiply in 8 bits, faster",
      "--model과 함께: 8비트로 곱해 더 빠르게"},
+    {"--bf16", "", "", "With --model: multiply in bf16, fastest with AMX",
+     "--model과 함께: bf16으로 곱합니다. AMX가 있으면 가장 빠릅니다"},
     {"--truncate", "", "", "With --model: cut texts it cannot read whole",
      "--model과 함께: 다 읽지 못하는 글을 자릅니다"},
     {"--top", "", "N", "Word vectors: the first N words (default 1000)",

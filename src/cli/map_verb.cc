@@ -88,7 +88,7 @@ void RefuseIdle(const Invocation& call, bool pca, const MapOptions& options) {
          {"--metric", "--min-dist", "--spread", "--epochs", "--negative",
           "--init", "--neighbors", "--seed"},
          "--method umap");
-  refuse(!call.Text("--model"), {"--prompt", "--int8", "--truncate"},
+  refuse(!call.Text("--model"), {"--prompt", "--int8", "--bf16", "--truncate"},
          "--model MODEL");
   refuse(options.form != Form::kSvg && options.form != Form::kPng, {"--size"},
          "-o with .svg or .png");

@@ -13,6 +13,7 @@
 #include "kernels/attention.h"
 #include "kernels/panel.h"
 #include "kernels/state_space.h"
+#include "kernels/tiles.h"
 
 namespace malmoi::kernels {
 
@@ -55,6 +56,7 @@ struct KernelTable {
   bool fused = true;         // multiply-adds round once
   bool bf16_dot = false;     // matmul_bf16 is faster than matmul_float
   bool moved_bytes = false;  // codes of Int8Rows with block 64
+  const TileKernels* tiles = nullptr;  // where there are tiles of bf16
 
   // out[t·out_stride + p·lanes + r] = Σ_k weight[p][r][k]·row[first+t][k] for
   // `panels` panels and `tokens` rows. Integer formats only; columns are the
@@ -83,11 +85,15 @@ struct KernelTable {
   // The same for bf16 weights and rows rounded to bf16, [tokens][stride], the
   // stride PaddedBF16(columns) or more and what is behind the columns zero.
   // Pairs of columns in ascending order: sum = fma(odd, odd, sum), then
-  // sum = fma(even, even, sum). vdpbf16ps takes subnormals for zeros.
+  // sum = fma(even, even, sum). vdpbf16ps takes subnormals for zeros. With
+  // tiles, of 32 columns after the other: even and odd ones are summed
+  // apart, by multiply-adds from 0 on, then sum = sum + (even + odd); every
+  // subnormal is zero.
   void (*matmul_bf16)(const std::byte* panels, int64_t panel_count,
                       const uint16_t* rows, int64_t stride, int64_t columns,
                       int64_t tokens, float* out, int64_t out_stride);
-  // out = values rounded to the nearest bf16, ties to even.
+  // out = values rounded to the nearest bf16, ties to even; with tiles,
+  // subnormals are zeros.
   void (*round_bf16)(const float* values, int64_t count, uint16_t* out);
 
   // Quantizes columns [first, first + count) of rows [index, index + rows) of

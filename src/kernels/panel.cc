@@ -198,6 +198,15 @@ void PackFloats(const PanelFormat& format, DType dtype, const std::byte* row,
   if (format.codes == Codes::kF32 && dtype != DType::kF32) {
     DequantizeRow(dtype, row, columns, reinterpret_cast<float*>(scratch));
     from = scratch;
+  } else if (format.codes == Codes::kBF16 && dtype != DType::kBF16) {
+    DequantizeRow(dtype, row, columns, reinterpret_cast<float*>(scratch));
+    for (int64_t k = 0; k < columns; ++k) {  // each lies before what is read
+      float value;
+      std::memcpy(&value, scratch + k * 4, 4);
+      const uint16_t rounded = FloatToBF16(value);
+      std::memcpy(scratch + k * 2, &rounded, 2);
+    }
+    from = scratch;
   }
   for (int64_t k = 0; k < columns; ++k) {
     std::memcpy(panel + FloatIndex(format.codes, lanes, lane, k) * bytes,

@@ -80,7 +80,8 @@ size_t PanelBytes(const PanelFormat& format, int lanes, int64_t columns);
 
 // Packs rows [0, rows) of `dtype` weights, `row_bytes` apart, into one panel;
 // lanes past `rows` become zero. `format` is FormatFor(dtype), or f32 codes,
-// for which quantized rows are dequantized, or kWideBytes, for which rows of
+// for which quantized rows are dequantized, or bf16 codes, for which they are
+// rounded too, or kWideBytes, for which rows of
 // floats are rounded: scale = largest/127. `scratch` holds
 // PackScratchBytes() bytes.
 size_t PackScratchBytes(int64_t columns);

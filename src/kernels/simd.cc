@@ -29,6 +29,11 @@
 #define MALMOI_BF16_DOT 1
 #include "kernels/bf16-inl.h"
 #undef MALMOI_BF16_DOT
+// And for those with tiles.
+#undef HWY_TARGET_STR
+#define HWY_TARGET_STR MALMOI_AVX3_DL ",avx512bf16,amx-tile,amx-bf16"
+#include "kernels/amx-inl.h"
+#include "kernels/amx_text-inl.h"
 #undef HWY_TARGET_STR
 #define HWY_TARGET_STR MALMOI_AVX3_DL
 #endif
@@ -36,6 +41,10 @@
 #if HWY_ONCE
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+#elif HWY_ARCH_X86 && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include <atomic>
@@ -95,12 +104,53 @@ const KernelTable* Bf16Table() {
   return &kTable;
 }
 
+// Whether the processor has tiles of bf16, and the system lets this process
+// use them: it is asked once, for all threads.
+bool HasAmx() {
+#if defined(__linux__)
+  constexpr unsigned kTileBf16 = 1u << 22, kTiles = 1u << 24;  // leaf 7, edx
+  constexpr unsigned kSavesState = 1u << 27;                   // leaf 1, ecx
+  constexpr unsigned kTileState = 3u << 17;                    // of XCR0
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & kSavesState) == 0) {
+    return false;
+  }
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  if ((d & kTiles) == 0 || (d & kTileBf16) == 0) return false;
+  unsigned low = 0, high = 0;
+  asm("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low & kTileState) != kTileState) return false;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+// The table of AVX512_BF16 with its products in tiles.
+const KernelTable* AmxTable() {
+  static constexpr TileKernels kTiles = {
+      N_AVX3_DL::amx::Finish, N_AVX3_DL::amx::Attend, N_AVX3_DL::amx::Norm};
+  static const KernelTable kTable = [] {
+    KernelTable table = *Bf16Table();
+    table.name = "AVX512_AMX";
+    table.matmul_bf16 = N_AVX3_DL::amx::MatmulBF16;
+    table.round_bf16 = N_AVX3_DL::amx::RoundBF16;
+    table.tiles = &kTiles;
+    return table;
+  }();
+  return &kTable;
+}
+
 // Best first.
 std::vector<const KernelTable*> FindKernels() {
   __builtin_cpu_init();
   std::vector<const KernelTable*> tables;
   if (HasAvx3Dl()) {
-    if (__builtin_cpu_supports("avx512bf16")) tables.push_back(Bf16Table());
+    if (__builtin_cpu_supports("avx512bf16")) {
+      if (HasAmx()) tables.push_back(AmxTable());
+      tables.push_back(Bf16Table());
+    }
     tables.push_back(N_AVX3_DL::Table());
   }
   if (HasAvx3()) tables.push_back(N_AVX3::Table());

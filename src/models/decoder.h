@@ -23,6 +23,8 @@ enum class Precision {
   kExact,  // weights dequantized to f32, activations f32, keys and values f32:
            // slow, for checking
   kInt8,   // as kFast, and float weights become Q8_0; of embedders
+  kBf16,   // weights become bf16, and activations where the processor
+           // multiplies these faster; of embedders
 };
 
 enum class LogitsFor { kNone, kLast, kAll };

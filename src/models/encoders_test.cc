@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -39,6 +40,39 @@ class EncoderTest : public ::testing::TestWithParam<const char*> {
   const std::unique_ptr<Encoder> encoder_ = Encoder::Load(
       Checkpoint::Open(ModelOf(kGolden, GetParam())), Precision::kExact, pool_);
 };
+
+// Weights, and where the processor multiplies these faster activations, in
+// bf16: near, and a text alone is the same as among others.
+TEST_P(EncoderTest, InBF16IsNearTheReference) {
+  const auto encoder = Encoder::Load(
+      Checkpoint::Open(ModelOf(kGolden, GetParam())), Precision::kBf16, pool_);
+  std::vector<std::vector<int32_t>> ids, types;
+  for (const std::string text : {"0.", "1.", "2."}) {
+    ids.push_back(expected_.Ids(text + "ids"));
+    types.push_back(Types(text));
+  }
+  std::vector<EncoderInput> inputs;
+  for (size_t i = 0; i < ids.size(); ++i) inputs.push_back({ids[i], types[i]});
+  Arena arena, own;
+  Exec exec{pool_, arena, {}, nullptr}, other{pool_, own, {}, nullptr};
+  auto rows = encoder->Forward(exec, inputs);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const auto alone = encoder->Forward(other, {&inputs[i], 1});
+    const auto among = rows.first(alone.size());
+    EXPECT_TRUE(std::equal(alone.begin(), alone.end(), among.begin())) << i;
+    rows = rows.subspan(alone.size());
+    const auto want = expected_.Floats(std::to_string(i) + ".last_hidden");
+    double dot = 0, squares = 0, wanted = 0;
+    for (size_t k = 0; k < want.size(); ++k) {
+      const auto x = static_cast<double>(alone[k]);
+      const auto y = static_cast<double>(want[k]);
+      dot += x * y;
+      squares += x * x;
+      wanted += y * y;
+    }
+    EXPECT_GT(dot / std::sqrt(squares * wanted), 0.999) << i;
+  }
+}
 
 TEST_P(EncoderTest, EqualsTheReference) {
   double worst = 0;

@@ -14,6 +14,10 @@ namespace {
 
 // Activation rows of a tile: with 64 output rows, 32 KiB of results.
 constexpr int64_t kTokensPerTile = 128;
+// Where products are so fast that what passes the caches counts: 64 KiB of
+// results.
+constexpr int64_t kTokensOfTiles = 64;
+constexpr int64_t kRowsOfTiles = 256;
 
 struct Plan {
   const Product* product;
@@ -22,6 +26,7 @@ struct Plan {
   int64_t row_tasks;   // tasks along the rows
   int64_t token_step;  // activation rows per task
   int64_t token_tasks;
+  bool in_tiles;
 };
 
 Plan MakePlan(const Product& product, int64_t tokens, int64_t tasks_wanted) {
@@ -31,13 +36,15 @@ Plan MakePlan(const Product& product, int64_t tokens, int64_t tasks_wanted) {
   plan.product = &product;
   plan.unit = std::lcm(product.row_unit, lanes) / lanes;
   const int64_t units = (weights.panels() + plan.unit - 1) / plan.unit;
-  plan.token_step = std::min(tokens, kTokensPerTile);
+  plan.in_tiles = weights.bf16_rows && kernels::Kernels().tiles != nullptr;
+  plan.token_step =
+      std::min(tokens, plan.in_tiles ? kTokensOfTiles : kTokensPerTile);
   plan.token_tasks = (tokens + plan.token_step - 1) / plan.token_step;
   // Few rows: as many tasks as the threads can share evenly. Many rows: tiles
   // of about 64 output rows, so that results stay in the first-level cache.
-  int64_t units_per_task = tokens < 16
-                               ? (units + tasks_wanted - 1) / tasks_wanted
-                               : 64 / (lanes * plan.unit);
+  int64_t units_per_task =
+      tokens < 16 ? (units + tasks_wanted - 1) / tasks_wanted
+                  : (plan.in_tiles ? kRowsOfTiles : 64) / (lanes * plan.unit);
   units_per_task = std::clamp<int64_t>(units_per_task, 1, units);
   plan.step = units_per_task * plan.unit;
   plan.row_tasks = (units + units_per_task - 1) / units_per_task;
@@ -153,14 +160,20 @@ void Matmul(Exec& exec, const Activations& x,
     const Plan& plan = plans[which];
     const Product& product = *plan.product;
     const PackedMatrix& weights = *product.weights;
-    const int64_t first_panel = index % plan.row_tasks * plan.step;
+    // The same panels one after the other where products are fastest: a matrix
+    // then passes the second-level cache once.
+    const int64_t row_task =
+        plan.in_tiles ? index / plan.token_tasks : index % plan.row_tasks;
+    const int64_t token_task =
+        plan.in_tiles ? index % plan.token_tasks : index / plan.row_tasks;
+    const int64_t first_panel = row_task * plan.step;
     const int64_t panels = std::min(plan.step, weights.panels() - first_panel);
     Tile tile;
     tile.values = scratch + padded * thread;
     tile.stride = panels * weights.lanes;
     tile.first_row = first_panel * weights.lanes;
     tile.rows = std::min(tile.stride, weights.rows - tile.first_row);
-    tile.first_token = index / plan.row_tasks * plan.token_step;
+    tile.first_token = token_task * plan.token_step;
     tile.tokens = std::min(plan.token_step, x.rows - tile.first_token);
     tile.beside = nullptr;
     Compute(weights, x, first_panel, panels, tile.first_token, tile.tokens,

@@ -41,10 +41,11 @@ void PlanPanels(std::span<const PackJob> jobs) {
   for (const PackJob& job : jobs) {
     PackedMatrix& matrix = *job.matrix;
     const Tensor& tensor = *job.tensor;
-    matrix.format = job.as_f32
-                        ? kernels::PanelFormat{.codes = kernels::Codes::kF32}
-                    : job.as_wide_bytes ? kernels::kWideBytes
-                                        : kernels::FormatFor(tensor.dtype);
+    matrix.format =
+        job.as_f32 ? kernels::PanelFormat{.codes = kernels::Codes::kF32}
+        : job.as_wide_bytes ? kernels::kWideBytes
+        : job.as_bf16 ? kernels::PanelFormat{.codes = kernels::Codes::kBF16}
+                      : kernels::FormatFor(tensor.dtype);
     matrix.bf16_rows = job.bf16_rows && kernels::Kernels().bf16_dot &&
                        matrix.format.codes == kernels::Codes::kBF16;
     matrix.rows = tensor.rows();

@@ -53,6 +53,8 @@ struct PackJob {
   bool as_f32 = false;
   // Floats become kernels::kWideBytes; columns are whole blocks of it.
   bool as_wide_bytes = false;
+  // Weights of any type are rounded to bf16.
+  bool as_bf16 = false;
   // Weights in bf16 may round their activations to bf16 where the processor
   // multiplies these faster.
   bool bf16_rows = false;
@@ -70,8 +72,9 @@ void PlacePanels(std::span<const PackJob> jobs,
                  const std::shared_ptr<const std::byte>& block);
 
 // Plans, packs in one parallel region into huge pages, and places. Every
-// weight keeps its value, but with `as_wide_bytes`. `packed` is called with
-// rows of a job's tensor that will not be read again, from any thread.
+// weight keeps its value, but with `as_wide_bytes` and `as_bf16`. `packed` is
+// called with rows of a job's tensor that will not be read again, from any
+// thread.
 void Pack(ThreadPool& pool, std::span<const PackJob> jobs,
           const std::function<void(const PackJob& job, int64_t first_row,
                                    int64_t rows)>& packed = {});

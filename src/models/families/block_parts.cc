@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "kernels/kernels.h"
 #include "ops/rows.h"
+#include "ops/tiles.h"
 
 namespace malmoi::models {
 
@@ -156,6 +157,16 @@ Activations Hidden(Exec& exec, const Activations& x, Activation activation,
                    const PackedMatrix& reader, double scale) {
   const Activations hidden = ops::NewActivations(exec.arena, x.rows, first.rows,
                                                  FormsFor(exec, {&reader}));
+  if (beside == nullptr && activation == Activation::kGelu && scale == 1.0 &&
+      ops::OnlyBF16(hidden) && kernels::Kernels().tiles != nullptr) {
+    auto finish = [&](const ops::Tile& tile) {
+      ops::FinishTile(tile, {.bias = first.bias, .gelu = true}, hidden.columns,
+                      hidden.bf16);
+    };
+    const ops::Product product[] = {{&first, nullptr, 1, finish}};
+    ops::Matmul(exec, x, product);
+    return hidden;
+  }
   const auto activate_rows = [&](const ops::Tile& rows) {
     AddBias(first.bias, rows, rows.values);
     if (beside != nullptr) AddBias(beside->bias, rows, rows.beside);

@@ -211,8 +211,10 @@ DecoderWeights LoadDecoder(const Checkpoint& checkpoint, Precision precision,
   }
   WeightReader reader(checkpoint, architecture,
                       {.exact = precision == Precision::kExact,
-                       .bf16_rows = precision == Precision::kFast,
+                       .bf16_rows = precision == Precision::kFast ||
+                                    precision == Precision::kBf16,
                        .eight_bits = precision == Precision::kInt8,
+                       .in_bf16 = precision == Precision::kBf16,
                        .transposed = spec.transposed,
                        .norm_weight = spec.norm_weight,
                        .norm_bias = spec.norm_bias,

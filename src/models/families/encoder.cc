@@ -10,6 +10,7 @@
 #include "models/families/block_parts.h"
 #include "models/families/distance_bias.h"
 #include "models/families/encoder_family.h"
+#include "ops/tiles.h"
 
 namespace malmoi::models {
 
@@ -42,7 +43,9 @@ EncoderFamily::EncoderFamily(const Checkpoint& checkpoint, Precision precision,
   }
   WeightReader reader(checkpoint, architecture,
                       {.exact = exact,
+                       .bf16_rows = precision == Precision::kBf16,
                        .eight_bits = precision == Precision::kInt8,
+                       .in_bf16 = precision == Precision::kBf16,
                        .norm_bias = spec_.norm_bias});
   ReadTables(reader, checkpoint);
   const int64_t present = static_cast<int64_t>(checkpoint.tensors().size());
@@ -154,11 +157,18 @@ EncoderFamily::Batch EncoderFamily::Prepare(
       batch.texts.push_back(static_cast<int64_t>(text));
     }
     batch.rows += count;
+    batch.lengths.push_back(count);
     batch.reach = std::max(batch.reach, count);
   }
   exec.arena.Reset();
   batch.stream =
       exec.arena.New<float>(static_cast<size_t>(batch.rows * spec_.width));
+  if (kernels::Kernels().tiles != nullptr && !spec_.pre_norms &&
+      projection_.rows == 0 && spec_.width % 2 == 0 &&
+      layers_[0].query.bf16_rows) {
+    batch.rounded =
+        exec.arena.New<uint16_t>(static_cast<size_t>(batch.rows * spec_.width));
+  }
   const AttentionSpec& attention = spec_.attention;
   const size_t page =
       static_cast<size_t>(attention.heads) *
@@ -176,7 +186,10 @@ EncoderFamily::Batch EncoderFamily::Prepare(
     }
     return result;
   };
+  bool paged = false;
+  for (int64_t i = 0; i < spec_.layers; ++i) paged |= !InTiles(exec, i);
   for (const EncoderInput& input : inputs) {
+    if (!paged) break;
     batch.keys.push_back(pages(input.tokens.size()));
     batch.values.push_back(pages(input.tokens.size()));
   }
@@ -184,6 +197,10 @@ EncoderFamily::Batch EncoderFamily::Prepare(
     batch.distance_bias = BiasByDistance(
         exec.arena, distance_table_, attention.heads,
         {spec_.distance_buckets, spec_.farthest, true}, batch.reach);
+    if (!paged) {
+      batch.tile_bias = ops::TextBias(exec.arena, batch.distance_bias,
+                                      attention.heads * (2 * batch.reach - 1));
+    }
   }
   const auto turn = [&](const RopeSpec& rope,
                         const std::vector<float>& frequencies) {
@@ -234,12 +251,11 @@ void EncoderFamily::Embed(Exec& exec, Batch& batch) const {
           width);
     }
   }
+  if (!projects) return NormStream(exec, batch, embedding_norm_);
   ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows,
                    embedding_norm_.weight, embedding_norm_.bias,
                    spec_.norm_epsilon, nullptr, sum);
-  if (projects) {
-    ProjectRows(exec, sum, batch.rows, projection_, batch.stream);
-  }
+  ProjectRows(exec, sum, batch.rows, projection_, batch.stream);
 }
 
 std::span<const float> EncoderFamily::Forward(
@@ -262,8 +278,7 @@ std::span<const float> EncoderFamily::Forward(
     entered = copy;
   }
   for (int64_t i = 0; i < spec_.layers; ++i) {
-    const EncoderLayer& layer =
-        layers_[static_cast<size_t>(i * spec_.groups / spec_.layers)];
+    const EncoderLayer& layer = LayerAt(i);
     Attend(exec, batch, i, layer);
     FeedForward(exec, batch, layer);
     if (i == 0 && entered != nullptr) Convolve(exec, batch, entered);

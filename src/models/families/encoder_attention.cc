@@ -7,6 +7,7 @@
 #include "models/families/block_parts.h"
 #include "models/families/encoder_family.h"
 #include "ops/attention.h"
+#include "ops/tiles.h"
 
 namespace malmoi::models {
 
@@ -25,9 +26,7 @@ class EncoderFamily::HeadStore {
             int64_t index)
       : batch_(batch),
         attention_(family.spec_.attention),
-        rotation_(attention_.rope.dim == 0   ? nullptr
-                  : attention_.Slides(index) ? &batch.sliding_rotation
-                                             : &batch.rotation),
+        rotation_(family.RotationOf(batch, index)),
         padded_(kernels::PaddedHeadDim(kType, attention_.head_dim)),
         head_bytes_(kernels::KvPageBytes(kType, padded_)) {
     const size_t heads = static_cast<size_t>(batch.rows * attention_.heads);
@@ -100,11 +99,26 @@ class EncoderFamily::HeadStore {
   float* keys_ = nullptr;     // [rows][heads][head_dim], where they are needed
 };
 
+const ops::Rotation* EncoderFamily::RotationOf(const Batch& batch,
+                                               int64_t index) const {
+  return spec_.attention.rope.dim == 0   ? nullptr
+         : spec_.attention.Slides(index) ? &batch.sliding_rotation
+                                         : &batch.rotation;
+}
+
 Activations EncoderFamily::Input(
     Exec& exec, const Batch& batch, const Norm& norm,
     std::initializer_list<const ops::PackedMatrix*> readers) const {
-  const Activations input = ops::NewActivations(
-      exec.arena, batch.rows, spec_.width, FormsFor(exec, readers));
+  const ops::ActivationForms forms = FormsFor(exec, readers);
+  if (batch.rounded != nullptr && forms.bf16 && !forms.f32) {
+    Activations rounded;
+    rounded.rows = batch.rows;
+    rounded.columns = spec_.width;
+    rounded.bf16 = batch.rounded;
+    return rounded;
+  }
+  const Activations input =
+      ops::NewActivations(exec.arena, batch.rows, spec_.width, forms);
   if (spec_.pre_norms && !norm.weight.empty()) {
     ops::NormRows(exec, ops::NormKind::kLayer, batch.stream, norm.weight,
                   norm.bias, spec_.norm_epsilon, input);
@@ -114,6 +128,65 @@ Activations EncoderFamily::Input(
   return input;
 }
 
+// Whether attention is computed within tiles of bf16: nobody wants to see it,
+// and every row of a text sees all of them.
+bool EncoderFamily::InTiles(const Exec& exec, int64_t index) const {
+  const AttentionSpec& attention = spec_.attention;
+  const EncoderLayer& layer = LayerAt(index);
+  return layer.query.bf16_rows && layer.attention_output.bf16_rows &&
+         layer.attention_output.low_rank == nullptr && !exec.tap &&
+         spec_.disentangled.span == 0 && !attention.Slides(index) &&
+         ops::HasTextAttention(attention.head_dim);
+}
+
+void EncoderFamily::AttendInTiles(Exec& exec, const Batch& batch, int64_t index,
+                                  const EncoderLayer& layer,
+                                  const Activations& input,
+                                  const Activations& out) const {
+  const AttentionSpec& attention = spec_.attention;
+  const int64_t dim = attention.head_dim;
+  const ops::Rotation* rotation = RotationOf(batch, index);
+  const auto rows = [&] {
+    return ops::NewTextRows(exec.arena, batch.rows, spec_.width);
+  };
+  uint16_t* queries = rows();
+  uint16_t* keys = rows();
+  uint16_t* values = rows();
+  const auto put = [&](const ops::Tile& tile, const Linear& from, bool turns,
+                       float scale, uint16_t* to) {
+    ops::TileFinish how = {.bias = from.bias, .scale = scale};
+    if (turns && rotation != nullptr) {
+      ForHeads(tile, from, dim, [&](int64_t row, int64_t, float* x) {
+        ops::RotateHalves(x, *rotation, row);
+      });
+      how.bias = {};
+    }
+    ops::FinishTile(tile, how, spec_.width, to);
+  };
+  auto put_query = [&](const ops::Tile& tile) {
+    put(tile, layer.query, true, ops::TextQueryScale(attention.scale), queries);
+  };
+  auto put_key = [&](const ops::Tile& tile) {
+    put(tile, layer.key, true, 1.0f, keys);
+  };
+  auto put_value = [&](const ops::Tile& tile) {
+    put(tile, layer.value, false, 1.0f, values);
+  };
+  const ops::Product products[] = {{&layer.query, nullptr, dim, put_query},
+                                   {&layer.key, nullptr, dim, put_key},
+                                   {&layer.value, nullptr, dim, put_value}};
+  ops::Matmul(exec, input, products);
+  ops::AttendTexts(exec,
+                   {.heads = attention.heads,
+                    .head_dim = dim,
+                    .queries = queries,
+                    .keys = keys,
+                    .values = values,
+                    .distance_bias = batch.tile_bias,
+                    .reach = batch.reach},
+                   batch.lengths, out);
+}
+
 void EncoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
                            const EncoderLayer& layer) const {
   Arena::Scope scope(exec.arena);
@@ -121,6 +194,14 @@ void EncoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
   const int64_t dim = attention.head_dim;
   const Activations input = Input(exec, batch, layer.attention_norm,
                                   {&layer.query, &layer.key, &layer.value});
+  const Activations attended =
+      ops::NewActivations(exec.arena, batch.rows, spec_.width,
+                          FormsFor(exec, {&layer.attention_output}));
+  if (InTiles(exec, index)) {
+    AttendInTiles(exec, batch, index, layer, input, attended);
+    return AddProduct(exec, batch, attended, layer.attention_output,
+                      layer.attention_norm);
+  }
   HeadStore store(exec, *this, batch, index);
   auto put_query = [&](const ops::Tile& tile) {
     ForHeads(tile, layer.query, dim, [&](int64_t row, int64_t head, float* x) {
@@ -153,9 +234,6 @@ void EncoderFamily::Attend(Exec& exec, Batch& batch, int64_t index,
                       .pages = static_cast<int64_t>(batch.keys[text].size())});
     row += count;
   }
-  const Activations attended =
-      ops::NewActivations(exec.arena, batch.rows, spec_.width,
-                          FormsFor(exec, {&layer.attention_output}));
   ops::AttentionShape shape;
   shape.type = kType;
   shape.heads = attention.heads;
@@ -193,7 +271,15 @@ void EncoderFamily::FeedForward(Exec& exec, Batch& batch,
 void EncoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
                                const Linear& weights, const Norm& norm) const {
   AddProjected(exec, x, weights, batch.stream);
-  if (spec_.pre_norms) return;
+  if (!spec_.pre_norms) NormStream(exec, batch, norm);
+}
+
+void EncoderFamily::NormStream(Exec& exec, Batch& batch,
+                               const Norm& norm) const {
+  if (batch.rounded != nullptr) {
+    return ops::NormInTiles(exec, batch.rows, norm.weight, norm.bias,
+                            spec_.norm_epsilon, batch.stream, batch.rounded);
+  }
   ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows, norm.weight,
                    norm.bias, spec_.norm_epsilon, nullptr, batch.stream);
 }

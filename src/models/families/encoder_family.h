@@ -50,15 +50,23 @@ class EncoderFamily : public Encoder {
   struct Batch {
     std::span<const EncoderInput> inputs;
     int64_t rows = 0;
-    float* stream = nullptr;                // [rows][width]
+    float* stream = nullptr;  // [rows][width]
+    // The same in bf16, where there are tiles and it always stands behind a
+    // norm; else null.
+    uint16_t* rounded = nullptr;
     std::vector<int64_t> positions, texts;  // of each row
     // Pages of keys and values of each text, used by one layer after another.
     std::vector<std::vector<std::byte*>> keys, values;
     ops::Rotation rotation, sliding_rotation;
     const float* distance_bias = nullptr;
-    int64_t reach = 0;  // tokens of the longest text
+    const float* tile_bias = nullptr;  // times log2(e), for tiles
+    std::vector<int64_t> lengths;      // of the texts
+    int64_t reach = 0;                 // tokens of the longest text
   };
 
+  const EncoderLayer& LayerAt(int64_t index) const {
+    return layers_[static_cast<size_t>(index * spec_.groups / spec_.layers)];
+  }
   void ReadTables(WeightReader& reader, const Checkpoint& checkpoint);
   void ReadLayer(WeightReader& reader, int64_t i, EncoderLayer& layer);
   Batch Prepare(Exec& exec, std::span<const EncoderInput> inputs) const;
@@ -76,10 +84,16 @@ class EncoderFamily : public Encoder {
   class HeadStore;
   void Attend(Exec& exec, Batch& batch, int64_t index,
               const EncoderLayer& layer) const;
+  bool InTiles(const Exec& exec, int64_t index) const;
+  void AttendInTiles(Exec& exec, const Batch& batch, int64_t index,
+                     const EncoderLayer& layer, const ops::Activations& input,
+                     const ops::Activations& out) const;
+  const ops::Rotation* RotationOf(const Batch& batch, int64_t index) const;
   void FeedForward(Exec& exec, Batch& batch, const EncoderLayer& layer) const;
   // stream = norm(stream + weights·x), or without the norm.
   void AddProduct(Exec& exec, Batch& batch, const ops::Activations& x,
                   const Linear& weights, const Norm& norm) const;
+  void NormStream(Exec& exec, Batch& batch, const Norm& norm) const;
   // The stream, through a norm that stands before the block.
   ops::Activations Input(
       Exec& exec, const Batch& batch, const Norm& norm,

@@ -90,6 +90,7 @@ void WeightReader::Job(const Tensor* tensor, ops::PackedMatrix& matrix) {
                    .matrix = &matrix,
                    .as_f32 = options_.exact,
                    .as_wide_bytes = wide,
+                   .as_bf16 = options_.in_bf16,
                    .bf16_rows = options_.bf16_rows});
 }
 
@@ -146,7 +147,7 @@ void WeightReader::Matrix(Role role, int64_t layer, int64_t rows,
     // Which experts are chosen should not depend on rounding, nor on a file
     // whose routers are f32 as converters make them.
     if (role == Role::kRouter || role == Role::kSharedRouter) {
-      jobs_.back().bf16_rows = false;
+      jobs_.back().bf16_rows = jobs_.back().as_bf16 = false;
     }
   }
   if (!bias) return;

@@ -44,6 +44,7 @@ struct WeightOptions {
   bool exact = false;       // dequantize
   bool bf16_rows = false;   // see ops::PackJob
   bool eight_bits = false;  // float matrices become Q8_0 where blocks fit
+  bool in_bf16 = false;     // all matrices become bf16
   bool transposed = false;  // matrices are [in, out]
   bool norm_weight = true;
   bool norm_bias = false;

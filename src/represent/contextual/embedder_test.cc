@@ -58,6 +58,45 @@ TEST(MiniLm, EqualsTheReference) {
     EXPECT_GT(cosine, 0.995) << texts[i];
     EXPECT_LT(cosine, 0.9999999) << texts[i];
   }
+  // In bf16: nearer, and not the same either.
+  const auto halves =
+      Embedder::Load(path, {.precision = models::Precision::kBf16});
+  const Embeddings near = halves->Embed(texts);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const double cosine = Cosine(near.row(i), std::span(values + i * 384, 384));
+    EXPECT_GT(cosine, 0.9999) << texts[i];
+    EXPECT_LT(cosine, 0.99999999) << texts[i];
+  }
+}
+
+// Texts of all lengths, alone and together, with any number of threads: the
+// same bytes.
+TEST(MiniLm, VectorsDoNotDependOnTheBatchOrThreads) {
+  const char* path = std::getenv("MALMOI_TEST_MINILM");
+  if (path == nullptr) {
+    GTEST_SKIP() << "MALMOI_TEST_MINILM is not set (malmoi pull minilm)";
+  }
+  std::vector<std::string> texts;
+  for (int i = 0; i < 60; ++i) {
+    std::string text = "card";
+    for (int k = 0; k < i * 7 % 61; ++k) text += " word " + std::to_string(k);
+    texts.push_back(text);
+  }
+  for (const auto precision :
+       {models::Precision::kInt8, models::Precision::kBf16}) {
+    const auto one =
+        Embedder::Load(path, {.precision = precision, .threads = 1});
+    const auto two =
+        Embedder::Load(path, {.precision = precision, .threads = 2});
+    const Embeddings together = one->Embed(texts);
+    EXPECT_EQ(two->Embed(texts).values, together.values);
+    for (size_t i = 0; i < texts.size(); i += 7) {
+      const Embeddings alone = two->Embed({&texts[i], 1});
+      EXPECT_TRUE(std::equal(alone.values.begin(), alone.values.end(),
+                             together.row(i).begin()))
+          << i;
+    }
+  }
 }
 
 // A multilingual embedder in Korean: the folder that

@@ -1,7 +1,7 @@
 // How fast texts become vectors, for bench/embed_peers.py: reads FILE, a text
 // a line, embeds 64 of them and then all, timed, and prints a line of JSON.
-// Usage: embedder_speed MODEL FILE [--int8] [--threads N] [--rounds N] [--save
-// FILE.npy]
+// Usage: embedder_speed MODEL FILE [--int8 | --bf16] [--threads N] [--rounds N]
+// [--save FILE.npy]
 #include <algorithm>
 #include <chrono>
 #include <ctime>
@@ -42,6 +42,8 @@ int main(int argc, char** argv) {
       const std::string_view option = argv[i];
       if (option == "--int8") {
         options.precision = malmoi::models::Precision::kInt8;
+      } else if (option == "--bf16") {
+        options.precision = malmoi::models::Precision::kBf16;
       } else if (i + 1 == argc) {
         return 2;
       } else if (option == "--threads") {

@@ -196,8 +196,10 @@ TEST_F(StaticFolder, WhatIsWrongIsNamed) {
   ExpectFailure(ErrorCode::kCorrupt, "a mapping that is not");
   WriteTensors({{"embeddings", {26, 2}, table}});
   EXPECT_EQ(Failure().second, "no error");
-  EXPECT_THROW(Embedder::Load(folder_, {.precision = models::Precision::kInt8}),
-               Error);
+  for (const auto precision :
+       {models::Precision::kInt8, models::Precision::kBf16}) {
+    EXPECT_THROW(Embedder::Load(folder_, {.precision = precision}), Error);
+  }
   fs::remove(folder_ / "tokenizer.json");
   EXPECT_EQ(Failure().first, ErrorCode::kNotFound);
   fs::remove(folder_ / "model.safetensors");

@@ -152,6 +152,7 @@ class TokenEmbedder : public BagEmbedder {
       : BagEmbedder(options.threads), table_(TokenTable::Open(path)) {
     if (!options.adapters.empty()) Refuse(path, "--adapter");
     if (options.precision == models::Precision::kInt8) Refuse(path, "--int8");
+    if (options.precision == models::Precision::kBf16) Refuse(path, "--bf16");
     tokenizer_ = text::Tokenizer::FromFolder(table_.folder);
     const auto tokens = static_cast<size_t>(tokenizer_->vocab_size());
     const size_t has = table_.mapping.empty()
