@@ -57,6 +57,8 @@ class Bpe : public TokenModel {
   bool EncodeBytes(std::string_view bytes,
                    std::vector<ModelToken>& out) const override;
   bool FindJoined(JoinedBytes& joined) const override;
+  std::unique_ptr<const WordParts> MakeWordParts(
+      bool byte_level) const override;
   std::optional<std::string> Spelling(int32_t id) const override;
   std::optional<int32_t> Id(std::string_view spelling) const override;
   std::optional<int32_t> unknown_id() const override;

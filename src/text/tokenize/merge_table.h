@@ -47,6 +47,9 @@ class MergeTable {
     }
     return kNone;
   }
+  const Merge& MergeOf(int32_t rank) const {
+    return merges_[static_cast<size_t>(rank)];
+  }
   int32_t Result(int32_t rank) const {
     return merges_[static_cast<size_t>(rank)].result;
   }

@@ -8,6 +8,7 @@
 #include "text/tokenize/bpe.h"
 #include "text/tokenize/stage_json.h"
 #include "text/tokenize/unigram.h"
+#include "text/tokenize/word_parts.h"
 #include "text/tokenize/word_piece.h"
 
 namespace malmoi::text {
@@ -189,6 +190,10 @@ constexpr Kind<TokenModel> kModels[] = {
 };
 
 }  // namespace
+
+std::unique_ptr<const WordParts> TokenModel::MakeWordParts(bool) const {
+  return nullptr;
+}
 
 std::unique_ptr<TokenModel> MakeModel(const Json& json,
                                       std::string_view where) {

@@ -1,12 +1,15 @@
 #include "text/tokenize/short_way.h"
 
 #include <algorithm>
+#include <bit>
+#include <span>
 #include <utility>
 
 #include "text/tokenize/byte_level.h"
 #include "text/tokenize/char_classes.h"
 #include "text/tokenize/cutter.h"
 #include "text/tokenize/word_cache.h"
+#include "text/tokenize/word_starts.h"
 
 namespace malmoi::text {
 
@@ -26,10 +29,54 @@ bool IsAlphanumeric(char c) {
 }
 
 // Where words begin and end. Next() moves `begin` to the next word, of which
-// it returns the end; 0 if there is none.
+// it returns the end; 0 if there is none. Fill() writes several of them, up to
+// kMostWords, and moves `begin` behind them.
+struct WordRange {
+  uint32_t begin, bytes;
+};
+constexpr size_t kMostWords = 96;
+// Beyond that words are merged, whose time grows less.
+constexpr size_t kLongestCut = 64;
+
+template <typename Words>
+size_t FillOneByOne(const Words& words, std::string_view text, size_t& begin,
+                    size_t most, WordRange* to) {
+  size_t count = 0;
+  for (; count < most; ++count) {
+    const size_t end = words.Next(text, begin);
+    if (end == 0) break;
+    to[count] = {static_cast<uint32_t>(begin),
+                 static_cast<uint32_t>(end - begin)};
+    begin = end;
+  }
+  return count;
+}
+
 template <CutRule kRule>
 struct PatternWords {
   const Regex* regex;
+  size_t Fill(std::string_view text, size_t& begin, WordRange* to) const {
+    constexpr size_t kFewWords = 8;  // where a stretch tells nothing
+    size_t count = 0;
+    if constexpr (HasWordStarts(kRule)) {
+      while (count + kStretch <= kMostWords && text.size() - begin > kStretch) {
+        uint64_t starts = WordStarts<kRule>(text.data() + begin);
+        const auto first = static_cast<uint32_t>(begin);
+        uint32_t from = 0;
+        while ((starts &= starts - 1) != 0) {
+          const auto end = static_cast<uint32_t>(std::countr_zero(starts));
+          to[count++] = {first + from, end - from};
+          from = end;
+        }
+        begin += from;
+        if (from == 0) {
+          count += FillOneByOne(*this, text, begin, kFewWords, to + count);
+        }
+      }
+      if (count > 0) return count;
+    }
+    return FillOneByOne(*this, text, begin, kMostWords, to);
+  }
   size_t Next(std::string_view text, size_t& begin) const {
     if (begin == text.size()) return 0;
     return PieceEnd<kRule>(text.data(), begin, text.size(), regex);
@@ -38,6 +85,9 @@ struct PatternWords {
 
 struct SpacedWords {
   const JoinedBytes& joined;
+  size_t Fill(std::string_view text, size_t& begin, WordRange* to) const {
+    return FillOneByOne(*this, text, begin, kMostWords, to);
+  }
   size_t Next(std::string_view text, size_t& begin) const {
     if (begin == text.size()) return 0;
     size_t end = begin + 1;
@@ -49,6 +99,9 @@ struct SpacedWords {
 // What is between spaces and punctuation, of any characters: an accent or a
 // character that cleaning takes out changes nothing beyond them.
 struct BertWords {
+  size_t Fill(std::string_view text, size_t& begin, WordRange* to) const {
+    return FillOneByOne(*this, text, begin, kMostWords, to);
+  }
   size_t Next(std::string_view text, size_t& begin) const {
     while (begin < text.size() && IsPlainSpace(text[begin])) ++begin;
     if (begin == text.size()) return 0;
@@ -89,7 +142,18 @@ class Ids {
 
 }  // namespace
 
+// Words on their way: all are looked up before the first is needed, so that
+// the accesses to memory overlap.
+struct ShortWay::Batch {
+  size_t count = 0;
+  WordRange words[kMostWords];
+  WordKey keys[kMostWords];  // none of long words
+  uint64_t hashes[kMostWords];
+  int32_t ids[kMostWords];  // of words that are a token
+};
+
 struct ShortWay::Scratch {
+  Batch batch;
   WordCache cache;
   std::vector<ModelToken> tokens, lost;  // of one word
   std::string text;                      // the word as the model reads it
@@ -117,6 +181,7 @@ std::unique_ptr<ShortWay> ShortWay::For(const TokenizerParts& parts) {
   std::unique_ptr<ShortWay> way(new ShortWay(parts, summary));
   if (spaced && !parts.model->FindJoined(way->joined_)) return nullptr;
   if (summary.cut_at_spaces) way->joined_.Separate(' ');
+  if (!bert) way->word_parts_ = parts.model->MakeWordParts(pattern);
   return way;
 }
 
@@ -266,67 +331,99 @@ void ShortWay::EncodeWords(Words words, const Piece& piece, size_t at,
   }
 }
 
+void ShortWay::LookUpAll(std::string_view text, Batch& batch) const {
+  const TokenWords* words =
+      word_parts_ == nullptr ? nullptr : &word_parts_->words();
+  for (size_t i = 0; i < batch.count; ++i) {
+    const WordRange word = batch.words[i];
+    batch.keys[i] =
+        word.begin + 16 <= text.size()
+            ? WordKey::Of(text.data() + word.begin, word.bytes)
+            : WordKey::Of(text.substr(word.begin, word.bytes));
+    batch.hashes[i] = batch.keys[i].Hash();
+    if (words != nullptr) words->Prefetch(batch.hashes[i]);
+  }
+  for (size_t i = 0; i < batch.count; ++i) {
+    batch.ids[i] = words == nullptr
+                       ? TokenWords::kNone
+                       : words->Find(batch.keys[i], batch.hashes[i]);
+  }
+}
+
 template <typename Words, bool kOffsets>
 void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
                           Scratch& scratch, Encoding& out,
                           std::vector<ModelToken>& lost) const {
   const std::string_view text = piece.text;
+  Batch& batch = scratch.batch;
   Ids ids(out.ids);
   const auto add_range = [&](size_t begin, size_t end) {
     out.offsets.emplace_back(piece.SourceOf(begin).begin,
                              piece.SourceOf(end - 1).end);
   };
-  const auto add = [&](std::span<const ModelToken> tokens) {
+  const auto add = [&](size_t from, std::span<const ModelToken> tokens) {
     int32_t* room = ids.Room(tokens.size());
     for (const ModelToken& token : tokens) {
       *room++ = token.id;
-      if constexpr (kOffsets) add_range(at + token.begin, at + token.end);
+      if constexpr (kOffsets) add_range(from + token.begin, from + token.end);
     }
     ids.Advance(tokens.size());
   };
-  while (const size_t end = words.Next(text, at)) {
-    const size_t bytes = end - at;
-    const std::string_view word = text.substr(at, bytes);
-    const WordCache::Entry* entry = nullptr;
-    if (bytes <= 15 && text.size() - at >= 16) {
-      entry = scratch.cache.Find(WordCache::ShortKey(text.data() + at, bytes));
-    } else if (bytes <= WordCache::kLongestWord) {
-      entry = scratch.cache.Find(WordCache::KeyOf(word), word);
-    }
-    if (entry == nullptr) {
-      scratch.lost.clear();
-      EncodeWord(word, scratch);
-      add(scratch.tokens);
-      if (scratch.lost.empty()) {
-        scratch.cache.Insert(word, scratch.tokens);
+  while ((batch.count = words.Fill(text, at, batch.words)) > 0) {
+    LookUpAll(text, batch);
+    for (size_t i = 0; i < batch.count; ++i) {
+      const auto [begin, bytes] = batch.words[i];
+      if (batch.ids[i] >= 0) {
+        *ids.Room(1) = batch.ids[i];
+        ids.Advance(1);
+        if constexpr (kOffsets) add_range(begin, begin + bytes);
+        continue;
       }
-      for (ModelToken token : scratch.lost) {
-        token.begin += static_cast<uint32_t>(at);
-        token.end += static_cast<uint32_t>(at);
-        lost.push_back(token);
+      const std::string_view word = text.substr(begin, bytes);
+      const WordCache::Entry* entry = nullptr;
+      if (bytes <= WordKey::kMostBytes) {
+        entry = scratch.cache.Find(batch.keys[i], batch.hashes[i]);
+      } else if (bytes <= WordCache::kLongestWord) {
+        entry = scratch.cache.Find(WordCache::KeyOf(word), word);
       }
-    } else if (entry->count == WordCache::kMore) {
-      add(scratch.cache.MoreOf(*entry));
-    } else {
-      int32_t* room = ids.Room(WordCache::kFewTokens);
-      for (size_t i = 0; i < WordCache::kFewTokens; ++i) {
-        room[i] = entry->ids[i];
-      }
-      ids.Advance(entry->count);
-      if constexpr (kOffsets) {
-        size_t begin = 0;
-        for (size_t i = 0; i < entry->count; ++i) {
-          add_range(at + begin, at + entry->ends[i]);
-          begin = entry->ends[i];
+      if (entry == nullptr) {
+        scratch.lost.clear();
+        EncodeWord(word, scratch);
+        add(begin, scratch.tokens);
+        if (scratch.lost.empty()) {
+          scratch.cache.Insert(word, scratch.tokens);
+        }
+        for (ModelToken token : scratch.lost) {
+          token.begin += begin;
+          token.end += begin;
+          lost.push_back(token);
+        }
+      } else if (entry->count == WordCache::kMore) {
+        add(begin, scratch.cache.MoreOf(*entry));
+      } else {
+        int32_t* room = ids.Room(WordCache::kFewTokens);
+        for (size_t k = 0; k < WordCache::kFewTokens; ++k) {
+          room[k] = entry->ids[k];
+        }
+        ids.Advance(entry->count);
+        if constexpr (kOffsets) {
+          size_t from = 0;
+          for (size_t k = 0; k < entry->count; ++k) {
+            add_range(begin + from, begin + entry->ends[k]);
+            from = entry->ends[k];
+          }
         }
       }
     }
-    at = end;
   }
 }
 
 void ShortWay::EncodeWord(std::string_view word, Scratch& scratch) const {
   scratch.tokens.clear();
+  if (word_parts_ != nullptr && word.size() <= kLongestCut &&
+      word_parts_->Cut(word, scratch.tokens)) {
+    return;
+  }
   if (summary_.rule) {
     if (!parts_.model->EncodeBytes(word, scratch.tokens)) {
       EncodeSpelled(word, scratch);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "text/tokenize/pipeline.h"
+#include "text/tokenize/word_parts.h"
 
 namespace malmoi::text {
 
@@ -39,6 +40,7 @@ class ShortWay {
               std::vector<ModelToken>& lost) const;
 
  private:
+  struct Batch;
   struct Scratch;
   template <typename Words>
   void EncodeWords(Words words, const Piece& piece, size_t at,
@@ -47,6 +49,7 @@ class ShortWay {
   template <typename Words, bool kOffsets>
   void EncodeEach(Words words, const Piece& piece, size_t at, Scratch& scratch,
                   Encoding& out, std::vector<ModelToken>& lost) const;
+  void LookUpAll(std::string_view text, Batch& batch) const;
   bool EncodeSpaced(const Piece& piece, bool with_offsets, Scratch& scratch,
                     Encoding& out, std::vector<ModelToken>& lost) const;
   void EncodeFirst(const Piece& piece, size_t bytes, bool with_offsets,
@@ -65,6 +68,7 @@ class ShortWay {
 
   const TokenizerParts& parts_;
   const Summary summary_;
+  std::unique_ptr<const WordParts> word_parts_;  // may be null
   JoinedBytes joined_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> idle_;  // as many as threads

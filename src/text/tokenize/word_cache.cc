@@ -1,6 +1,7 @@
 #include "text/tokenize/word_cache.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace malmoi::text {
@@ -19,11 +20,7 @@ uint64_t Fold(uint64_t a, uint64_t b) {
 WordCache::WordCache() : entries_(kFirstEntries), mask_(kFirstEntries - 1) {}
 
 WordCache::Key WordCache::KeyOf(std::string_view word) {
-  if (word.size() <= 15) {
-    char padded[16] = {};
-    std::memcpy(padded, word.data(), word.size());
-    return ShortKey(padded, word.size());
-  }
+  if (word.size() <= Key::kMostBytes) return Key::Of(word);
   // The bytes' hash; that they are the word's is checked.
   uint64_t hash = word.size();
   size_t at = 0;
@@ -44,13 +41,13 @@ bool WordCache::IsWord(const Entry& entry, std::string_view word) const {
 }
 
 WordCache::Entry& WordCache::Place(const Key& key) {
-  const size_t home = HashOf(key) & mask_;
+  const size_t home = key.Hash() & mask_;
   for (size_t i = 0; i < kWays; ++i) {
     Entry& entry = entries_[home ^ i];
     if (entry.key == Key{} || entry.key == key) return entry;
   }
   // Which of them goes is up to the key.
-  return entries_[home ^ ((HashOf(key) >> 60) % kWays)];
+  return entries_[home ^ ((key.Hash() >> 60) % kWays)];
 }
 
 void WordCache::Insert(std::string_view word,
@@ -66,7 +63,7 @@ void WordCache::Insert(std::string_view word,
   if (entry.key == Key{}) ++used_;
   entry = {};
   entry.key = key;
-  const bool is_key = word.size() <= 15;
+  const bool is_key = word.size() <= Key::kMostBytes;
   bool few = is_key && tokens.size() <= kFewTokens && !tokens.empty();
   uint32_t end = 0;
   for (size_t i = 0; few && i < tokens.size(); ++i) {
