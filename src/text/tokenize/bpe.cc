@@ -65,8 +65,12 @@ Bpe::Bpe(std::vector<std::string_view> spellings,
          BpeOptions options, std::string_view where)
     : owner_(std::move(owner)),
       spellings_(std::move(spellings)),
-      merges_(merges.size()),
       options_(std::move(options)) {
+  if (!MergeTable::Fits(spellings_.size(), merges.size())) {
+    ThrowUnsupported(where, "too many tokens and merges",
+                     Format("{} and {}", spellings_.size(), merges.size()));
+  }
+  merges_ = MergeTable(spellings_.size(), merges.size());
   IndexSpellings(where);
   InsertMerges(merges, where);
 }
@@ -389,60 +393,79 @@ void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out,
   if (symbols.capacity() > (1u << 16)) symbols = {};
 }
 
+// Pairs of neighbours by the ranks of merges.
+struct Bpe::ByRank {
+  const MergeTable& merges;
+  int32_t Rank(size_t, const ModelToken& left, const ModelToken& right) {
+    return merges.Rank(left.id, right.id);
+  }
+  int32_t Result(size_t, int32_t rank) const { return merges.Result(rank); }
+};
+
+// The same by the scores of what they become.
+struct Bpe::ByScore {
+  const Bpe& model;
+  std::string_view piece;
+  std::array<int32_t, kFew> results = {};  // by place
+  int32_t Rank(size_t place, const ModelToken& left, const ModelToken& right) {
+    const Next next = model.FindNext(piece, left, right);
+    results[place] = next.result;
+    return next.result < 0 ? MergeTable::kNone : next.rank;
+  }
+  int32_t Result(size_t place, int32_t) const { return results[place]; }
+};
+
 // Looks at all pairs for each merge. Symbols stay where they are, linked, and a
 // pair is its rank with its place below, so that the least of them is the
-// leftmost of the lowest rank. `pair_of(i)`: of symbols i and i + 1, at first.
-template <typename PairOf>
-void Bpe::MergeFew(std::string_view piece, Symbols& symbols,
-                   PairOf pair_of) const {
+// leftmost of the lowest rank. `ranks` are those of symbols i and i + 1.
+// Returns how many symbols are left.
+template <typename Pairs>
+size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
+                     size_t count) {
   static_assert(kFew < 64);
   constexpr int kPlaceBits = 6;
   constexpr uint64_t kNoPair = UINT64_MAX;
-  const size_t count = symbols.size();
-  std::array<uint64_t, kFew> pairs;
-  std::array<int32_t, kFew> results;
+  std::array<uint64_t, kFew> keys;
   std::array<uint8_t, kFew + 1> next;
   std::array<uint8_t, kFew + 1> previous;
-  const auto set = [&](size_t place, const Next& merged) {
-    // Ranks by score may be negative.
-    const uint32_t rank = static_cast<uint32_t>(merged.rank) ^ 0x80000000u;
-    pairs[place] = merged.result < 0
-                       ? kNoPair
-                       : uint64_t{rank} << kPlaceBits | uint64_t{place};
-    results[place] = merged.result;
+  // Ranks by score may be negative.
+  const auto key_of = [](int32_t rank, size_t place) {
+    const uint64_t order = static_cast<uint32_t>(rank) ^ 0x80000000u;
+    return rank == MergeTable::kNone ? kNoPair : order << kPlaceBits | place;
   };
   for (size_t i = 0; i < count; ++i) {
     next[i] = static_cast<uint8_t>(i + 1);
     previous[i + 1] = static_cast<uint8_t>(i);
   }
-  for (size_t i = 0; i + 1 < count; ++i) set(i, pair_of(i));
-  size_t left = count;
-  for (;; --left) {
+  for (size_t i = 0; i + 1 < count; ++i) keys[i] = key_of(ranks[i], i);
+  bool merged = false;
+  for (;; merged = true) {
     uint64_t least = kNoPair;
-    for (size_t i = 0; i + 1 < count; ++i) least = std::min(least, pairs[i]);
+    for (size_t i = 0; i + 1 < count; ++i) least = std::min(least, keys[i]);
     if (least == kNoPair) break;
     const size_t at = least & ((1 << kPlaceBits) - 1);
+    const auto rank =
+        static_cast<int32_t>((least >> kPlaceBits) ^ 0x80000000u);
     const size_t gone = next[at];
-    symbols[at].id = results[at];
+    symbols[at].id = pairs.Result(at, rank);
     symbols[at].end = symbols[gone].end;
-    symbols[gone].id = kGone;
-    pairs[gone] = kNoPair;
-    next[at] = next[gone];
-    previous[next[at]] = static_cast<uint8_t>(at);
+    const size_t after = next[gone];
+    next[at] = static_cast<uint8_t>(after);
+    previous[after] = static_cast<uint8_t>(at);
+    keys[at] = keys[gone] = kNoPair;
     if (at > 0) {
       const size_t before = previous[at];
-      set(before, FindNext(piece, symbols[before], symbols[at]));
+      keys[before] = key_of(
+          pairs.Rank(before, symbols[before], symbols[at]), before);
     }
-    if (next[at] < count) {
-      set(at, FindNext(piece, symbols[at], symbols[next[at]]));
-    } else {
-      pairs[at] = kNoPair;
+    if (after < count) {
+      keys[at] = key_of(pairs.Rank(at, symbols[at], symbols[after]), at);
     }
   }
-  if (left == count) return;
+  if (!merged) return count;
   size_t to = 0;
   for (size_t i = 0; i < count; i = next[i]) symbols[to++] = symbols[i];
-  symbols.resize(to);
+  return to;
 }
 
 bool Bpe::EncodeBytes(std::string_view bytes,
@@ -461,6 +484,10 @@ bool Bpe::EncodeBytes(std::string_view bytes,
       return true;
     }
   }
+  if (bytes.size() <= kFew && merges_.has_bytes()) {
+    MergeBytes(bytes, out);
+    return true;
+  }
   thread_local Symbols symbols;
   symbols.clear();
   for (uint32_t i = 0; i < bytes.size(); ++i) {
@@ -468,27 +495,46 @@ bool Bpe::EncodeBytes(std::string_view bytes,
     if (id < 0) return false;
     symbols.push_back({id, i, i + 1});
   }
-  if (symbols.size() > kFew || !merges_.has_bytes()) {
-    MergeAll(bytes, symbols);
-  } else {
-    MergeFew(bytes, symbols, [&](size_t i) {
-      return NextOf(
-          merges_.RankOfBytes(static_cast<unsigned char>(bytes[i]),
-                              static_cast<unsigned char>(bytes[i + 1])));
-    });
-  }
+  MergeAll(bytes, symbols);
   out.insert(out.end(), symbols.begin(), symbols.end());
   if (symbols.capacity() > (1u << 16)) symbols = {};
   return true;
 }
 
+// A word of which each byte has a token.
+void Bpe::MergeBytes(std::string_view bytes,
+                     std::vector<ModelToken>& out) const {
+  std::array<ModelToken, kFew> symbols;
+  std::array<int32_t, kFew> ranks;
+  for (uint32_t i = 0; i < bytes.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(bytes[i]);
+    symbols[i] = {spelled_ids_[byte], i, i + 1};
+    if (i > 0) {
+      ranks[i - 1] = merges_.RankOfBytes(
+          static_cast<unsigned char>(bytes[i - 1]), byte);
+    }
+  }
+  ByRank pairs = {merges_};
+  const size_t count =
+      MergeFew(pairs, ranks.data(), symbols.data(), bytes.size());
+  out.insert(out.end(), symbols.data(), symbols.data() + count);
+}
+
 void Bpe::MergeAll(std::string_view piece, Symbols& symbols) const {
-  if (symbols.size() <= kFew) {
-    MergeFew(piece, symbols, [&](size_t i) {
-      return FindNext(piece, symbols[i], symbols[i + 1]);
-    });
+  const size_t count = symbols.size();
+  if (count > kFew) return MergeMany(piece, symbols);
+  if (count < 2) return;
+  const auto merge = [&](auto pairs) {
+    std::array<int32_t, kFew> ranks;
+    for (size_t i = 0; i + 1 < count; ++i) {
+      ranks[i] = pairs.Rank(i, symbols[i], symbols[i + 1]);
+    }
+    symbols.resize(MergeFew(pairs, ranks.data(), symbols.data(), count));
+  };
+  if (by_score()) {
+    merge(ByScore{*this, piece});
   } else {
-    MergeMany(piece, symbols);
+    merge(ByRank{merges_});
   }
 }
 

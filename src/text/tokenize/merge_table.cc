@@ -8,29 +8,32 @@
 
 namespace malmoi::text {
 
-MergeTable::MergeTable(size_t count) {
-  MALMOI_CHECK(count < (size_t{1} << 30));
-  merges_.reserve(count);
+bool MergeTable::Fits(size_t tokens, size_t merges) {
+  return 2 * std::bit_width(tokens) + std::bit_width(merges + 1) <= 64;
+}
+
+MergeTable::MergeTable(size_t tokens, size_t merges) {
+  MALMOI_CHECK(Fits(tokens, merges));
+  merges_.reserve(merges);
+  right_shift_ = std::bit_width(merges + 1);
+  left_shift_ = right_shift_ + std::bit_width(tokens);
+  rank_mask_ = (uint64_t{1} << right_shift_) - 1;
   // Half full at most, so that a search ends soon.
-  const size_t slots = std::bit_ceil(std::max<size_t>(16, count * 2));
-  slots_.assign(slots, 0);
-  shift_ = 64 - (std::bit_width(slots) - 1);
-  rank_mask_ = static_cast<uint32_t>(std::bit_ceil(count + 2) - 1);
+  const size_t homes = std::bit_ceil(std::max<size_t>(16, merges * 2));
+  slots_.assign(homes + 1, 0);
+  home_shift_ = 64 - (std::bit_width(homes) - 1);
 }
 
 void MergeTable::Add(const Merge& merge) {
-  MALMOI_CHECK(merges_.size() + 1 <= rank_mask_);
-  const int32_t before = Rank(merge.left, merge.right);
+  const uint64_t pair = PairOf(merge.left, merge.right);
   merges_.push_back(merge);
-  const auto rank = static_cast<uint32_t>(merges_.size());  // plus one
-  const uint64_t hash = HashOf(merge.left, merge.right);
-  size_t slot = Home(hash);
-  while (slots_[slot] != 0 &&
-         (before == kNone ||
-          (slots_[slot] & rank_mask_) != static_cast<uint32_t>(before) + 1)) {
-    slot = After(slot);
+  size_t at = Home(pair);
+  const size_t homes = slots_.size() - 1;
+  while (slots_[at] != 0 && (slots_[at] ^ pair) > rank_mask_) {
+    at = (at + 1) & (homes - 1);
   }
-  slots_[slot] = TagOf(hash) | rank;
+  slots_[at] = pair | merges_.size();
+  if (at == 0) slots_[homes] = slots_[0];
 }
 
 void MergeTable::IndexBytes(std::span<const int32_t, 256> ids) {

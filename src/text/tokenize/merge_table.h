@@ -1,6 +1,6 @@
-// The merges of byte-pair encoding by their pairs: four bytes a slot, so that
-// most pairs, which are none, are told apart in a table that near caches hold.
-// What a merge becomes lies by its rank, where the frequent ones are together.
+// The merges of byte-pair encoding by their pairs: one integer a slot holds a
+// pair and its rank, so that a look-up is one access to memory. What a merge
+// becomes lies by its rank, where the frequent ones are together.
 #ifndef MALMOI_TEXT_TOKENIZE_MERGE_TABLE_H_
 #define MALMOI_TEXT_TOKENIZE_MERGE_TABLE_H_
 
@@ -19,9 +19,12 @@ class MergeTable {
     int32_t left = 0, right = 0, result = 0;  // tokens
   };
 
+  // Whether a slot can hold so many merges of so many tokens.
+  static bool Fits(size_t tokens, size_t merges);
+
   MergeTable() = default;
-  // Room for `count` merges.
-  explicit MergeTable(size_t count);
+  // Room for `merges` of them.
+  MergeTable(size_t tokens, size_t merges);
 
   size_t size() const { return merges_.size(); }
   bool empty() const { return merges_.empty(); }
@@ -30,29 +33,30 @@ class MergeTable {
   void Add(const Merge& merge);
   // Asks for what Add() and Rank() will read.
   void Prefetch(int32_t left, int32_t right) const {
-    __builtin_prefetch(&slots_[Home(HashOf(left, right))], 1);
+    __builtin_prefetch(&slots_[Home(PairOf(left, right))], 1);
   }
 
-  // Of a pair; kNone where it does not merge.
+  // Of a pair of tokens; kNone where it does not merge.
   int32_t Rank(int32_t left, int32_t right) const {
     if (slots_.empty()) return kNone;
-    const uint64_t hash = HashOf(left, right);
-    const uint32_t tag = TagOf(hash);
-    for (size_t slot = Home(hash); slots_[slot] != 0; slot = After(slot)) {
-      if ((slots_[slot] & ~rank_mask_) != tag) continue;
-      const uint32_t rank = (slots_[slot] & rank_mask_) - 1;
-      if (merges_[rank].left == left && merges_[rank].right == right) {
-        return static_cast<int32_t>(rank);
+    const uint64_t pair = PairOf(left, right);
+    size_t at = Home(pair);
+    for (;;) {
+      // Two at once, without branches; few searches go on.
+      const uint64_t first = slots_[at];
+      const uint64_t second = slots_[at + 1];
+      uint64_t found = (second ^ pair) <= rank_mask_ ? second ^ pair : 0;
+      found = (first ^ pair) <= rank_mask_ ? first ^ pair : found;
+      if (found != 0 || first == 0 || second == 0) {
+        return static_cast<int32_t>((found - 1) & INT32_MAX);
       }
+      at = (at + 2) & (slots_.size() - 2);
     }
-    return kNone;
   }
   const Merge& MergeOf(int32_t rank) const {
     return merges_[static_cast<size_t>(rank)];
   }
-  int32_t Result(int32_t rank) const {
-    return merges_[static_cast<size_t>(rank)].result;
-  }
+  int32_t Result(int32_t rank) const { return MergeOf(rank).result; }
 
   // After all are added: `ids` are the tokens of single bytes, -1 for none.
   void IndexBytes(std::span<const int32_t, 256> ids);
@@ -63,26 +67,22 @@ class MergeTable {
   bool has_bytes() const { return !bytes_.empty(); }
 
  private:
+  // In place in a slot; the rank plus one is below.
+  uint64_t PairOf(int32_t left, int32_t right) const {
+    return (static_cast<uint64_t>(static_cast<uint32_t>(left)) << left_shift_) |
+           (static_cast<uint64_t>(static_cast<uint32_t>(right)) << right_shift_);
+  }
   // The upper bits of a product depend on all of the pair.
-  static uint64_t HashOf(int32_t left, int32_t right) {
-    const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(left))
-                              << 32 |
-                          static_cast<uint32_t>(right);
+  size_t Home(uint64_t pair) const {
     const uint64_t mixed = pair * 0x9e3779b97f4a7c15;
-    return (mixed ^ (mixed >> 32)) * 0xd1b54a32d192ed03;
-  }
-  size_t Home(uint64_t hash) const {
-    return static_cast<size_t>(hash >> shift_);
-  }
-  size_t After(size_t slot) const { return (slot + 1) & (slots_.size() - 1); }
-  uint32_t TagOf(uint64_t hash) const {
-    return static_cast<uint32_t>(hash) & ~rank_mask_;
+    return static_cast<size_t>(
+        ((mixed ^ (mixed >> 32)) * 0xd1b54a32d192ed03) >> home_shift_);
   }
 
-  // A slot: its merge's rank plus one below, bits of the hash above; 0 is free.
-  std::vector<uint32_t> slots_;
-  uint32_t rank_mask_ = 0;
-  int shift_ = 0;
+  // Zero: free. One more than there are homes, which repeats the first.
+  std::vector<uint64_t> slots_;
+  uint64_t rank_mask_ = 0;
+  int left_shift_ = 0, right_shift_ = 0, home_shift_ = 0;
   std::vector<Merge> merges_;  // by rank
   std::vector<int32_t> bytes_;
 };

@@ -7,8 +7,8 @@
 
 #include "text/tokenize/bpe.h"
 #include "text/tokenize/stage_json.h"
+#include "text/tokenize/token_words.h"
 #include "text/tokenize/unigram.h"
-#include "text/tokenize/word_parts.h"
 #include "text/tokenize/word_piece.h"
 
 namespace malmoi::text {
@@ -191,7 +191,7 @@ constexpr Kind<TokenModel> kModels[] = {
 
 }  // namespace
 
-std::unique_ptr<const WordParts> TokenModel::MakeWordParts(bool) const {
+std::unique_ptr<const TokenWords> TokenModel::FindTokenWords(bool) const {
   return nullptr;
 }
 

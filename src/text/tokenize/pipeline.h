@@ -135,7 +135,7 @@ class JoinedBytes {
   uint64_t bits_[1024] = {};
 };
 
-class WordParts;  // word_parts.h
+class TokenWords;  // token_words.h
 
 class TokenModel {
  public:
@@ -154,10 +154,11 @@ class TokenModel {
   // counting as " ": between other bytes a text can be cut without changing its
   // tokens. False: that is not so.
   virtual bool FindJoined(JoinedBytes&) const { return false; }
-  // What finds the tokens of words of plain bytes without the model, which must
-  // outlive it; null where that isn't supported. `byte_level`: the vocabulary
-  // spells bytes as characters, otherwise only spaces, visibly.
-  virtual std::unique_ptr<const WordParts> MakeWordParts(bool byte_level) const;
+  // The words, as bytes of texts, that are one token; null where that isn't
+  // supported. `byte_level`: the vocabulary spells bytes as characters,
+  // otherwise only spaces, visibly.
+  virtual std::unique_ptr<const TokenWords> FindTokenWords(
+      bool byte_level) const;
   virtual std::optional<std::string> Spelling(int32_t id) const = 0;
   virtual std::optional<int32_t> Id(std::string_view spelling) const = 0;
   virtual std::optional<int32_t> unknown_id() const = 0;

@@ -35,8 +35,6 @@ struct WordRange {
   uint32_t begin, bytes;
 };
 constexpr size_t kMostWords = 96;
-// Beyond that words are merged, whose time grows less.
-constexpr size_t kLongestCut = 64;
 
 template <typename Words>
 size_t FillOneByOne(const Words& words, std::string_view text, size_t& begin,
@@ -181,7 +179,7 @@ std::unique_ptr<ShortWay> ShortWay::For(const TokenizerParts& parts) {
   std::unique_ptr<ShortWay> way(new ShortWay(parts, summary));
   if (spaced && !parts.model->FindJoined(way->joined_)) return nullptr;
   if (summary.cut_at_spaces) way->joined_.Separate(' ');
-  if (!bert) way->word_parts_ = parts.model->MakeWordParts(pattern);
+  if (!bert) way->token_words_ = parts.model->FindTokenWords(pattern);
   return way;
 }
 
@@ -332,8 +330,7 @@ void ShortWay::EncodeWords(Words words, const Piece& piece, size_t at,
 }
 
 void ShortWay::LookUpAll(std::string_view text, Batch& batch) const {
-  const TokenWords* words =
-      word_parts_ == nullptr ? nullptr : &word_parts_->words();
+  const TokenWords* words = token_words_.get();
   for (size_t i = 0; i < batch.count; ++i) {
     const WordRange word = batch.words[i];
     batch.keys[i] =
@@ -420,10 +417,6 @@ void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
 
 void ShortWay::EncodeWord(std::string_view word, Scratch& scratch) const {
   scratch.tokens.clear();
-  if (word_parts_ != nullptr && word.size() <= kLongestCut &&
-      word_parts_->Cut(word, scratch.tokens)) {
-    return;
-  }
   if (summary_.rule) {
     if (!parts_.model->EncodeBytes(word, scratch.tokens)) {
       EncodeSpelled(word, scratch);

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "text/tokenize/pipeline.h"
-#include "text/tokenize/word_parts.h"
+#include "text/tokenize/token_words.h"
 
 namespace malmoi::text {
 
@@ -68,7 +68,7 @@ class ShortWay {
 
   const TokenizerParts& parts_;
   const Summary summary_;
-  std::unique_ptr<const WordParts> word_parts_;  // may be null
+  std::unique_ptr<const TokenWords> token_words_;  // may be null
   JoinedBytes joined_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> idle_;  // as many as threads

@@ -14,31 +14,22 @@ TokenWords::TokenWords(size_t count) {
   const size_t buckets = std::bit_ceil(std::max<size_t>(8, count / 2 + 1));
   buckets_.resize(buckets);
   shift_ = 64 - (std::bit_width(buckets) - 1);
-  const size_t bits = std::bit_ceil(std::max<size_t>(64, count * 8));
-  filter_.resize(bits / 64);
-  filter_mask_ = bits - 1;
 }
 
-void TokenWords::Add(const WordKey& key, uint64_t hash, int32_t id, bool part) {
-  MALMOI_CHECK(id >= 0 && id < kWholeOnly && key != WordKey());
-  if (FindEntry(key, hash) >= 0) return;
-  size_t at = Home(hash);
-  for (;; at = After(at)) {
+void TokenWords::Add(const WordKey& key, uint64_t hash, int32_t id) {
+  MALMOI_CHECK(id >= 0 && key != WordKey());
+  if (Find(key, hash) >= 0) return;
+  for (size_t at = Home(hash);; at = After(at)) {
     Bucket& bucket = buckets_[at];
-    const auto free = std::find(std::begin(bucket.id), std::end(bucket.id),
-                                kNone);
-    if (free != std::end(bucket.id)) {
-      const auto i = static_cast<size_t>(free - std::begin(bucket.id));
+    for (size_t i = 0; i < kEntries; ++i) {
+      if (bucket.id[i] >= 0) continue;
       bucket.low[i] = key.low;
       bucket.high[i] = key.high;
-      bucket.id[i] = part ? id : id | kWholeOnly;
-      break;
+      bucket.id[i] = id;
+      return;
     }
     bucket.full = 1;
   }
-  if (!part) return;
-  const uint64_t bit = FilterBit(hash);
-  filter_[bit / 64] |= uint64_t{1} << (bit % 64);
 }
 
 }  // namespace malmoi::text

@@ -20,37 +20,12 @@ class TokenWords {
   // Room for `count` words.
   explicit TokenWords(size_t count);
 
-  // A second word with the same key is left out. `part`: the token also stands
-  // for these bytes within longer words.
-  void Add(const WordKey& key, uint64_t hash, int32_t id, bool part);
+  // A second word with the same key is left out.
+  void Add(const WordKey& key, uint64_t hash, int32_t id);
 
   void Prefetch(uint64_t hash) const { __builtin_prefetch(&buckets_[Home(hash)]); }
   // The token of a word; kNone for what is none.
   int32_t Find(const WordKey& key, uint64_t hash) const {
-    const int32_t entry = FindEntry(key, hash);
-    return entry < 0 ? kNone : entry & kIdBits;
-  }
-  // The same of a part of a longer word.
-  int32_t FindPart(const WordKey& key, uint64_t hash) const {
-    const uint64_t bit = FilterBit(hash);
-    if (((filter_[bit / 64] >> (bit % 64)) & 1) == 0) return kNone;
-    const int32_t entry = FindEntry(key, hash);
-    return entry < 0 || (entry & kWholeOnly) != 0 ? kNone : entry;
-  }
-
- private:
-  static constexpr int32_t kWholeOnly = 1 << 30;
-  static constexpr int32_t kIdBits = kWholeOnly - 1;
-  static constexpr size_t kEntries = 3;
-  // A line of the cache.
-  struct alignas(64) Bucket {
-    uint64_t low[kEntries] = {};
-    uint64_t high[kEntries] = {};
-    int32_t id[kEntries] = {kNone, kNone, kNone};
-    uint32_t full = 0;  // some of its words are in the next bucket
-  };
-
-  int32_t FindEntry(const WordKey& key, uint64_t hash) const {
     for (size_t at = Home(hash);; at = After(at)) {
       const Bucket& bucket = buckets_[at];
       // Without branches, which none could foretell.
@@ -63,16 +38,22 @@ class TokenWords {
       if (id >= 0 || bucket.full == 0) return id;
     }
   }
+
+ private:
+  static constexpr size_t kEntries = 3;
+  // A line of the cache.
+  struct alignas(64) Bucket {
+    uint64_t low[kEntries] = {};
+    uint64_t high[kEntries] = {};
+    int32_t id[kEntries] = {kNone, kNone, kNone};
+    uint32_t full = 0;  // some of its words are in the next bucket
+  };
+
   size_t Home(uint64_t hash) const { return static_cast<size_t>(hash >> shift_); }
   size_t After(size_t at) const { return (at + 1) & (buckets_.size() - 1); }
-  uint64_t FilterBit(uint64_t hash) const { return hash & filter_mask_; }
 
   std::vector<Bucket> buckets_;
   int shift_;
-  // Of parts: a bit of each hash, so that most strangers cost no access to the
-  // buckets.
-  std::vector<uint64_t> filter_;
-  uint64_t filter_mask_;
 };
 
 }  // namespace malmoi::text
