@@ -99,7 +99,7 @@ std::unique_ptr<const TokenWords> Bpe::FindTokenWords(bool byte_level) const {
     const WordKey key = unspeller.Unspell(spellings_[static_cast<size_t>(id)]);
     if (key == WordKey()) continue;
     const uint64_t hash = key.Hash();
-    words->Prefetch(hash);
+    words->Home(hash);
     block[count++] = {key, hash, id};
     if (count == block.size()) add();
   }

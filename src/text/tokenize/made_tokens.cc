@@ -11,7 +11,7 @@ MadeTokens::MadeTokens(size_t tokens, std::span<const int32_t> symbols,
   }
   for (size_t i = 0; i < merges.size(); ++i) {
     const auto rank = static_cast<int32_t>(i);
-    const auto& [left, right, result] = merges.MergeOf(rank);
+    const auto [left, right, result] = merges.MergeOf(rank);
     if (Has(result) || !Has(left) || !Has(right)) continue;
     if (GrowApart(left, right) && merges.Rank(left, right) == rank) {
       made_[static_cast<size_t>(result)] = rank;

@@ -14,25 +14,27 @@ bool MergeTable::Fits(size_t tokens, size_t merges) {
 
 MergeTable::MergeTable(size_t tokens, size_t merges) {
   MALMOI_CHECK(Fits(tokens, merges));
-  merges_.reserve(merges);
+  results_.reserve(merges);
+  parts_.reserve(merges);
   right_shift_ = std::bit_width(merges + 1);
   left_shift_ = right_shift_ + std::bit_width(tokens);
   rank_mask_ = (uint64_t{1} << right_shift_) - 1;
-  // Half full at most, so that a search ends soon.
-  const size_t homes = std::bit_ceil(std::max<size_t>(16, merges * 2));
+  // Two thirds full at most, so that a search ends soon.
+  const size_t homes = std::bit_ceil(std::max<size_t>(16, merges * 3 / 2));
   slots_.assign(homes + 1, 0);
   home_shift_ = 64 - (std::bit_width(homes) - 1);
 }
 
 void MergeTable::Add(const Merge& merge) {
   const uint64_t pair = PairOf(merge.left, merge.right);
-  merges_.push_back(merge);
+  results_.push_back(merge.result);
+  parts_.emplace_back(merge.left, merge.right);
   size_t at = Home(pair);
   const size_t homes = slots_.size() - 1;
   while (slots_[at] != 0 && (slots_[at] ^ pair) > rank_mask_) {
     at = (at + 1) & (homes - 1);
   }
-  slots_[at] = pair | merges_.size();
+  slots_[at] = pair | results_.size();
   if (at == 0) slots_[homes] = slots_[0];
 }
 
@@ -49,9 +51,9 @@ void MergeTable::IndexBytes(std::span<const int32_t, 256> ids) {
     return at < byte_of.size() ? byte_of[at] : -1;
   };
   bytes_.assign(size_t{256} * 256, kNone);
-  for (size_t rank = 0; rank < merges_.size(); ++rank) {
-    const int32_t left = find(merges_[rank].left);
-    const int32_t right = left < 0 ? -1 : find(merges_[rank].right);
+  for (size_t rank = 0; rank < parts_.size(); ++rank) {
+    const int32_t left = find(parts_[rank].first);
+    const int32_t right = left < 0 ? -1 : find(parts_[rank].second);
     if (right < 0) continue;
     bytes_[static_cast<size_t>(left) << 8 | static_cast<size_t>(right)] =
         static_cast<int32_t>(rank);

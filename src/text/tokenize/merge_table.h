@@ -7,7 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
+
+#include "base/large_pages.h"
 
 namespace malmoi::text {
 
@@ -26,8 +29,8 @@ class MergeTable {
   // Room for `merges` of them.
   MergeTable(size_t tokens, size_t merges);
 
-  size_t size() const { return merges_.size(); }
-  bool empty() const { return merges_.empty(); }
+  size_t size() const { return results_.size(); }
+  bool empty() const { return results_.empty(); }
 
   // With the next rank. Of a repeated pair the last rank counts.
   void Add(const Merge& merge);
@@ -53,10 +56,13 @@ class MergeTable {
       at = (at + 2) & (slots_.size() - 2);
     }
   }
-  const Merge& MergeOf(int32_t rank) const {
-    return merges_[static_cast<size_t>(rank)];
+  int32_t Result(int32_t rank) const {
+    return results_[static_cast<size_t>(rank)];
   }
-  int32_t Result(int32_t rank) const { return MergeOf(rank).result; }
+  Merge MergeOf(int32_t rank) const {
+    const auto& [left, right] = parts_[static_cast<size_t>(rank)];
+    return {left, right, Result(rank)};
+  }
 
   // After all are added: `ids` are the tokens of single bytes, -1 for none.
   void IndexBytes(std::span<const int32_t, 256> ids);
@@ -80,10 +86,12 @@ class MergeTable {
   }
 
   // Zero: free. One more than there are homes, which repeats the first.
-  std::vector<uint64_t> slots_;
+  std::vector<uint64_t, LargePages<uint64_t>> slots_;
   uint64_t rank_mask_ = 0;
   int left_shift_ = 0, right_shift_ = 0, home_shift_ = 0;
-  std::vector<Merge> merges_;  // by rank
+  // By rank.
+  std::vector<int32_t, LargePages<int32_t>> results_;
+  std::vector<std::pair<int32_t, int32_t>> parts_;
   std::vector<int32_t> bytes_;
 };
 

@@ -146,8 +146,7 @@ struct ShortWay::Batch {
   size_t count = 0;
   WordRange words[kMostWords];
   WordKey keys[kMostWords];  // none of long words
-  uint64_t hashes[kMostWords];
-  int32_t ids[kMostWords];  // of words that are a token
+  const TokenWords::Bucket* homes[kMostWords];
 };
 
 struct ShortWay::Scratch {
@@ -330,20 +329,24 @@ void ShortWay::EncodeWords(Words words, const Piece& piece, size_t at,
 }
 
 void ShortWay::LookUpAll(std::string_view text, Batch& batch) const {
-  const TokenWords* words = token_words_.get();
-  for (size_t i = 0; i < batch.count; ++i) {
-    const WordRange word = batch.words[i];
-    batch.keys[i] =
-        word.begin + 16 <= text.size()
-            ? WordKey::Of(text.data() + word.begin, word.bytes)
-            : WordKey::Of(text.substr(word.begin, word.bytes));
-    batch.hashes[i] = batch.keys[i].Hash();
-    if (words != nullptr) words->Prefetch(batch.hashes[i]);
+  if (token_words_ == nullptr) {
+    for (size_t i = 0; i < batch.count; ++i) {
+      const WordRange word = batch.words[i];
+      batch.keys[i] = WordKey::Of(text.substr(word.begin, word.bytes));
+    }
+    return;
   }
-  for (size_t i = 0; i < batch.count; ++i) {
-    batch.ids[i] = words == nullptr
-                       ? TokenWords::kNone
-                       : words->Find(batch.keys[i], batch.hashes[i]);
+  const TokenWords& words = *token_words_;
+  size_t i = 0;
+  for (; i < batch.count && batch.words[i].begin + 16 <= text.size(); ++i) {
+    const WordRange word = batch.words[i];
+    batch.keys[i] = WordKey::Of(text.data() + word.begin, word.bytes);
+    batch.homes[i] = words.Home(batch.keys[i].Hash());
+  }
+  for (; i < batch.count; ++i) {
+    const WordRange word = batch.words[i];
+    batch.keys[i] = WordKey::Of(text.substr(word.begin, word.bytes));
+    batch.homes[i] = words.Home(batch.keys[i].Hash());
   }
 }
 
@@ -370,8 +373,12 @@ void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
     LookUpAll(text, batch);
     for (size_t i = 0; i < batch.count; ++i) {
       const auto [begin, bytes] = batch.words[i];
-      if (batch.ids[i] >= 0) {
-        *ids.Room(1) = batch.ids[i];
+      int32_t id = TokenWords::kNone;
+      if (token_words_ != nullptr) {
+        id = token_words_->Find(batch.keys[i], batch.homes[i]);
+      }
+      if (id >= 0) {
+        *ids.Room(1) = id;
         ids.Advance(1);
         if constexpr (kOffsets) add_range(begin, begin + bytes);
         continue;
@@ -379,7 +386,7 @@ void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
       const std::string_view word = text.substr(begin, bytes);
       const WordCache::Entry* entry = nullptr;
       if (bytes <= WordKey::kMostBytes) {
-        entry = scratch.cache.Find(batch.keys[i], batch.hashes[i]);
+        entry = scratch.cache.Find(batch.keys[i], batch.keys[i].Hash());
       } else if (bytes <= WordCache::kLongestWord) {
         entry = scratch.cache.Find(WordCache::KeyOf(word), word);
       }

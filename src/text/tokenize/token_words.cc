@@ -18,14 +18,15 @@ TokenWords::TokenWords(size_t count) {
 
 void TokenWords::Add(const WordKey& key, uint64_t hash, int32_t id) {
   MALMOI_CHECK(id >= 0 && key != WordKey());
-  if (Find(key, hash) >= 0) return;
-  for (size_t at = Home(hash);; at = After(at)) {
-    Bucket& bucket = buckets_[at];
+  const Bucket* home = Home(hash);
+  if (Find(key, home) >= 0) return;
+  for (;; home = After(home)) {
+    Bucket& bucket = buckets_[static_cast<size_t>(home - buckets_.data())];
     for (size_t i = 0; i < kEntries; ++i) {
-      if (bucket.id[i] >= 0) continue;
+      if (bucket.token[i] != 0) continue;
       bucket.low[i] = key.low;
       bucket.high[i] = key.high;
-      bucket.id[i] = id;
+      bucket.token[i] = static_cast<uint32_t>(id) + 1;
       return;
     }
     bucket.full = 1;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/large_pages.h"
 #include "text/tokenize/word_key.h"
 
 namespace malmoi::text {
@@ -23,36 +24,43 @@ class TokenWords {
   // A second word with the same key is left out.
   void Add(const WordKey& key, uint64_t hash, int32_t id);
 
-  void Prefetch(uint64_t hash) const { __builtin_prefetch(&buckets_[Home(hash)]); }
+  // A line of the cache.
+  static constexpr size_t kEntries = 3;
+  struct alignas(64) Bucket {
+    uint64_t low[kEntries];
+    uint64_t high[kEntries];
+    uint32_t token[kEntries];  // plus one, 0: free
+    uint32_t full;             // some of its words are in the next bucket
+  };
+
+  // Where a word's search begins; asks for it.
+  const Bucket* Home(uint64_t hash) const {
+    const Bucket* home = &buckets_[hash >> shift_];
+    __builtin_prefetch(home);
+    return home;
+  }
   // The token of a word; kNone for what is none.
-  int32_t Find(const WordKey& key, uint64_t hash) const {
-    for (size_t at = Home(hash);; at = After(at)) {
-      const Bucket& bucket = buckets_[at];
-      // Without branches, which none could foretell.
-      int32_t id = kNone;
-      for (size_t i = 0; i < kEntries; ++i) {
-        const uint64_t other =
-            (bucket.low[i] ^ key.low) | (bucket.high[i] ^ key.high);
-        id = other == 0 ? bucket.id[i] : id;
-      }
-      if (id >= 0 || bucket.full == 0) return id;
+  int32_t Find(const WordKey& key, const Bucket* home) const {
+    // Nearly always the first, as frequent words come first.
+    if (home->low[0] == key.low && home->high[0] == key.high) {
+      return static_cast<int32_t>(home->token[0] - 1);
     }
+    uint32_t token = 0;
+    for (size_t i = 1; i < kEntries; ++i) {
+      const uint64_t other =
+          (home->low[i] ^ key.low) | (home->high[i] ^ key.high);
+      token |= -static_cast<uint32_t>(other == 0) & home->token[i];
+    }
+    if (token == 0 && home->full != 0) return Find(key, After(home));
+    return static_cast<int32_t>(token - 1);
   }
 
  private:
-  static constexpr size_t kEntries = 3;
-  // A line of the cache.
-  struct alignas(64) Bucket {
-    uint64_t low[kEntries] = {};
-    uint64_t high[kEntries] = {};
-    int32_t id[kEntries] = {kNone, kNone, kNone};
-    uint32_t full = 0;  // some of its words are in the next bucket
-  };
+  const Bucket* After(const Bucket* bucket) const {
+    return bucket == &buckets_.back() ? buckets_.data() : bucket + 1;
+  }
 
-  size_t Home(uint64_t hash) const { return static_cast<size_t>(hash >> shift_); }
-  size_t After(size_t at) const { return (at + 1) & (buckets_.size() - 1); }
-
-  std::vector<Bucket> buckets_;
+  std::vector<Bucket, LargePages<Bucket>> buckets_;
   int shift_;
 };
 
