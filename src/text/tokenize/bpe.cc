@@ -397,7 +397,9 @@ void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out,
 struct Bpe::ByRank {
   const MergeTable& merges;
   int32_t Rank(size_t, const ModelToken& left, const ModelToken& right) {
-    return merges.Rank(left.id, right.id);
+    const int32_t rank = merges.Rank(left.id, right.id);
+    merges.PrefetchResult(rank);
+    return rank;
   }
   int32_t Result(size_t, int32_t rank) const { return merges.Result(rank); }
 };

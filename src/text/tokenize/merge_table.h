@@ -56,6 +56,9 @@ class MergeTable {
       at = (at + 2) & (slots_.size() - 2);
     }
   }
+  void PrefetchResult(int32_t rank) const {
+    __builtin_prefetch(results_.data() + rank);
+  }
   int32_t Result(int32_t rank) const {
     return results_[static_cast<size_t>(rank)];
   }
