@@ -66,11 +66,10 @@ Bpe::Bpe(std::vector<std::string_view> spellings,
     : owner_(std::move(owner)),
       spellings_(std::move(spellings)),
       options_(std::move(options)) {
-  if (!MergeTable::Fits(spellings_.size(), merges.size())) {
-    ThrowUnsupported(where, "too many tokens and merges",
-                     Format("{} and {}", spellings_.size(), merges.size()));
+  if (merges.size() > MergeTable::kMostMerges) {
+    ThrowUnsupported(where, "too many merges", Format("{}", merges.size()));
   }
-  merges_ = MergeTable(spellings_.size(), merges.size());
+  merges_ = MergeTable(merges.size());
   IndexSpellings(where);
   InsertMerges(merges, where);
 }
@@ -396,12 +395,15 @@ void Bpe::Encode(std::string_view piece, std::vector<ModelToken>& out,
 // Pairs of neighbours by the ranks of merges.
 struct Bpe::ByRank {
   const MergeTable& merges;
-  int32_t Rank(size_t, const ModelToken& left, const ModelToken& right) {
-    const int32_t rank = merges.Rank(left.id, right.id);
-    merges.PrefetchResult(rank);
-    return rank;
+  int32_t Rank(size_t, const ModelToken& left, const ModelToken& right) const {
+    return merges.LikelyRank(left.id, right.id);
   }
-  int32_t Result(size_t, int32_t rank) const { return merges.Result(rank); }
+  int32_t Result(size_t, int32_t rank, const ModelToken& left,
+                 const ModelToken& right) const {
+    const MergeTable::Merge& merge = merges.Of(rank);
+    const bool is_it = merge.left == left.id && merge.right == right.id;
+    return is_it ? merge.result : kNoToken;
+  }
 };
 
 // The same by the scores of what they become.
@@ -414,7 +416,10 @@ struct Bpe::ByScore {
     results[place] = next.result;
     return next.result < 0 ? MergeTable::kNone : next.rank;
   }
-  int32_t Result(size_t place, int32_t) const { return results[place]; }
+  int32_t Result(size_t place, int32_t, const ModelToken&,
+                 const ModelToken&) const {
+    return results[place];
+  }
 };
 
 // Looks at all pairs for each merge. Symbols stay where they are, linked, and a
@@ -449,7 +454,12 @@ size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
     const auto rank =
         static_cast<int32_t>((least >> kPlaceBits) ^ 0x80000000u);
     const size_t gone = next[at];
-    symbols[at].id = pairs.Result(at, rank);
+    const int32_t result = pairs.Result(at, rank, symbols[at], symbols[gone]);
+    if (result < 0) {
+      keys[at] = kNoPair;
+      continue;
+    }
+    symbols[at].id = result;
     symbols[at].end = symbols[gone].end;
     const size_t after = next[gone];
     next[at] = static_cast<uint8_t>(after);

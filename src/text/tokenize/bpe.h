@@ -86,7 +86,7 @@ class Bpe : public TokenModel {
   std::vector<int32_t> SymbolsOf(bool byte_level) const;
   Next NextOf(int32_t rank) const {
     if (rank == MergeTable::kNone) return {};
-    return {rank, merges_.Result(rank)};
+    return {rank, merges_.Of(rank).result};
   }
   // Of neighbours in `piece`.
   Next FindNext(std::string_view piece, const ModelToken& left,

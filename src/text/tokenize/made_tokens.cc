@@ -11,7 +11,7 @@ MadeTokens::MadeTokens(size_t tokens, std::span<const int32_t> symbols,
   }
   for (size_t i = 0; i < merges.size(); ++i) {
     const auto rank = static_cast<int32_t>(i);
-    const auto [left, right, result] = merges.MergeOf(rank);
+    const auto [left, right, result] = merges.Of(rank);
     if (Has(result) || !Has(left) || !Has(right)) continue;
     if (GrowApart(left, right) && merges.Rank(left, right) == rank) {
       made_[static_cast<size_t>(result)] = rank;
@@ -31,10 +31,10 @@ bool MadeTokens::GrowApart(int32_t left, int32_t right) const {
     const int32_t right_made = MadeBy(right);
     if (left_made < 0 && right_made < 0) return true;
     if (right_made >= left_made) {
-      right = merges_.MergeOf(right_made).left;
+      right = merges_.Of(right_made).left;
       if (merges_.Rank(left, right) <= right_made) return false;
     } else {
-      left = merges_.MergeOf(left_made).right;
+      left = merges_.Of(left_made).right;
       if (merges_.Rank(left, right) < left_made) return false;
     }
   }

@@ -8,34 +8,44 @@
 
 namespace malmoi::text {
 
-bool MergeTable::Fits(size_t tokens, size_t merges) {
-  return 2 * std::bit_width(tokens) + std::bit_width(merges + 1) <= 64;
+MergeTable::MergeTable(size_t count) {
+  MALMOI_CHECK(count <= kMostMerges);
+  merges_.reserve(count);
+  // Of 16 slots 9, so that few lines are full.
+  lines_.resize(count / 9 + 1);
+  rank_mask_ = static_cast<uint32_t>(std::bit_ceil(count + 2) - 1);
 }
 
-MergeTable::MergeTable(size_t tokens, size_t merges) {
-  MALMOI_CHECK(Fits(tokens, merges));
-  results_.reserve(merges);
-  parts_.reserve(merges);
-  right_shift_ = std::bit_width(merges + 1);
-  left_shift_ = right_shift_ + std::bit_width(tokens);
-  rank_mask_ = (uint64_t{1} << right_shift_) - 1;
-  // Two thirds full at most, so that a search ends soon.
-  const size_t homes = std::bit_ceil(std::max<size_t>(16, merges * 3 / 2));
-  slots_.assign(homes + 1, 0);
-  home_shift_ = 64 - (std::bit_width(homes) - 1);
+int32_t MergeTable::RankFrom(int32_t left, int32_t right, size_t line,
+                             uint32_t tag) const {
+  for (;; line = After(line)) {
+    uint32_t same = SameTags(lines_[line], tag);
+    for (; same != 0; same &= same - 1) {
+      const uint32_t slot = lines_[line].slots[std::countr_zero(same)];
+      const auto rank = static_cast<int32_t>((slot & rank_mask_) - 1);
+      if (Of(rank).left == left && Of(rank).right == right) return rank;
+    }
+    if (lines_[line].slots[kSlots - 1] == 0) return kNone;
+  }
 }
 
 void MergeTable::Add(const Merge& merge) {
-  const uint64_t pair = PairOf(merge.left, merge.right);
-  results_.push_back(merge.result);
-  parts_.emplace_back(merge.left, merge.right);
-  size_t at = Home(pair);
-  const size_t homes = slots_.size() - 1;
-  while (slots_[at] != 0 && (slots_[at] ^ pair) > rank_mask_) {
-    at = (at + 1) & (homes - 1);
+  const uint64_t hash = HashOf(merge.left, merge.right);
+  const uint32_t tag = TagOf(hash);
+  const int32_t before =
+      RankFrom(merge.left, merge.right, Home(hash), tag);
+  // The slot of the same pair, or a free one.
+  const uint32_t old =
+      before == kNone ? 0 : tag | (static_cast<uint32_t>(before) + 1);
+  merges_.push_back(merge);
+  MALMOI_CHECK(merges_.size() <= rank_mask_);
+  for (size_t line = Home(hash);; line = After(line)) {
+    for (uint32_t& slot : lines_[line].slots) {
+      if (slot != old) continue;
+      slot = tag | static_cast<uint32_t>(merges_.size());
+      return;
+    }
   }
-  slots_[at] = pair | results_.size();
-  if (at == 0) slots_[homes] = slots_[0];
 }
 
 void MergeTable::IndexBytes(std::span<const int32_t, 256> ids) {
@@ -51,9 +61,9 @@ void MergeTable::IndexBytes(std::span<const int32_t, 256> ids) {
     return at < byte_of.size() ? byte_of[at] : -1;
   };
   bytes_.assign(size_t{256} * 256, kNone);
-  for (size_t rank = 0; rank < parts_.size(); ++rank) {
-    const int32_t left = find(parts_[rank].first);
-    const int32_t right = left < 0 ? -1 : find(parts_[rank].second);
+  for (size_t rank = 0; rank < merges_.size(); ++rank) {
+    const int32_t left = find(merges_[rank].left);
+    const int32_t right = left < 0 ? -1 : find(merges_[rank].right);
     if (right < 0) continue;
     bytes_[static_cast<size_t>(left) << 8 | static_cast<size_t>(right)] =
         static_cast<int32_t>(rank);
