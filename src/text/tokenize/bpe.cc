@@ -425,19 +425,20 @@ struct Bpe::ByScore {
 // Looks at all pairs for each merge. Symbols stay where they are, linked, and a
 // pair is its rank with its place below, so that the least of them is the
 // leftmost of the lowest rank. `ranks` are those of symbols i and i + 1.
-// Returns how many symbols are left.
+// Returns how many symbols are left, of one or more.
 template <typename Pairs>
 size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
                      size_t count) {
   static_assert(kFew < 64);
   constexpr int kPlaceBits = 6;
   constexpr uint64_t kNoPair = UINT64_MAX;
+  constexpr uint64_t kEnd = 0;
   std::array<uint64_t, kFew> keys;
   std::array<uint8_t, kFew + 1> next;
   std::array<uint8_t, kFew + 1> previous;
   // Ranks by score may be negative.
   const auto key_of = [](int32_t rank, size_t place) {
-    const uint64_t order = static_cast<uint32_t>(rank) ^ 0x80000000u;
+    const uint64_t order = (static_cast<uint32_t>(rank) ^ 0x80000000u) + 1ull;
     return rank == MergeTable::kNone ? kNoPair : order << kPlaceBits | place;
   };
   for (size_t i = 0; i < count; ++i) {
@@ -445,14 +446,16 @@ size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
     previous[i + 1] = static_cast<uint8_t>(i);
   }
   for (size_t i = 0; i + 1 < count; ++i) keys[i] = key_of(ranks[i], i);
+  keys[count - 1] = kEnd;
   bool merged = false;
   for (;; merged = true) {
     uint64_t least = kNoPair;
-    for (size_t i = 0; i + 1 < count; ++i) least = std::min(least, keys[i]);
+    // One by one: a vector would wait for what was stored just before.
+    for (size_t i = 0; keys[i] != kEnd; ++i) least = std::min(least, keys[i]);
     if (least == kNoPair) break;
     const size_t at = least & ((1 << kPlaceBits) - 1);
     const auto rank =
-        static_cast<int32_t>((least >> kPlaceBits) ^ 0x80000000u);
+        static_cast<int32_t>(((least >> kPlaceBits) - 1) ^ 0x80000000u);
     const size_t gone = next[at];
     const int32_t result = pairs.Result(at, rank, symbols[at], symbols[gone]);
     if (result < 0) {
@@ -464,7 +467,8 @@ size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
     const size_t after = next[gone];
     next[at] = static_cast<uint8_t>(after);
     previous[after] = static_cast<uint8_t>(at);
-    keys[at] = keys[gone] = kNoPair;
+    keys[at] = kNoPair;
+    if (keys[gone] != kEnd) keys[gone] = kNoPair;
     if (at > 0) {
       const size_t before = previous[at];
       keys[before] = key_of(
