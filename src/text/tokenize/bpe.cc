@@ -433,7 +433,7 @@ size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
   constexpr int kPlaceBits = 6;
   constexpr uint64_t kNoPair = UINT64_MAX;
   constexpr uint64_t kEnd = 0;
-  std::array<uint64_t, kFew> keys;
+  std::array<uint64_t, kFew + 1> keys;
   std::array<uint8_t, kFew + 1> next;
   std::array<uint8_t, kFew + 1> previous;
   // Ranks by score may be negative.
@@ -441,6 +441,7 @@ size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
     const uint64_t order = (static_cast<uint32_t>(rank) ^ 0x80000000u) + 1ull;
     return rank == MergeTable::kNone ? kNoPair : order << kPlaceBits | place;
   };
+  previous[0] = 0;
   for (size_t i = 0; i < count; ++i) {
     next[i] = static_cast<uint8_t>(i + 1);
     previous[i + 1] = static_cast<uint8_t>(i);
@@ -448,7 +449,7 @@ size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
   for (size_t i = 0; i + 1 < count; ++i) keys[i] = key_of(ranks[i], i);
   keys[count - 1] = kEnd;
   bool merged = false;
-  for (;; merged = true) {
+  for (;;) {
     uint64_t least = kNoPair;
     // One by one: a vector would wait for what was stored just before.
     for (size_t i = 0; keys[i] != kEnd; ++i) least = std::min(least, keys[i]);
@@ -462,6 +463,7 @@ size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
       keys[at] = kNoPair;
       continue;
     }
+    merged = true;
     symbols[at].id = result;
     symbols[at].end = symbols[gone].end;
     const size_t after = next[gone];
@@ -469,14 +471,18 @@ size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
     previous[after] = static_cast<uint8_t>(at);
     keys[at] = kNoPair;
     if (keys[gone] != kEnd) keys[gone] = kNoPair;
-    if (at > 0) {
-      const size_t before = previous[at];
-      keys[before] = key_of(
-          pairs.Rank(before, symbols[before], symbols[at]), before);
-    }
-    if (after < count) {
-      keys[at] = key_of(pairs.Rank(at, symbols[at], symbols[after]), at);
-    }
+    // Without branches, which none could foretell: where there is no neighbour
+    // on a side, the other's pair is looked at twice, and left aside.
+    const bool first = at == 0;
+    const bool last = after == count;
+    if (first && last) break;
+    const auto set = [&](size_t left, size_t right, size_t place) {
+      keys[place] =
+          key_of(pairs.Rank(left, symbols[left], symbols[right]), left);
+    };
+    const size_t before = previous[at];
+    set(first ? at : before, first ? after : at, first ? kFew : before);
+    set(last ? before : at, last ? at : after, last ? kFew : at);
   }
   if (!merged) return count;
   size_t to = 0;
@@ -484,13 +490,13 @@ size_t Bpe::MergeFew(Pairs& pairs, const int32_t* ranks, ModelToken* symbols,
   return to;
 }
 
-bool Bpe::EncodeBytes(std::string_view bytes,
+bool Bpe::EncodeBytes(std::string_view bytes, bool no_token,
                       std::vector<ModelToken>& out) const {
   if (by_score() || !options_.continuing_prefix.empty() ||
       !options_.end_suffix.empty()) {
     return false;
   }
-  if (options_.ignore_merges && bytes.size() <= longest_) {
+  if (options_.ignore_merges && !no_token && bytes.size() <= longest_) {
     thread_local std::string spelling;
     spelling.clear();
     for (char c : bytes) spelling += SpellingOf(c);

@@ -54,7 +54,7 @@ class Bpe : public TokenModel {
 
   void Encode(std::string_view piece, std::vector<ModelToken>& out,
               std::vector<ModelToken>& lost) const override;
-  bool EncodeBytes(std::string_view bytes,
+  bool EncodeBytes(std::string_view bytes, bool no_token,
                    std::vector<ModelToken>& out) const override;
   bool FindJoined(JoinedBytes& joined) const override;
   std::unique_ptr<const TokenWords> FindTokenWords(

@@ -37,6 +37,7 @@ void MergeTable::Add(const Merge& merge) {
   // The slot of the same pair, or a free one.
   const uint32_t old =
       before == kNone ? 0 : tag | (static_cast<uint32_t>(before) + 1);
+  last_ = merges_.size();
   merges_.push_back(merge);
   MALMOI_CHECK(merges_.size() <= rank_mask_);
   for (size_t line = Home(hash);; line = After(line)) {

@@ -6,6 +6,7 @@
 #ifndef MALMOI_TEXT_TOKENIZE_MERGE_TABLE_H_
 #define MALMOI_TEXT_TOKENIZE_MERGE_TABLE_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -59,11 +60,12 @@ class MergeTable {
     if ((same & (same - 1)) != 0 || line.slots[kSlots - 1] != 0) {
       return RankFrom(left, right, home, tag);
     }
+    // The last slot is free, and stands for none.
     const uint32_t slot =
         line.slots[std::countr_zero(same | 1u << (kSlots - 1))];
-    const uint32_t rank = same == 0 ? 0 : (slot & rank_mask_) - 1;
-    __builtin_prefetch(merges_.data() + rank);
-    return same == 0 ? kNone : static_cast<int32_t>(rank);
+    const uint32_t rank = ((slot & rank_mask_) - 1) & INT32_MAX;
+    __builtin_prefetch(merges_.data() + std::min<size_t>(rank, last_));
+    return static_cast<int32_t>(rank);
   }
   const Merge& Of(int32_t rank) const {
     return merges_[static_cast<size_t>(rank)];
@@ -84,13 +86,9 @@ class MergeTable {
     uint32_t slots[kSlots];  // the rank plus one below, 0: free
   };
 
-  // The upper bits of a product depend on all of the pair.
   static uint64_t HashOf(int32_t left, int32_t right) {
-    const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(left))
-                              << 32 |
-                          static_cast<uint32_t>(right);
-    const uint64_t mixed = pair * 0x9e3779b97f4a7c15;
-    return (mixed ^ (mixed >> 32)) * 0xd1b54a32d192ed03;
+    return static_cast<uint32_t>(left) * 0x9e3779b97f4a7c15 +
+           static_cast<uint32_t>(right) * 0xd1b54a32d192ed03;
   }
   size_t Home(uint64_t hash) const {
     return static_cast<size_t>(((hash >> 32) * lines_.size()) >> 32);
@@ -128,6 +126,7 @@ class MergeTable {
 
   std::vector<Line, LargePages<Line>> lines_;
   uint32_t rank_mask_ = 0;
+  size_t last_ = 0;  // rank
   std::vector<Merge, LargePages<Merge>> merges_;  // by rank
   std::vector<int32_t> bytes_;
 };

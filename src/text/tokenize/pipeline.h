@@ -146,8 +146,9 @@ class TokenModel {
                       std::vector<ModelToken>& lost) const = 0;
   // The same of bytes that are not yet spelled as byte-level vocabularies spell
   // them; false, and nothing is appended, where that isn't supported or some
-  // byte has no token.
-  virtual bool EncodeBytes(std::string_view, std::vector<ModelToken>&) const {
+  // byte has no token. `no_token`: they are known not to be one token.
+  virtual bool EncodeBytes(std::string_view, bool /*no_token*/,
+                           std::vector<ModelToken>&) const {
     return false;
   }
   // Adds the pairs of bytes that stand side by side in a token, a visible space

@@ -425,7 +425,9 @@ void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
 void ShortWay::EncodeWord(std::string_view word, Scratch& scratch) const {
   scratch.tokens.clear();
   if (summary_.rule) {
-    if (!parts_.model->EncodeBytes(word, scratch.tokens)) {
+    const bool no_token =
+        token_words_ != nullptr && word.size() <= WordKey::kMostBytes;
+    if (!parts_.model->EncodeBytes(word, no_token, scratch.tokens)) {
       EncodeSpelled(word, scratch);
     }
   } else if (summary_.bert_words) {

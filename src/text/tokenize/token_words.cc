@@ -1,19 +1,14 @@
 // How words enter their table.
 #include "text/tokenize/token_words.h"
 
-#include <algorithm>
-#include <bit>
-
 #include "base/check.h"
 
 namespace malmoi::text {
 
 TokenWords::TokenWords(size_t count) {
   MALMOI_CHECK(count < (size_t{1} << 28));
-  // Two thirds full at most.
-  const size_t buckets = std::bit_ceil(std::max<size_t>(8, count / 2 + 1));
-  buckets_.resize(buckets);
-  shift_ = 64 - (std::bit_width(buckets) - 1);
+  // Half full, so that few words are not in their first bucket.
+  buckets_.resize(count * 2 / kEntries + 1);
 }
 
 void TokenWords::Add(const WordKey& key, uint64_t hash, int32_t id) {

@@ -35,7 +35,7 @@ class TokenWords {
 
   // Where a word's search begins; asks for it.
   const Bucket* Home(uint64_t hash) const {
-    const Bucket* home = &buckets_[hash >> shift_];
+    const Bucket* home = &buckets_[((hash >> 32) * buckets_.size()) >> 32];
     __builtin_prefetch(home);
     return home;
   }
@@ -61,7 +61,6 @@ class TokenWords {
   }
 
   std::vector<Bucket, LargePages<Bucket>> buckets_;
-  int shift_;
 };
 
 }  // namespace malmoi::text

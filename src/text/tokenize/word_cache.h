@@ -70,7 +70,9 @@ class WordCache {
   static constexpr size_t kMostBytes = size_t{1} << 20;
 
   bool IsWord(const Entry& entry, std::string_view word) const;
-  Entry& Place(const Key& key);
+  // Of an entry, or where one may be; null if others have it.
+  Entry* FreePlace(const Key& key, uint64_t hash);
+  Entry& Place(const Key& key, uint64_t hash);
   void Grow();
   void Clear();
 
