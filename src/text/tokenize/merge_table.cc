@@ -11,8 +11,8 @@ namespace malmoi::text {
 MergeTable::MergeTable(size_t count) {
   MALMOI_CHECK(count <= kMostMerges);
   merges_.reserve(count);
-  // Of 16 slots 9, so that few lines are full.
-  lines_.resize(count / 9 + 1);
+  // Half full, so that few lines are.
+  lines_.resize(count / (kSlots / 2) + 1);
   rank_mask_ = static_cast<uint32_t>(std::bit_ceil(count + 2) - 1);
 }
 

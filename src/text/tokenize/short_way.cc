@@ -328,7 +328,8 @@ void ShortWay::EncodeWords(Words words, const Piece& piece, size_t at,
   }
 }
 
-void ShortWay::LookUpAll(std::string_view text, Batch& batch) const {
+void ShortWay::LookUpAll(std::string_view text, Scratch& scratch) const {
+  Batch& batch = scratch.batch;
   if (token_words_ == nullptr) {
     for (size_t i = 0; i < batch.count; ++i) {
       const WordRange word = batch.words[i];
@@ -341,7 +342,9 @@ void ShortWay::LookUpAll(std::string_view text, Batch& batch) const {
   for (; i < batch.count && batch.words[i].begin + 16 <= text.size(); ++i) {
     const WordRange word = batch.words[i];
     batch.keys[i] = WordKey::Of(text.data() + word.begin, word.bytes);
-    batch.homes[i] = words.Home(batch.keys[i].Hash());
+    const uint64_t hash = batch.keys[i].Hash();
+    batch.homes[i] = words.Home(hash);
+    scratch.cache.Prefetch(hash);
   }
   for (; i < batch.count; ++i) {
     const WordRange word = batch.words[i];
@@ -370,7 +373,7 @@ void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
     ids.Advance(tokens.size());
   };
   while ((batch.count = words.Fill(text, at, batch.words)) > 0) {
-    LookUpAll(text, batch);
+    LookUpAll(text, scratch);
     for (size_t i = 0; i < batch.count; ++i) {
       const auto [begin, bytes] = batch.words[i];
       int32_t id = TokenWords::kNone;

@@ -52,12 +52,6 @@ WordCache::Entry* WordCache::FreePlace(const Key& key, uint64_t hash) {
 WordCache::Entry& WordCache::Place(const Key& key, uint64_t hash) {
   if (used_ * 2 >= entries_.size() && entries_.size() < kMostEntries) Grow();
   Entry* place = FreePlace(key, hash);
-  // Unless many words have the same place.
-  if (place == nullptr && used_ * 8 >= entries_.size() * 3 &&
-      entries_.size() < kMostEntries) {
-    Grow();
-    place = FreePlace(key, hash);
-  }
   // Which of them goes is up to the key.
   if (place == nullptr) {
     place = &entries_[(hash & mask_) ^ ((hash >> 60) % kWays)];
@@ -102,7 +96,7 @@ void WordCache::Insert(std::string_view word,
 }
 
 void WordCache::Grow() {
-  std::vector<Entry> old(entries_.size() * 2);
+  Entries old(std::min(entries_.size() * 8, kMostEntries));
   std::swap(old, entries_);
   mask_ = entries_.size() - 1;
   used_ = 0;

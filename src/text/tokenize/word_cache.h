@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/large_pages.h"
 #include "text/tokenize/pipeline.h"
 #include "text/tokenize/word_key.h"
 
@@ -39,6 +40,10 @@ class WordCache {
 
   static Key KeyOf(std::string_view word);
 
+  // Asks for what Find() will read.
+  void Prefetch(uint64_t hash) const {
+    __builtin_prefetch(&entries_[hash & mask_]);
+  }
   // Null for an unknown word. Of a word of more than 15 bytes `word` is
   // compared.
   const Entry* Find(const Key& key, uint64_t hash) const {
@@ -76,7 +81,8 @@ class WordCache {
   void Grow();
   void Clear();
 
-  std::vector<Entry> entries_;
+  using Entries = std::vector<Entry, LargePages<Entry>>;
+  Entries entries_;
   size_t mask_;
   size_t used_ = 0;
   std::vector<ModelToken> more_;
