@@ -353,6 +353,21 @@ void ShortWay::LookUpAll(std::string_view text, Scratch& scratch) const {
   }
 }
 
+// Writes the tokens of words from `first` on until one is no token; returns how
+// many these are. Apart from the rest, which would take its registers.
+[[gnu::noinline]] size_t ShortWay::TokensFrom(const Batch& batch, size_t first,
+                                              int32_t* ids) const {
+  if (token_words_ == nullptr) return 0;
+  const TokenWords& words = *token_words_;
+  size_t i = first;
+  for (; i < batch.count; ++i) {
+    const int32_t id = words.Find(batch.keys[i], batch.homes[i]);
+    if (id < 0) break;
+    ids[i - first] = id;
+  }
+  return i - first;
+}
+
 template <typename Words, bool kOffsets>
 void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
                           Scratch& scratch, Encoding& out,
@@ -375,17 +390,18 @@ void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
   while ((batch.count = words.Fill(text, at, batch.words)) > 0) {
     LookUpAll(text, scratch);
     for (size_t i = 0; i < batch.count; ++i) {
+      int32_t* room = ids.Room(batch.count - i);
+      const size_t tokens = TokensFrom(batch, i, room);
+      ids.Advance(tokens);
+      if constexpr (kOffsets) {
+        for (size_t k = i; k < i + tokens; ++k) {
+          const auto [begin, bytes] = batch.words[k];
+          add_range(begin, begin + bytes);
+        }
+      }
+      i += tokens;
+      if (i == batch.count) break;
       const auto [begin, bytes] = batch.words[i];
-      int32_t id = TokenWords::kNone;
-      if (token_words_ != nullptr) {
-        id = token_words_->Find(batch.keys[i], batch.homes[i]);
-      }
-      if (id >= 0) {
-        *ids.Room(1) = id;
-        ids.Advance(1);
-        if constexpr (kOffsets) add_range(begin, begin + bytes);
-        continue;
-      }
       const std::string_view word = text.substr(begin, bytes);
       const WordCache::Entry* entry = nullptr;
       if (bytes <= WordKey::kMostBytes) {
@@ -408,7 +424,7 @@ void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
       } else if (entry->count == WordCache::kMore) {
         add(begin, scratch.cache.MoreOf(*entry));
       } else {
-        int32_t* room = ids.Room(WordCache::kFewTokens);
+        room = ids.Room(WordCache::kFewTokens);
         for (size_t k = 0; k < WordCache::kFewTokens; ++k) {
           room[k] = entry->ids[k];
         }

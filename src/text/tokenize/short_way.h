@@ -49,6 +49,7 @@ class ShortWay {
   template <typename Words, bool kOffsets>
   void EncodeEach(Words words, const Piece& piece, size_t at, Scratch& scratch,
                   Encoding& out, std::vector<ModelToken>& lost) const;
+  size_t TokensFrom(const Batch& batch, size_t first, int32_t* ids) const;
   void LookUpAll(std::string_view text, Scratch& scratch) const;
   bool EncodeSpaced(const Piece& piece, bool with_offsets, Scratch& scratch,
                     Encoding& out, std::vector<ModelToken>& lost) const;

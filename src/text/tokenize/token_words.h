@@ -45,17 +45,11 @@ class TokenWords {
     if (home->low[0] == key.low && home->high[0] == key.high) {
       return static_cast<int32_t>(home->token[0] - 1);
     }
-    uint32_t token = 0;
-    for (size_t i = 1; i < kEntries; ++i) {
-      const uint64_t other =
-          (home->low[i] ^ key.low) | (home->high[i] ^ key.high);
-      token |= -static_cast<uint32_t>(other == 0) & home->token[i];
-    }
-    if (token == 0 && home->full != 0) return Find(key, After(home));
-    return static_cast<int32_t>(token - 1);
+    return FindFrom(key, home);
   }
 
  private:
+  int32_t FindFrom(const WordKey& key, const Bucket* bucket) const;
   const Bucket* After(const Bucket* bucket) const {
     return bucket == &buckets_.back() ? buckets_.data() : bucket + 1;
   }

@@ -51,6 +51,7 @@ class WordCache {
     for (size_t i = 0; i < kWays; ++i) {
       const Entry& entry = entries_[home ^ i];
       if (entry.key == key) return &entry;
+      if (entry.key == Key{}) break;  // the first free one is taken first
     }
     return nullptr;
   }
@@ -69,7 +70,7 @@ class WordCache {
   }
 
  private:
-  static constexpr size_t kWays = 4;
+  static constexpr size_t kWays = 8;
   static constexpr size_t kMostEntries = size_t{1} << 17;  // 4 MiB
   static constexpr size_t kMostMore = size_t{1} << 18;     // 3 MiB
   static constexpr size_t kMostBytes = size_t{1} << 20;
