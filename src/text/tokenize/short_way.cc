@@ -127,13 +127,18 @@ class Ids {
   // Room for `more`.
   int32_t* Room(size_t more) {
     if (count_ + more > ids_.size()) {
-      ids_.resize(std::max(count_ + more + 256, ids_.size() * 3 / 2));
+      const size_t size = count_ + more + kSpare;
+      if (size > ids_.capacity()) ids_.reserve(size * 3 / 2);
+      ids_.resize(size);
     }
     return ids_.data() + count_;
   }
   void Advance(size_t count) { count_ += count; }
 
  private:
+  // Few, as each of a text's pieces pays for them.
+  static constexpr size_t kSpare = 64;
+
   std::vector<int32_t>& ids_;
   size_t count_;
 };
@@ -214,16 +219,17 @@ std::unique_ptr<ShortWay::Scratch> ShortWay::Take() const {
   return std::make_unique<Scratch>();
 }
 
-void ShortWay::PutBack(std::unique_ptr<Scratch> scratch) const {
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(scratch));
+ShortWay::Loan::Loan(const ShortWay& way) : way_(way), scratch_(way.Take()) {}
+ShortWay::Loan::~Loan() {
+  const std::lock_guard lock(way_.mutex_);
+  way_.idle_.push_back(std::move(scratch_));
 }
 
-bool ShortWay::Encode(const Piece& piece, bool with_offsets, Encoding& out,
-                      std::vector<ModelToken>& lost) const {
-  std::unique_ptr<Scratch> scratch = Take();
+bool ShortWay::Encode(const Piece& piece, bool with_offsets, Loan& loan,
+                      Encoding& out, std::vector<ModelToken>& lost) const {
+  Scratch& scratch = *loan.scratch_;
   const auto words = [&](auto kind) {
-    EncodeWords(kind, piece, 0, with_offsets, *scratch, out, lost);
+    EncodeWords(kind, piece, 0, with_offsets, scratch, out, lost);
   };
   const Regex* regex = summary_.regex;
   bool done = true;
@@ -251,9 +257,8 @@ bool ShortWay::Encode(const Piece& piece, bool with_offsets, Encoding& out,
   } else if (summary_.bert_words) {
     words(BertWords());
   } else {
-    done = EncodeSpaced(piece, with_offsets, *scratch, out, lost);
+    done = EncodeSpaced(piece, with_offsets, scratch, out, lost);
   }
-  PutBack(std::move(scratch));
   return done;
 }
 
