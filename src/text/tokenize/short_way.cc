@@ -119,7 +119,12 @@ struct BertWords {
 // The ids of an encoding while they are written.
 class Ids {
  public:
-  explicit Ids(std::vector<int32_t>& ids) : ids_(ids), count_(ids.size()) {}
+  // Of a text of so many bytes.
+  Ids(std::vector<int32_t>& ids, size_t bytes)
+      : ids_(ids), count_(ids.size()) {
+    // At once what most texts need.
+    if (count_ == 0) ids.reserve(bytes / 3 + kSpare);
+  }
   ~Ids() { ids_.resize(count_); }
   Ids(const Ids&) = delete;
   Ids& operator=(const Ids&) = delete;
@@ -379,7 +384,7 @@ void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
                           std::vector<ModelToken>& lost) const {
   const std::string_view text = piece.text;
   Batch& batch = scratch.batch;
-  Ids ids(out.ids);
+  Ids ids(out.ids, text.size() - at);
   const auto add_range = [&](size_t begin, size_t end) {
     out.offsets.emplace_back(piece.SourceOf(begin).begin,
                              piece.SourceOf(end - 1).end);

@@ -56,7 +56,16 @@ void AppendUtf8(std::string& out, char32_t value) {
 
 std::optional<size_t> FindInvalidUtf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
-    uint64_t eight = 0;  // bytes of ASCII, if none has its highest bit set
+    // Bytes of ASCII, if none has its highest bit set.
+    while (text.size() - at >= 32) {
+      uint64_t parts[4];
+      std::memcpy(parts, text.data() + at, 32);
+      const uint64_t any = parts[0] | parts[1] | parts[2] | parts[3];
+      if ((any & 0x8080808080808080) != 0) break;
+      at += 32;
+    }
+    if (at == text.size()) break;
+    uint64_t eight = 0;
     if (text.size() - at >= 8) {
       std::memcpy(&eight, text.data() + at, 8);
       if ((eight & 0x8080808080808080) == 0) {
