@@ -24,9 +24,10 @@ struct LargePages {
   T* allocate(size_t count) {
     constexpr size_t kPage = size_t{1} << 21;
     const bool large = count >= kPage / 2 / sizeof(T);
-    const size_t unit = large ? kPage : alignof(std::max_align_t) > alignof(T)
-                                            ? alignof(std::max_align_t)
-                                            : alignof(T);
+    const size_t unit = large ? kPage
+                        : alignof(std::max_align_t) > alignof(T)
+                            ? alignof(std::max_align_t)
+                            : alignof(T);
     if (count > (SIZE_MAX - unit) / sizeof(T)) throw std::bad_alloc();
     const size_t bytes = (count * sizeof(T) + unit - 1) / unit * unit;
     void* memory = std::aligned_alloc(unit, bytes);

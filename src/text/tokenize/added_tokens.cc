@@ -60,8 +60,7 @@ void TokenTrie::Add(std::string_view spelling, const AddedToken* token) {
   if (nodes_[node].token != nullptr) return;
   nodes_[node].token = token;
   nodes_[node].length = static_cast<uint32_t>(spelling.size());
-  const bool only =
-      std::count(std::begin(first_), std::end(first_), 0u) == 255;
+  const bool only = std::count(std::begin(first_), std::end(first_), 0u) == 255;
   only_start_ = only ? std::optional(spelling[0]) : std::nullopt;
 }
 

@@ -532,8 +532,8 @@ void Bpe::MergeBytes(std::string_view bytes,
     const auto byte = static_cast<unsigned char>(bytes[i]);
     symbols[i] = {spelled_ids_[byte], i, i + 1};
     if (i > 0) {
-      ranks[i - 1] = merges_.RankOfBytes(
-          static_cast<unsigned char>(bytes[i - 1]), byte);
+      ranks[i - 1] =
+          merges_.RankOfBytes(static_cast<unsigned char>(bytes[i - 1]), byte);
     }
   }
   ByRank pairs = {merges_};

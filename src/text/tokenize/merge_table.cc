@@ -32,8 +32,7 @@ int32_t MergeTable::RankFrom(int32_t left, int32_t right, size_t line,
 void MergeTable::Add(const Merge& merge) {
   const uint64_t hash = HashOf(merge.left, merge.right);
   const uint32_t tag = TagOf(hash);
-  const int32_t before =
-      RankFrom(merge.left, merge.right, Home(hash), tag);
+  const int32_t before = RankFrom(merge.left, merge.right, Home(hash), tag);
   // The slot of the same pair, or a free one.
   const uint32_t old =
       before == kNone ? 0 : tag | (static_cast<uint32_t>(before) + 1);

@@ -107,9 +107,8 @@ class MergeTable {
       return _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(slots + i), mask),
                              tags);
     };
-    return static_cast<uint32_t>(_mm_movemask_epi8(
-        _mm_packs_epi16(_mm_packs_epi32(same(0), same(1)),
-                        _mm_packs_epi32(same(2), same(3)))));
+    return static_cast<uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(
+        _mm_packs_epi32(same(0), same(1)), _mm_packs_epi32(same(2), same(3)))));
 #else
     uint32_t same = 0;
     for (size_t i = 0; i < kSlots; ++i) {
@@ -126,7 +125,7 @@ class MergeTable {
 
   std::vector<Line, LargePages<Line>> lines_;
   uint32_t rank_mask_ = 0;
-  size_t last_ = 0;  // rank
+  size_t last_ = 0;                               // rank
   std::vector<Merge, LargePages<Merge>> merges_;  // by rank
   std::vector<int32_t> bytes_;
 };

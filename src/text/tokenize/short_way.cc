@@ -120,8 +120,7 @@ struct BertWords {
 class Ids {
  public:
   // Of a text of so many bytes.
-  Ids(std::vector<int32_t>& ids, size_t bytes)
-      : ids_(ids), count_(ids.size()) {
+  Ids(std::vector<int32_t>& ids, size_t bytes) : ids_(ids), count_(ids.size()) {
     // At once what most texts need.
     if (count_ == 0) ids.reserve(bytes / 3 + kSpare);
   }

@@ -57,7 +57,8 @@ class WordCache {
   }
   const Entry* Find(const Key& key, std::string_view word) const {
     const Entry* entry = Find(key, key.Hash());
-    if (entry == nullptr || word.size() <= Key::kMostBytes || IsWord(*entry, word)) {
+    if (entry == nullptr || word.size() <= Key::kMostBytes ||
+        IsWord(*entry, word)) {
       return entry;
     }
     return nullptr;

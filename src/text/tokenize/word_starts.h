@@ -92,7 +92,8 @@ inline uint64_t StartsOfPrefixed(const Classes& c, size_t& last) {
   const uint64_t others = ~(c.letters | c.numbers | c.spaces);
   // Newlines after others are theirs; adding carries through each run of them.
   const uint64_t after_others = c.newlines & (others << 1);
-  const uint64_t theirs = ((c.newlines + after_others) ^ c.newlines) & c.newlines;
+  const uint64_t theirs =
+      ((c.newlines + after_others) ^ c.newlines) & c.newlines;
   const uint64_t spaces = c.spaces & ~theirs;
   const uint64_t newlines = c.newlines & ~theirs;
   const uint64_t blanks = c.spaces & ~c.newlines;
@@ -107,22 +108,24 @@ inline uint64_t StartsOfPrefixed(const Classes& c, size_t& last) {
     const uint64_t before = ~blanks & ((uint64_t{1} << at) - 1);
     last = std::min(last, static_cast<size_t>(63 - std::countl_zero(before)));
   }
-  // What ends the stretch may go on behind it.
-  last = std::min(last, static_cast<size_t>(64 - std::countl_one(c.spaces)));
+  // Spaces at the end of what is known may go on behind it, with newlines.
+  const int known = std::countr_zero(c.foreign);
+  const uint64_t no_spaces =
+      ~c.spaces & (known == 64 ? UINT64_MAX : (uint64_t{1} << known) - 1);
+  last = std::min(last, static_cast<size_t>(64 - std::countl_zero(no_spaces)));
   starts |= blanks & (~c.spaces >> 1);
   starts |= ~c.spaces & (c.newlines << 1);
   starts |= c.numbers & ~(c.numbers << 1);
   // Single ones begin words of letters.
-  const uint64_t prefixes =
-      others & ~(others << 1) & ~(c.plain_spaces << 1);
+  const uint64_t prefixes = others & ~(others << 1) & ~(c.plain_spaces << 1);
   starts |= prefixes;
   starts |= c.letters & ((c.numbers | (others & ~prefixes)) << 1);
   if constexpr (kMostDigits == 1) {
     starts |= c.numbers;
   } else {
     static_assert(kMostDigits == 3);
-    const uint64_t fourth = c.numbers & (c.numbers << 1) & (c.numbers << 2) &
-                            (c.numbers << 3);
+    const uint64_t fourth =
+        c.numbers & (c.numbers << 1) & (c.numbers << 2) & (c.numbers << 3);
     if (fourth != 0) {
       last = std::min(last, static_cast<size_t>(std::countr_zero(fourth) - 3));
     }
@@ -157,8 +160,8 @@ inline uint64_t WordStarts(const char* text) {
   uint64_t apostrophes = cut::UpTo(classes.apostrophes & starts, last);
   for (; apostrophes != 0; apostrophes &= apostrophes - 1) {
     const auto at = static_cast<size_t>(std::countr_zero(apostrophes));
-    const size_t end = cut::Contraction<kRule != CutRule::kWords>(
-        text, at, kStretch);
+    const size_t end =
+        cut::Contraction < kRule != CutRule::kWords > (text, at, kStretch);
     if (end == at) continue;
     starts &= ~(uint64_t{2} << at);
     starts |= uint64_t{1} << end;
