@@ -1,8 +1,9 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <bit>
+#include <functional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace malmoi {
 
 namespace {
 
-// Nesting of a text before it is parsed, so that recursion stays bounded.
+// Nesting of a text.
 int MaxDepth(std::string_view text) {
   int depth = 0, deepest = 0;
   bool in_string = false;
@@ -41,6 +42,8 @@ int MaxDepth(std::string_view text) {
 // are sorted out (the last one counts) when an object is complete.
 class Builder {
  public:
+  explicit Builder(int max_depth) : max_depth_(max_depth) {}
+
   bool null() { return Add(nullptr); }
   bool boolean(bool value) { return Add(value); }
   bool number_integer(int64_t value) { return Add(value); }
@@ -67,9 +70,13 @@ class Builder {
 
   Json& root() { return root_; }
   const std::string& error() const { return error_; }
+  bool too_deep() const { return too_deep_; }
 
  private:
+  // What reads or destroys a value may recurse.
   bool Open(Json value) {
+    too_deep_ = open_.size() >= static_cast<size_t>(max_depth_);
+    if (too_deep_) return false;
     open_.push_back(std::move(value));
     keys_.emplace_back();
     return true;
@@ -93,14 +100,29 @@ class Builder {
     }
     return true;
   }
+  static std::string_view KeyAt(const Json::object_t& entries, size_t i) {
+    return (entries.begin() + static_cast<long>(i))->first;
+  }
   static void RemoveRepeatedKeys(Json::object_t& entries) {
-    std::unordered_map<std::string_view, size_t> places;
+    struct Slot {
+      size_t hash, place;  // the place plus one; 0: free
+    };
+    std::vector<Slot> slots(std::bit_ceil(entries.size() * 2 + 2));
     std::vector<std::pair<size_t, size_t>> repeated;  // place, first place
-    places.reserve(entries.size());
     for (size_t i = 0; i < entries.size(); ++i) {
-      const auto [place, added] = places.try_emplace(
-          (entries.begin() + static_cast<long>(i))->first, i);
-      if (!added) repeated.emplace_back(i, place->second);
+      const std::string_view key = KeyAt(entries, i);
+      const size_t hash = std::hash<std::string_view>()(key);
+      size_t at = hash & (slots.size() - 1);
+      while (slots[at].place != 0 &&
+             (slots[at].hash != hash ||
+              KeyAt(entries, slots[at].place - 1) != key)) {
+        at = (at + 1) & (slots.size() - 1);
+      }
+      if (slots[at].place == 0) {
+        slots[at] = {hash, i + 1};
+      } else {
+        repeated.emplace_back(i, slots[at].place - 1);
+      }
     }
     if (repeated.empty()) return;
     Json::object_t kept;
@@ -125,6 +147,8 @@ class Builder {
   std::vector<Json> open_;
   std::vector<std::string> keys_;  // of each open object, the key to come
   std::string error_;
+  int max_depth_;
+  bool too_deep_ = false;
 };
 
 }  // namespace
@@ -139,16 +163,17 @@ Json ParseJson(std::string_view text, std::string_view where,
          .expected = std::to_string(limits.max_bytes) + " bytes at most",
          .got = std::to_string(text.size())});
   }
-  if (const int depth = MaxDepth(text); depth > limits.max_depth) {
+  Builder builder(limits.max_depth);
+  const bool valid = Json::sax_parse(text.begin(), text.end(), &builder);
+  if (builder.too_deep()) {
     throw Error(
         ErrorCode::kLimit,
         {.where = std::string(where),
          .what = "JSON document is nested too deeply",
          .expected = std::to_string(limits.max_depth) + " levels at most",
-         .got = std::to_string(depth)});
+         .got = std::to_string(MaxDepth(text))});
   }
-  Builder builder;
-  if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
+  if (!valid) {
     throw Error(ErrorCode::kCorrupt, {.where = std::string(where),
                                       .what = "not valid JSON",
                                       .got = builder.error()});

@@ -49,32 +49,35 @@ void TokenTrie::Add(std::string_view spelling, const AddedToken* token) {
   if (spelling.empty()) return;
   uint32_t node = 0;
   for (char c : spelling) {
-    const auto [edge, added] =
-        edges_.try_emplace(Edge(node, static_cast<unsigned char>(c)),
-                           static_cast<uint32_t>(nodes_.size()));
+    const auto byte = static_cast<unsigned char>(c);
+    const auto [edge, added] = edges_.try_emplace(
+        Edge(node, byte), static_cast<uint32_t>(nodes_.size()));
+    nodes_[node].next |= uint64_t{1} << (byte % 64);
     if (added) nodes_.push_back({});
+    if (node == 0) first_[byte] = edge->second;
     node = edge->second;
   }
   if (nodes_[node].token != nullptr) return;
-  nodes_[node] = {token, static_cast<uint32_t>(spelling.size())};
-  starts_[static_cast<unsigned char>(spelling[0])] = true;
-  const bool only =
-      std::count(std::begin(starts_), std::end(starts_), true) == 1;
+  nodes_[node].token = token;
+  nodes_[node].length = static_cast<uint32_t>(spelling.size());
+  const bool only = std::count(std::begin(first_), std::end(first_), 0u) == 255;
   only_start_ = only ? std::optional(spelling[0]) : std::nullopt;
 }
 
 const TokenTrie::Node* TokenTrie::LongestAt(std::string_view text,
                                             size_t at) const {
   const Node* longest = nullptr;
-  uint32_t node = 0;
-  for (; at < text.size(); ++at) {
+  const Node* node = &nodes_[first_[static_cast<unsigned char>(text[at])]];
+  for (;;) {
+    if (node->token != nullptr) longest = node;
+    if (++at == text.size()) return longest;
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (((node->next >> (byte % 64)) & 1) == 0) return longest;
     const auto edge =
-        edges_.find(Edge(node, static_cast<unsigned char>(text[at])));
-    if (edge == edges_.end()) break;
-    node = edge->second;
-    if (nodes_[node].token != nullptr) longest = &nodes_[node];
+        edges_.find(Edge(static_cast<uint32_t>(node - nodes_.data()), byte));
+    if (edge == edges_.end()) return longest;
+    node = &nodes_[edge->second];
   }
-  return longest;
 }
 
 std::optional<TokenTrie::Match> TokenTrie::Find(std::string_view text,
@@ -85,9 +88,10 @@ std::optional<TokenTrie::Match> TokenTrie::Find(std::string_view text,
       at = text.find(*only_start_, at);
       if (at == std::string_view::npos) break;
     }
-    const Node* node = starts_[static_cast<unsigned char>(text[at])]
-                           ? LongestAt(text, at)
-                           : nullptr;
+    while (first_[static_cast<unsigned char>(text[at])] == 0) {
+      if (++at == text.size()) return std::nullopt;
+    }
+    const Node* node = LongestAt(text, at);
     if (node == nullptr) {
       ++at;
       continue;

@@ -41,6 +41,7 @@ class TokenTrie {
   struct Node {
     const AddedToken* token = nullptr;
     uint32_t length = 0;  // of the spelling that ends here
+    uint64_t next = 0;    // bits of the bytes, modulo 64, that go on from here
   };
   static uint64_t Edge(uint32_t node, unsigned char byte) {
     return (static_cast<uint64_t>(node) << 8) | byte;
@@ -49,7 +50,7 @@ class TokenTrie {
 
   std::vector<Node> nodes_{1};
   std::unordered_map<uint64_t, uint32_t> edges_;
-  bool starts_[256] = {};           // bytes that spellings begin with
+  uint32_t first_[256] = {};        // nodes of first bytes, 0: none
   std::optional<char> only_start_;  // if they are one
 };
 

@@ -54,9 +54,11 @@ class Bpe : public TokenModel {
 
   void Encode(std::string_view piece, std::vector<ModelToken>& out,
               std::vector<ModelToken>& lost) const override;
-  bool EncodeBytes(std::string_view bytes,
+  bool EncodeBytes(std::string_view bytes, bool no_token,
                    std::vector<ModelToken>& out) const override;
   bool FindJoined(JoinedBytes& joined) const override;
+  std::unique_ptr<const TokenWords> FindTokenWords(
+      bool byte_level) const override;
   std::optional<std::string> Spelling(int32_t id) const override;
   std::optional<int32_t> Id(std::string_view spelling) const override;
   std::optional<int32_t> unknown_id() const override;
@@ -81,9 +83,10 @@ class Bpe : public TokenModel {
   void InsertSpellings();
   void InsertMerges(const std::vector<Pair>& merges, std::string_view where);
   void FindWordStarts();
+  std::vector<int32_t> SymbolsOf(bool byte_level) const;
   Next NextOf(int32_t rank) const {
     if (rank == MergeTable::kNone) return {};
-    return {rank, merges_.Result(rank)};
+    return {rank, merges_.Of(rank).result};
   }
   // Of neighbours in `piece`.
   Next FindNext(std::string_view piece, const ModelToken& left,
@@ -107,8 +110,12 @@ class Bpe : public TokenModel {
   void EncodeByScore(std::string_view piece, Symbols& out,
                      std::vector<ModelToken>& lost) const;
   void MergeAll(std::string_view piece, Symbols& symbols) const;
-  template <typename PairOf>
-  void MergeFew(std::string_view piece, Symbols& symbols, PairOf pair_of) const;
+  void MergeBytes(std::string_view bytes, std::vector<ModelToken>& out) const;
+  struct ByRank;
+  struct ByScore;
+  template <typename Pairs>
+  static size_t MergeFew(Pairs& pairs, const int32_t* ranks,
+                         ModelToken* symbols, size_t count);
   void MergeMany(std::string_view piece, Symbols& symbols) const;
   bool by_score() const { return !ranks_.empty(); }
 

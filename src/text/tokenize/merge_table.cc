@@ -9,28 +9,43 @@
 namespace malmoi::text {
 
 MergeTable::MergeTable(size_t count) {
-  MALMOI_CHECK(count < (size_t{1} << 30));
+  MALMOI_CHECK(count <= kMostMerges);
   merges_.reserve(count);
-  // Half full at most, so that a search ends soon.
-  const size_t slots = std::bit_ceil(std::max<size_t>(16, count * 2));
-  slots_.assign(slots, 0);
-  shift_ = 64 - (std::bit_width(slots) - 1);
+  // Half full, so that few lines are.
+  lines_.resize(count / (kSlots / 2) + 1);
   rank_mask_ = static_cast<uint32_t>(std::bit_ceil(count + 2) - 1);
 }
 
-void MergeTable::Add(const Merge& merge) {
-  MALMOI_CHECK(merges_.size() + 1 <= rank_mask_);
-  const int32_t before = Rank(merge.left, merge.right);
-  merges_.push_back(merge);
-  const auto rank = static_cast<uint32_t>(merges_.size());  // plus one
-  const uint64_t hash = HashOf(merge.left, merge.right);
-  size_t slot = Home(hash);
-  while (slots_[slot] != 0 &&
-         (before == kNone ||
-          (slots_[slot] & rank_mask_) != static_cast<uint32_t>(before) + 1)) {
-    slot = After(slot);
+int32_t MergeTable::RankFrom(int32_t left, int32_t right, size_t line,
+                             uint32_t tag) const {
+  for (;; line = After(line)) {
+    uint32_t same = SameTags(lines_[line], tag);
+    for (; same != 0; same &= same - 1) {
+      const uint32_t slot = lines_[line].slots[std::countr_zero(same)];
+      const auto rank = static_cast<int32_t>((slot & rank_mask_) - 1);
+      if (Of(rank).left == left && Of(rank).right == right) return rank;
+    }
+    if (lines_[line].slots[kSlots - 1] == 0) return kNone;
   }
-  slots_[slot] = TagOf(hash) | rank;
+}
+
+void MergeTable::Add(const Merge& merge) {
+  const uint64_t hash = HashOf(merge.left, merge.right);
+  const uint32_t tag = TagOf(hash);
+  const int32_t before = RankFrom(merge.left, merge.right, Home(hash), tag);
+  // The slot of the same pair, or a free one.
+  const uint32_t old =
+      before == kNone ? 0 : tag | (static_cast<uint32_t>(before) + 1);
+  last_ = merges_.size();
+  merges_.push_back(merge);
+  MALMOI_CHECK(merges_.size() <= rank_mask_);
+  for (size_t line = Home(hash);; line = After(line)) {
+    for (uint32_t& slot : lines_[line].slots) {
+      if (slot != old) continue;
+      slot = tag | static_cast<uint32_t>(merges_.size());
+      return;
+    }
+  }
 }
 
 void MergeTable::IndexBytes(std::span<const int32_t, 256> ids) {

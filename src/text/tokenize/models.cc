@@ -7,6 +7,7 @@
 
 #include "text/tokenize/bpe.h"
 #include "text/tokenize/stage_json.h"
+#include "text/tokenize/token_words.h"
 #include "text/tokenize/unigram.h"
 #include "text/tokenize/word_piece.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 struct OwnedBpe {
   std::vector<std::string> spellings;  // by id
-  std::deque<std::string> merges;      // parts
+  std::string merges;                  // their parts, one after another
 };
 
 void ReadVocabulary(const Json& vocab, std::string_view where,
@@ -37,26 +38,43 @@ void ReadVocabulary(const Json& vocab, std::string_view where,
   }
 }
 
-// "left right", or a pair of texts.
+// "left right", or a pair of texts. Appends the parts to `storage`, which has
+// room for them.
 Bpe::Pair ReadMerge(const Json& merge, std::string_view where,
-                    std::deque<std::string>& storage) {
+                    std::string& storage) {
+  const auto keep = [&](std::string_view part) {
+    const size_t begin = storage.size();
+    storage += part;
+    return std::string_view(storage).substr(begin);
+  };
   if (merge.is_string()) {
-    const std::string& text = storage.emplace_back(merge.get<std::string>());
+    const std::string_view text = merge.get_ref<const std::string&>();
     const size_t space = text.find(' ');
     if (space != std::string::npos &&
         text.find(' ', space + 1) == std::string::npos) {
-      const std::string_view view = text;
-      return {view.substr(0, space), view.substr(space + 1)};
+      const std::string_view left = keep(text.substr(0, space));
+      return {left, keep(text.substr(space + 1))};
     }
   } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
              merge[1].is_string()) {
-    const std::string& left = storage.emplace_back(merge[0].get<std::string>());
-    const std::string& right =
-        storage.emplace_back(merge[1].get<std::string>());
-    return {left, right};
+    const std::string_view left = keep(merge[0].get_ref<const std::string&>());
+    return {left, keep(merge[1].get_ref<const std::string&>())};
   }
   ThrowCorrupt(where, "a merge without two parts",
                DumpJson(merge).substr(0, 60));
+}
+
+size_t BytesOfMerges(const Json& merges) {
+  size_t bytes = 0;
+  const auto add = [&](const Json& text) {
+    if (text.is_string()) bytes += text.get_ref<const std::string&>().size();
+  };
+  for (const Json& merge : merges) {
+    add(merge);
+    if (!merge.is_array()) continue;
+    for (const Json& part : merge) add(part);
+  }
+  return bytes;
 }
 
 std::unique_ptr<TokenModel> MakeBpe(const Json& json, std::string_view where) {
@@ -74,6 +92,7 @@ std::unique_ptr<TokenModel> MakeBpe(const Json& json, std::string_view where) {
   ReadVocabulary(json["vocab"], where, owned->spellings);
   std::vector<Bpe::Pair> merges;
   merges.reserve(json["merges"].size());
+  owned->merges.reserve(BytesOfMerges(json["merges"]));
   for (const Json& merge : json["merges"]) {
     merges.push_back(ReadMerge(merge, where, owned->merges));
   }
@@ -189,6 +208,10 @@ constexpr Kind<TokenModel> kModels[] = {
 };
 
 }  // namespace
+
+std::unique_ptr<const TokenWords> TokenModel::FindTokenWords(bool) const {
+  return nullptr;
+}
 
 std::unique_ptr<TokenModel> MakeModel(const Json& json,
                                       std::string_view where) {

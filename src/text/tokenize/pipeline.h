@@ -135,6 +135,8 @@ class JoinedBytes {
   uint64_t bits_[1024] = {};
 };
 
+class TokenWords;  // token_words.h
+
 class TokenModel {
  public:
   virtual ~TokenModel() = default;
@@ -144,14 +146,20 @@ class TokenModel {
                       std::vector<ModelToken>& lost) const = 0;
   // The same of bytes that are not yet spelled as byte-level vocabularies spell
   // them; false, and nothing is appended, where that isn't supported or some
-  // byte has no token.
-  virtual bool EncodeBytes(std::string_view, std::vector<ModelToken>&) const {
+  // byte has no token. `no_token`: they are known not to be one token.
+  virtual bool EncodeBytes(std::string_view, bool /*no_token*/,
+                           std::vector<ModelToken>&) const {
     return false;
   }
   // Adds the pairs of bytes that stand side by side in a token, a visible space
   // counting as " ": between other bytes a text can be cut without changing its
   // tokens. False: that is not so.
   virtual bool FindJoined(JoinedBytes&) const { return false; }
+  // The words, as bytes of texts, that are one token; null where that isn't
+  // supported. `byte_level`: the vocabulary spells bytes as characters,
+  // otherwise only spaces, visibly.
+  virtual std::unique_ptr<const TokenWords> FindTokenWords(
+      bool byte_level) const;
   virtual std::optional<std::string> Spelling(int32_t id) const = 0;
   virtual std::optional<int32_t> Id(std::string_view spelling) const = 0;
   virtual std::optional<int32_t> unknown_id() const = 0;

@@ -1,12 +1,15 @@
 #include "text/tokenize/short_way.h"
 
 #include <algorithm>
+#include <bit>
+#include <span>
 #include <utility>
 
 #include "text/tokenize/byte_level.h"
 #include "text/tokenize/char_classes.h"
 #include "text/tokenize/cutter.h"
 #include "text/tokenize/word_cache.h"
+#include "text/tokenize/word_starts.h"
 
 namespace malmoi::text {
 
@@ -26,10 +29,52 @@ bool IsAlphanumeric(char c) {
 }
 
 // Where words begin and end. Next() moves `begin` to the next word, of which
-// it returns the end; 0 if there is none.
+// it returns the end; 0 if there is none. Fill() writes several of them, up to
+// kMostWords, and moves `begin` behind them.
+struct WordRange {
+  uint32_t begin, bytes;
+};
+constexpr size_t kMostWords = 96;
+
+template <typename Words>
+size_t FillOneByOne(const Words& words, std::string_view text, size_t& begin,
+                    size_t most, WordRange* to) {
+  size_t count = 0;
+  for (; count < most; ++count) {
+    const size_t end = words.Next(text, begin);
+    if (end == 0) break;
+    to[count] = {static_cast<uint32_t>(begin),
+                 static_cast<uint32_t>(end - begin)};
+    begin = end;
+  }
+  return count;
+}
+
 template <CutRule kRule>
 struct PatternWords {
   const Regex* regex;
+  size_t Fill(std::string_view text, size_t& begin, WordRange* to) const {
+    constexpr size_t kFewWords = 8;  // where a stretch tells nothing
+    size_t count = 0;
+    if constexpr (HasWordStarts(kRule)) {
+      while (count + kStretch <= kMostWords && text.size() - begin > kStretch) {
+        uint64_t starts = WordStarts<kRule>(text.data() + begin);
+        const auto first = static_cast<uint32_t>(begin);
+        uint32_t from = 0;
+        while ((starts &= starts - 1) != 0) {
+          const auto end = static_cast<uint32_t>(std::countr_zero(starts));
+          to[count++] = {first + from, end - from};
+          from = end;
+        }
+        begin += from;
+        if (from == 0) {
+          count += FillOneByOne(*this, text, begin, kFewWords, to + count);
+        }
+      }
+      if (count > 0) return count;
+    }
+    return FillOneByOne(*this, text, begin, kMostWords, to);
+  }
   size_t Next(std::string_view text, size_t& begin) const {
     if (begin == text.size()) return 0;
     return PieceEnd<kRule>(text.data(), begin, text.size(), regex);
@@ -38,6 +83,9 @@ struct PatternWords {
 
 struct SpacedWords {
   const JoinedBytes& joined;
+  size_t Fill(std::string_view text, size_t& begin, WordRange* to) const {
+    return FillOneByOne(*this, text, begin, kMostWords, to);
+  }
   size_t Next(std::string_view text, size_t& begin) const {
     if (begin == text.size()) return 0;
     size_t end = begin + 1;
@@ -49,6 +97,9 @@ struct SpacedWords {
 // What is between spaces and punctuation, of any characters: an accent or a
 // character that cleaning takes out changes nothing beyond them.
 struct BertWords {
+  size_t Fill(std::string_view text, size_t& begin, WordRange* to) const {
+    return FillOneByOne(*this, text, begin, kMostWords, to);
+  }
   size_t Next(std::string_view text, size_t& begin) const {
     while (begin < text.size() && IsPlainSpace(text[begin])) ++begin;
     if (begin == text.size()) return 0;
@@ -68,7 +119,11 @@ struct BertWords {
 // The ids of an encoding while they are written.
 class Ids {
  public:
-  explicit Ids(std::vector<int32_t>& ids) : ids_(ids), count_(ids.size()) {}
+  // Of a text of so many bytes.
+  Ids(std::vector<int32_t>& ids, size_t bytes) : ids_(ids), count_(ids.size()) {
+    // At once what most texts need.
+    if (count_ == 0) ids.reserve(bytes / 3 + kSpare);
+  }
   ~Ids() { ids_.resize(count_); }
   Ids(const Ids&) = delete;
   Ids& operator=(const Ids&) = delete;
@@ -76,20 +131,35 @@ class Ids {
   // Room for `more`.
   int32_t* Room(size_t more) {
     if (count_ + more > ids_.size()) {
-      ids_.resize(std::max(count_ + more + 256, ids_.size() * 3 / 2));
+      const size_t size = count_ + more + kSpare;
+      if (size > ids_.capacity()) ids_.reserve(size * 3 / 2);
+      ids_.resize(size);
     }
     return ids_.data() + count_;
   }
   void Advance(size_t count) { count_ += count; }
 
  private:
+  // Few, as each of a text's pieces pays for them.
+  static constexpr size_t kSpare = 64;
+
   std::vector<int32_t>& ids_;
   size_t count_;
 };
 
 }  // namespace
 
+// Words on their way: all are looked up before the first is needed, so that
+// the accesses to memory overlap.
+struct ShortWay::Batch {
+  size_t count = 0;
+  WordRange words[kMostWords];
+  WordKey keys[kMostWords];  // none of long words
+  const TokenWords::Bucket* homes[kMostWords];
+};
+
 struct ShortWay::Scratch {
+  Batch batch;
   WordCache cache;
   std::vector<ModelToken> tokens, lost;  // of one word
   std::string text;                      // the word as the model reads it
@@ -117,6 +187,7 @@ std::unique_ptr<ShortWay> ShortWay::For(const TokenizerParts& parts) {
   std::unique_ptr<ShortWay> way(new ShortWay(parts, summary));
   if (spaced && !parts.model->FindJoined(way->joined_)) return nullptr;
   if (summary.cut_at_spaces) way->joined_.Separate(' ');
+  if (!bert) way->token_words_ = parts.model->FindTokenWords(pattern);
   return way;
 }
 
@@ -152,16 +223,17 @@ std::unique_ptr<ShortWay::Scratch> ShortWay::Take() const {
   return std::make_unique<Scratch>();
 }
 
-void ShortWay::PutBack(std::unique_ptr<Scratch> scratch) const {
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(scratch));
+ShortWay::Loan::Loan(const ShortWay& way) : way_(way), scratch_(way.Take()) {}
+ShortWay::Loan::~Loan() {
+  const std::lock_guard lock(way_.mutex_);
+  way_.idle_.push_back(std::move(scratch_));
 }
 
-bool ShortWay::Encode(const Piece& piece, bool with_offsets, Encoding& out,
-                      std::vector<ModelToken>& lost) const {
-  std::unique_ptr<Scratch> scratch = Take();
+bool ShortWay::Encode(const Piece& piece, bool with_offsets, Loan& loan,
+                      Encoding& out, std::vector<ModelToken>& lost) const {
+  Scratch& scratch = *loan.scratch_;
   const auto words = [&](auto kind) {
-    EncodeWords(kind, piece, 0, with_offsets, *scratch, out, lost);
+    EncodeWords(kind, piece, 0, with_offsets, scratch, out, lost);
   };
   const Regex* regex = summary_.regex;
   bool done = true;
@@ -189,9 +261,8 @@ bool ShortWay::Encode(const Piece& piece, bool with_offsets, Encoding& out,
   } else if (summary_.bert_words) {
     words(BertWords());
   } else {
-    done = EncodeSpaced(piece, with_offsets, *scratch, out, lost);
+    done = EncodeSpaced(piece, with_offsets, scratch, out, lost);
   }
-  PutBack(std::move(scratch));
   return done;
 }
 
@@ -266,69 +337,125 @@ void ShortWay::EncodeWords(Words words, const Piece& piece, size_t at,
   }
 }
 
+void ShortWay::LookUpAll(std::string_view text, Scratch& scratch) const {
+  Batch& batch = scratch.batch;
+  if (token_words_ == nullptr) {
+    for (size_t i = 0; i < batch.count; ++i) {
+      const WordRange word = batch.words[i];
+      batch.keys[i] = WordKey::Of(text.substr(word.begin, word.bytes));
+    }
+    return;
+  }
+  const TokenWords& words = *token_words_;
+  size_t i = 0;
+  for (; i < batch.count && batch.words[i].begin + 16 <= text.size(); ++i) {
+    const WordRange word = batch.words[i];
+    batch.keys[i] = WordKey::Of(text.data() + word.begin, word.bytes);
+    const uint64_t hash = batch.keys[i].Hash();
+    batch.homes[i] = words.Home(hash);
+    scratch.cache.Prefetch(hash);
+  }
+  for (; i < batch.count; ++i) {
+    const WordRange word = batch.words[i];
+    batch.keys[i] = WordKey::Of(text.substr(word.begin, word.bytes));
+    batch.homes[i] = words.Home(batch.keys[i].Hash());
+  }
+}
+
+// Writes the tokens of words from `first` on until one is no token; returns how
+// many these are. Apart from the rest, which would take its registers.
+[[gnu::noinline]] size_t ShortWay::TokensFrom(const Batch& batch, size_t first,
+                                              int32_t* ids) const {
+  if (token_words_ == nullptr) return 0;
+  const TokenWords& words = *token_words_;
+  size_t i = first;
+  for (; i < batch.count; ++i) {
+    const int32_t id = words.Find(batch.keys[i], batch.homes[i]);
+    if (id < 0) break;
+    ids[i - first] = id;
+  }
+  return i - first;
+}
+
 template <typename Words, bool kOffsets>
 void ShortWay::EncodeEach(Words words, const Piece& piece, size_t at,
                           Scratch& scratch, Encoding& out,
                           std::vector<ModelToken>& lost) const {
   const std::string_view text = piece.text;
-  Ids ids(out.ids);
+  Batch& batch = scratch.batch;
+  Ids ids(out.ids, text.size() - at);
   const auto add_range = [&](size_t begin, size_t end) {
     out.offsets.emplace_back(piece.SourceOf(begin).begin,
                              piece.SourceOf(end - 1).end);
   };
-  const auto add = [&](std::span<const ModelToken> tokens) {
+  const auto add = [&](size_t from, std::span<const ModelToken> tokens) {
     int32_t* room = ids.Room(tokens.size());
     for (const ModelToken& token : tokens) {
       *room++ = token.id;
-      if constexpr (kOffsets) add_range(at + token.begin, at + token.end);
+      if constexpr (kOffsets) add_range(from + token.begin, from + token.end);
     }
     ids.Advance(tokens.size());
   };
-  while (const size_t end = words.Next(text, at)) {
-    const size_t bytes = end - at;
-    const std::string_view word = text.substr(at, bytes);
-    const WordCache::Entry* entry = nullptr;
-    if (bytes <= 15 && text.size() - at >= 16) {
-      entry = scratch.cache.Find(WordCache::ShortKey(text.data() + at, bytes));
-    } else if (bytes <= WordCache::kLongestWord) {
-      entry = scratch.cache.Find(WordCache::KeyOf(word), word);
-    }
-    if (entry == nullptr) {
-      scratch.lost.clear();
-      EncodeWord(word, scratch);
-      add(scratch.tokens);
-      if (scratch.lost.empty()) {
-        scratch.cache.Insert(word, scratch.tokens);
-      }
-      for (ModelToken token : scratch.lost) {
-        token.begin += static_cast<uint32_t>(at);
-        token.end += static_cast<uint32_t>(at);
-        lost.push_back(token);
-      }
-    } else if (entry->count == WordCache::kMore) {
-      add(scratch.cache.MoreOf(*entry));
-    } else {
-      int32_t* room = ids.Room(WordCache::kFewTokens);
-      for (size_t i = 0; i < WordCache::kFewTokens; ++i) {
-        room[i] = entry->ids[i];
-      }
-      ids.Advance(entry->count);
+  while ((batch.count = words.Fill(text, at, batch.words)) > 0) {
+    LookUpAll(text, scratch);
+    for (size_t i = 0; i < batch.count; ++i) {
+      int32_t* room = ids.Room(batch.count - i);
+      const size_t tokens = TokensFrom(batch, i, room);
+      ids.Advance(tokens);
       if constexpr (kOffsets) {
-        size_t begin = 0;
-        for (size_t i = 0; i < entry->count; ++i) {
-          add_range(at + begin, at + entry->ends[i]);
-          begin = entry->ends[i];
+        for (size_t k = i; k < i + tokens; ++k) {
+          const auto [begin, bytes] = batch.words[k];
+          add_range(begin, begin + bytes);
+        }
+      }
+      i += tokens;
+      if (i == batch.count) break;
+      const auto [begin, bytes] = batch.words[i];
+      const std::string_view word = text.substr(begin, bytes);
+      const WordCache::Entry* entry = nullptr;
+      if (bytes <= WordKey::kMostBytes) {
+        entry = scratch.cache.Find(batch.keys[i], batch.keys[i].Hash());
+      } else if (bytes <= WordCache::kLongestWord) {
+        entry = scratch.cache.Find(WordCache::KeyOf(word), word);
+      }
+      if (entry == nullptr) {
+        scratch.lost.clear();
+        EncodeWord(word, scratch);
+        add(begin, scratch.tokens);
+        if (scratch.lost.empty()) {
+          scratch.cache.Insert(word, scratch.tokens);
+        }
+        for (ModelToken token : scratch.lost) {
+          token.begin += begin;
+          token.end += begin;
+          lost.push_back(token);
+        }
+      } else if (entry->count == WordCache::kMore) {
+        add(begin, scratch.cache.MoreOf(*entry));
+      } else {
+        room = ids.Room(WordCache::kFewTokens);
+        for (size_t k = 0; k < WordCache::kFewTokens; ++k) {
+          room[k] = entry->ids[k];
+        }
+        ids.Advance(entry->count);
+        if constexpr (kOffsets) {
+          size_t from = 0;
+          for (size_t k = 0; k < entry->count; ++k) {
+            add_range(begin + from, begin + entry->ends[k]);
+            from = entry->ends[k];
+          }
         }
       }
     }
-    at = end;
   }
 }
 
 void ShortWay::EncodeWord(std::string_view word, Scratch& scratch) const {
   scratch.tokens.clear();
   if (summary_.rule) {
-    if (!parts_.model->EncodeBytes(word, scratch.tokens)) {
+    const bool no_token =
+        token_words_ != nullptr && word.size() <= WordKey::kMostBytes;
+    if (!parts_.model->EncodeBytes(word, no_token, scratch.tokens)) {
       EncodeSpelled(word, scratch);
     }
   } else if (summary_.bert_words) {

@@ -17,10 +17,15 @@
 #include <vector>
 
 #include "text/tokenize/pipeline.h"
+#include "text/tokenize/token_words.h"
 
 namespace malmoi::text {
 
 class ShortWay {
+ private:
+  struct Batch;
+  struct Scratch;
+
  public:
   // Null if the stages are not of those kinds. `parts` must outlive it.
   static std::unique_ptr<ShortWay> For(const TokenizerParts& parts);
@@ -31,15 +36,28 @@ class ShortWay {
   // Whether it takes texts that are not normalized.
   bool normalizes() const;
 
+  // What a call needs for itself, with the words it has met; from the pool.
+  class Loan {
+   public:
+    explicit Loan(const ShortWay& way);
+    ~Loan();
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
+
+   private:
+    friend class ShortWay;
+    const ShortWay& way_;
+    std::unique_ptr<Scratch> scratch_;
+  };
+
   // Appends the tokens of a piece, which is normalized unless normalizes();
   // false: it must go the long way, and nothing was appended. What no token
   // can spell is appended to `lost`, as bytes of the piece. Thread-safe.
   // Throws what the stages throw.
-  bool Encode(const Piece& piece, bool with_offsets, Encoding& out,
+  bool Encode(const Piece& piece, bool with_offsets, Loan& loan, Encoding& out,
               std::vector<ModelToken>& lost) const;
 
  private:
-  struct Scratch;
   template <typename Words>
   void EncodeWords(Words words, const Piece& piece, size_t at,
                    bool with_offsets, Scratch& scratch, Encoding& out,
@@ -47,6 +65,8 @@ class ShortWay {
   template <typename Words, bool kOffsets>
   void EncodeEach(Words words, const Piece& piece, size_t at, Scratch& scratch,
                   Encoding& out, std::vector<ModelToken>& lost) const;
+  size_t TokensFrom(const Batch& batch, size_t first, int32_t* ids) const;
+  void LookUpAll(std::string_view text, Scratch& scratch) const;
   bool EncodeSpaced(const Piece& piece, bool with_offsets, Scratch& scratch,
                     Encoding& out, std::vector<ModelToken>& lost) const;
   void EncodeFirst(const Piece& piece, size_t bytes, bool with_offsets,
@@ -61,10 +81,10 @@ class ShortWay {
 
   ShortWay(const TokenizerParts& parts, const Summary& summary);
   std::unique_ptr<Scratch> Take() const;
-  void PutBack(std::unique_ptr<Scratch> scratch) const;
 
   const TokenizerParts& parts_;
   const Summary summary_;
+  std::unique_ptr<const TokenWords> token_words_;  // may be null
   JoinedBytes joined_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> idle_;  // as many as threads

@@ -119,7 +119,10 @@ class Run {
 
   bool TakeShortWay(const Piece& piece) {
     lost_.clear();
-    if (!short_way_->Encode(piece, options_.offsets, out_, lost_)) return false;
+    if (!loan_) loan_.emplace(*short_way_);
+    if (!short_way_->Encode(piece, options_.offsets, *loan_, out_, lost_)) {
+      return false;
+    }
     CountLost(piece);
     return true;
   }
@@ -167,6 +170,7 @@ class Run {
 
   const TokenizerParts& parts_;
   const ShortWay* short_way_;
+  std::optional<ShortWay::Loan> loan_;
   std::string_view text_;
   const EncodeOptions& options_;
   std::vector<ModelToken> tokens_, lost_;

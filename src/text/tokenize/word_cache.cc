@@ -1,6 +1,7 @@
 #include "text/tokenize/word_cache.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace malmoi::text {
@@ -19,11 +20,7 @@ uint64_t Fold(uint64_t a, uint64_t b) {
 WordCache::WordCache() : entries_(kFirstEntries), mask_(kFirstEntries - 1) {}
 
 WordCache::Key WordCache::KeyOf(std::string_view word) {
-  if (word.size() <= 15) {
-    char padded[16] = {};
-    std::memcpy(padded, word.data(), word.size());
-    return ShortKey(padded, word.size());
-  }
+  if (word.size() <= Key::kMostBytes) return Key::Of(word);
   // The bytes' hash; that they are the word's is checked.
   uint64_t hash = word.size();
   size_t at = 0;
@@ -43,30 +40,38 @@ bool WordCache::IsWord(const Entry& entry, std::string_view word) const {
   return std::string_view(bytes_.data() + at, word.size()) == word;
 }
 
-WordCache::Entry& WordCache::Place(const Key& key) {
-  const size_t home = HashOf(key) & mask_;
+WordCache::Entry* WordCache::FreePlace(const Key& key, uint64_t hash) {
+  const size_t home = hash & mask_;
   for (size_t i = 0; i < kWays; ++i) {
     Entry& entry = entries_[home ^ i];
-    if (entry.key == Key{} || entry.key == key) return entry;
+    if (entry.key == Key{} || entry.key == key) return &entry;
   }
+  return nullptr;
+}
+
+WordCache::Entry& WordCache::Place(const Key& key, uint64_t hash) {
+  if (used_ * 2 >= entries_.size() && entries_.size() < kMostEntries) Grow();
+  Entry* place = FreePlace(key, hash);
   // Which of them goes is up to the key.
-  return entries_[home ^ ((HashOf(key) >> 60) % kWays)];
+  if (place == nullptr) {
+    place = &entries_[(hash & mask_) ^ ((hash >> 60) % kWays)];
+  }
+  if (place->key == Key{}) ++used_;
+  return *place;
 }
 
 void WordCache::Insert(std::string_view word,
                        std::span<const ModelToken> tokens) {
   if (word.empty() || word.size() > kLongestWord) return;
-  if (used_ * 2 >= entries_.size() && entries_.size() < kMostEntries) Grow();
   if (more_.size() + tokens.size() >= kMostMore ||
       bytes_.size() + word.size() >= kMostBytes) {
     Clear();
   }
   const Key key = KeyOf(word);
-  Entry& entry = Place(key);
-  if (entry.key == Key{}) ++used_;
+  Entry& entry = Place(key, key.Hash());
   entry = {};
   entry.key = key;
-  const bool is_key = word.size() <= 15;
+  const bool is_key = word.size() <= Key::kMostBytes;
   bool few = is_key && tokens.size() <= kFewTokens && !tokens.empty();
   uint32_t end = 0;
   for (size_t i = 0; few && i < tokens.size(); ++i) {
@@ -91,15 +96,16 @@ void WordCache::Insert(std::string_view word,
 }
 
 void WordCache::Grow() {
-  std::vector<Entry> old(entries_.size() * 4);
+  Entries old(std::min(entries_.size() * 8, kMostEntries));
   std::swap(old, entries_);
   mask_ = entries_.size() - 1;
   used_ = 0;
   for (const Entry& entry : old) {
     if (entry.key == Key{}) continue;
-    Entry& place = Place(entry.key);
-    if (place.key == Key{}) ++used_;
-    place = entry;
+    Entry* place = FreePlace(entry.key, entry.key.Hash());
+    if (place == nullptr) continue;
+    *place = entry;
+    ++used_;
   }
 }
 

@@ -7,29 +7,24 @@
 #ifndef MALMOI_TEXT_TOKENIZE_WORD_CACHE_H_
 #define MALMOI_TEXT_TOKENIZE_WORD_CACHE_H_
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "base/large_pages.h"
 #include "text/tokenize/pipeline.h"
+#include "text/tokenize/word_key.h"
 
 namespace malmoi::text {
-
-static_assert(std::endian::native == std::endian::little);
 
 class WordCache {
  public:
   static constexpr size_t kLongestWord = 256;  // others are not kept
   static constexpr size_t kFewTokens = 3;
 
-  struct Key {
-    uint64_t low = 0, high = 0;
-    bool operator==(const Key&) const = default;
-  };
+  using Key = WordKey;
   struct alignas(32) Entry {
     Key key;  // zero: free
     // Of up to kFewTokens, which follow one another from the word's beginning
@@ -43,35 +38,27 @@ class WordCache {
 
   WordCache();
 
-  // Of a word of 1 to 15 bytes; 16 bytes can be read from `word`.
-  static Key ShortKey(const char* word, size_t bytes) {
-    Key key;
-    std::memcpy(&key.low, word, 8);
-    std::memcpy(&key.high, word + 8, 8);
-    // Shifts by 64 are not defined, so that the halves are cut in turn.
-    const uint64_t low =
-        bytes < 8 ? (uint64_t{1} << (8 * bytes)) - 1 : UINT64_MAX;
-    const uint64_t high =
-        bytes > 8 ? (uint64_t{1} << (8 * (bytes - 8))) - 1 : 0;
-    key.low &= low;
-    key.high = (key.high & high) | (static_cast<uint64_t>(bytes) << 56);
-    return key;
-  }
   static Key KeyOf(std::string_view word);
 
+  // Asks for what Find() will read.
+  void Prefetch(uint64_t hash) const {
+    __builtin_prefetch(&entries_[hash & mask_]);
+  }
   // Null for an unknown word. Of a word of more than 15 bytes `word` is
   // compared.
-  const Entry* Find(const Key& key) const {
-    const size_t home = HashOf(key) & mask_;
+  const Entry* Find(const Key& key, uint64_t hash) const {
+    const size_t home = hash & mask_;
     for (size_t i = 0; i < kWays; ++i) {
       const Entry& entry = entries_[home ^ i];
       if (entry.key == key) return &entry;
+      if (entry.key == Key{}) break;  // the first free one is taken first
     }
     return nullptr;
   }
   const Entry* Find(const Key& key, std::string_view word) const {
-    const Entry* entry = Find(key);
-    if (entry == nullptr || word.size() <= 15 || IsWord(*entry, word)) {
+    const Entry* entry = Find(key, key.Hash());
+    if (entry == nullptr || word.size() <= Key::kMostBytes ||
+        IsWord(*entry, word)) {
       return entry;
     }
     return nullptr;
@@ -84,24 +71,20 @@ class WordCache {
   }
 
  private:
-  static constexpr size_t kWays = 4;
+  static constexpr size_t kWays = 8;
   static constexpr size_t kMostEntries = size_t{1} << 17;  // 4 MiB
   static constexpr size_t kMostMore = size_t{1} << 18;     // 3 MiB
   static constexpr size_t kMostBytes = size_t{1} << 20;
 
-  static uint64_t HashOf(const Key& key) {
-    const auto product =
-        static_cast<unsigned __int128>(key.low ^ 0x9e3779b97f4a7c15) *
-        (key.high ^ 0xd1b54a32d192ed03);
-    return static_cast<uint64_t>(product) ^
-           static_cast<uint64_t>(product >> 64);
-  }
   bool IsWord(const Entry& entry, std::string_view word) const;
-  Entry& Place(const Key& key);
+  // Of an entry, or where one may be; null if others have it.
+  Entry* FreePlace(const Key& key, uint64_t hash);
+  Entry& Place(const Key& key, uint64_t hash);
   void Grow();
   void Clear();
 
-  std::vector<Entry> entries_;
+  using Entries = std::vector<Entry, LargePages<Entry>>;
+  Entries entries_;
   size_t mask_;
   size_t used_ = 0;
   std::vector<ModelToken> more_;
