@@ -78,8 +78,7 @@ void PrintHits(const Invocation& call, const std::string& query,
       AppendScore(out, hits[i].score);
       out += '}';
     }
-    Print(out + "]}\n");
-    return Flush();
+    return Print(out + "]}\n");
   }
   for (const represent::Bm25Hit& hit : hits) {
     out += Format("{}\t{:.4f}\n", hit.document, hit.score);
@@ -113,6 +112,7 @@ int Search(const Invocation& call) {
     for (size_t i = 0; i < queries.size(); ++i) {
       PrintHits(call, queries[i], hits[i], given.size() != 1);
     }
+    Flush();
   });
   return 0;
 }
