@@ -48,6 +48,7 @@ def clean(model):
     proto.ParseFromString(Path(model).read_bytes())
     proto.trainer_spec.ClearField("input")
     proto.trainer_spec.ClearField("model_prefix")
+    proto.normalizer_spec.ClearField("normalization_rule_tsv")
     return proto.SerializeToString()
 
 
