@@ -7,11 +7,11 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/large_pages.h"
 
 namespace malmoi {
 
 namespace {
-constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kMinBlock = size_t{1} << 20;
 
 size_t RoundUp(size_t value, size_t multiple) {
@@ -33,25 +33,22 @@ namespace {
 
 std::shared_ptr<std::byte> MapZeroed(size_t bytes) {
   // Room to begin at a huge page.
-  const size_t mapped = RoundUp(bytes == 0 ? 1 : bytes, kHugePage) + kHugePage;
+  const size_t mapped =
+      RoundUp(bytes == 0 ? 1 : bytes, kLargePage) + kLargePage;
   void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) NoMemory(bytes);
   const auto address = reinterpret_cast<uintptr_t>(memory);
-  auto* begin =
-      static_cast<std::byte*>(memory) + (RoundUp(address, kHugePage) - address);
-  madvise(begin, mapped - kHugePage, MADV_HUGEPAGE);
+  auto* begin = static_cast<std::byte*>(memory) +
+                (RoundUp(address, kLargePage) - address);
+  madvise(begin, mapped - kLargePage, MADV_HUGEPAGE);
   return {begin, [memory, mapped](std::byte*) { munmap(memory, mapped); }};
 }
 
 AlignedBytes AllocateAligned(size_t bytes) {
-  const bool large = bytes >= kHugePage;
-  const size_t alignment = large ? kHugePage : 64;
-  const size_t rounded = RoundUp(bytes == 0 ? 1 : bytes, alignment);
-  void* memory = std::aligned_alloc(alignment, rounded);
-  if (memory == nullptr) NoMemory(rounded);
-  if (large) madvise(memory, rounded, MADV_HUGEPAGE);
-  std::memset(memory, 0, rounded);
+  void* memory = AllocateInLargePages(bytes);
+  if (memory == nullptr) NoMemory(bytes);
+  std::memset(memory, 0, RoundUp(bytes, 64));
   return AlignedBytes(static_cast<std::byte*>(memory));
 }
 

@@ -1,18 +1,16 @@
 #include "represent/sparse/term_table.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <new>
 
 #include "base/error.h"
+#include "base/large_pages.h"
 
 namespace malmoi::represent {
 
 namespace {
 
 constexpr size_t kPiece = size_t{1} << 20;
-constexpr size_t kLargePage = size_t{2} << 20;
 constexpr size_t kMostFourfold = size_t{1} << 18;
 
 void CheckCount(size_t count) {
@@ -41,10 +39,8 @@ uint64_t HashLong(std::string_view text) {
 }
 
 void* ZeroedMemory(size_t bytes) {
-  const size_t align = bytes < kLargePage ? 64 : kLargePage;
-  void* memory = std::aligned_alloc(align, (bytes + align - 1) / align * align);
+  void* memory = AllocateInLargePages(bytes);
   if (memory == nullptr) throw std::bad_alloc();
-  if (align == kLargePage) madvise(memory, bytes, MADV_HUGEPAGE);
   std::memset(memory, 0, bytes);
   return memory;
 }
