@@ -119,6 +119,7 @@ class Bpe : public TokenModel {
   void MergeMany(std::string_view piece, Symbols& symbols) const;
   bool by_score() const { return !ranks_.empty(); }
 
+  static constexpr int32_t kNoToken = -1;   // the id of such symbols
   static constexpr size_t kDirect = 0x800;  // characters of 1 or 2 bytes
 
   std::shared_ptr<const void> owner_;
