@@ -11,7 +11,8 @@ FOLDER is all-MiniLM-L6-v2 (`malmoi pull minilm`); WORK gets what `prepare`
 makes: texts, ONNX and OpenVINO models. Texts: questions of Banking77 (its
 first column; about 12 tokens), and pieces of a play that are 128 tokens long.
 
-Engines: malmoi (the target embedder_speed, --int8); ort: the graph fused by
+Engines: malmoi (the target embedder_speed, --int8); malmoi-bf16 and
+malmoi-float, the same in other precisions; ort: the graph fused by
 onnxruntime.transformers' optimizer, then quantize_dynamic(); ov: nncf.quantize()
 of weights and activations, calibrated with 300 questions that are not
 measured; ov-weights: nncf.compress_weights() to 8 bits, whose activations

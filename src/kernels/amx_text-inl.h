@@ -78,6 +78,22 @@ void Finish(const Finishing& in) {
   FinishRows<false>(in);
 }
 
+// x + (add + bias), as AddTwo() of rows-inl.h, in place.
+HWY_INLINE void AddInPlace(const Norming& in, int64_t row) {
+  float* x = in.x + row * in.columns;
+  const float* add = in.add + row * in.add_stride;
+  for (int64_t k = 0; k < in.columns; k += kLanes) {
+    const auto some = static_cast<__mmask16>(
+        in.columns - k < kLanes ? (1u << (in.columns - k)) - 1 : 0xffffu);
+    __m512 more = _mm512_maskz_loadu_ps(some, add + k);
+    if (in.add_bias != nullptr) {
+      more = _mm512_add_ps(more, _mm512_maskz_loadu_ps(some, in.add_bias + k));
+    }
+    _mm512_mask_storeu_ps(
+        x + k, some, _mm512_add_ps(_mm512_maskz_loadu_ps(some, x + k), more));
+  }
+}
+
 void Norm(const Norming& in) {
   const __m512 zero = _mm512_setzero_ps();
   const auto whole = in.columns / (2 * kLanes) * (2 * kLanes);
@@ -90,6 +106,7 @@ void Norm(const Norming& in) {
   for (int64_t r = 0; r < in.rows; ++r) {
     float* x = in.x + r * in.columns;
     uint16_t* out = in.out + r * in.columns;
+    if (in.add != nullptr) AddInPlace(in, r);
     __m512 sum = _mm512_maskz_loadu_ps(low, x + whole);
     __m512 more = _mm512_maskz_loadu_ps(high, x + whole + kLanes);
     for (int64_t k = 0; k < whole; k += 2 * kLanes) {

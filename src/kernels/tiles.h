@@ -50,7 +50,8 @@ constexpr size_t TextAttentionScratch(int64_t rows, int64_t head_dim) {
 }
 
 // x = (x - mean(x))/sqrt(variance(x)+epsilon)·weight + bias in place, and
-// out = bf16(x), both [rows][columns].
+// out = bf16(x), both [rows][columns]; of x + (add + add_bias) where there is
+// something to add.
 struct Norming {
   float* x = nullptr;
   int64_t rows = 0, columns = 0;
@@ -58,6 +59,9 @@ struct Norming {
   const float* bias = nullptr;  // null: none
   float epsilon = 0;
   uint16_t* out = nullptr;
+  const float* add = nullptr;  // [rows][columns], add_stride apart
+  int64_t add_stride = 0;
+  const float* add_bias = nullptr;  // null: none
 };
 
 struct TileKernels {

@@ -76,6 +76,60 @@ TEST_F(TilesTest, FinishingFollowsItsFormula) {
   }
 }
 
+// Columns around the sizes of vectors; something added first, or not.
+TEST_F(TilesTest, NormFollowsItsFormula) {
+  constexpr int64_t kRows = 3;
+  for (const int64_t columns : {1, 15, 32, 33, 100, 384}) {
+    const auto size = static_cast<size_t>(kRows * columns);
+    std::vector<float> x(size), add(size), bias(size), weight(size);
+    for (auto* each : {&x, &add, &bias, &weight}) {
+      for (float& value : *each) value = Uniform(random_) * 3;
+    }
+    std::vector<float> first = x, second = x;
+    std::vector<uint16_t> out(size), other(size);
+    Norming in = {.x = first.data(),
+                  .rows = kRows,
+                  .columns = columns,
+                  .weight = weight.data(),
+                  .bias = bias.data(),
+                  .epsilon = 1e-5f,
+                  .out = out.data(),
+                  .add = add.data(),
+                  .add_stride = columns,
+                  .add_bias = weight.data()};
+    tiles_->norm(in);
+    // One after the other: the same bits.
+    for (int64_t r = 0; r < kRows; ++r) {
+      Kernels().add_two(second.data() + r * columns, add.data() + r * columns,
+                        weight.data(), columns);
+    }
+    std::vector<double> sums(second.begin(), second.end());
+    in.x = second.data();
+    in.out = other.data();
+    in.add = in.add_bias = nullptr;
+    tiles_->norm(in);
+    EXPECT_EQ(first, second);
+    EXPECT_EQ(out, other);
+    for (int64_t r = 0; r < kRows; ++r) {
+      const double* row = sums.data() + r * columns;
+      double mean = 0, variance = 0;
+      for (int64_t k = 0; k < columns; ++k) mean += row[k] / columns;
+      for (int64_t k = 0; k < columns; ++k) {
+        variance += (row[k] - mean) * (row[k] - mean) / columns;
+      }
+      for (int64_t k = 0; k < columns; ++k) {
+        const auto i = static_cast<size_t>(r * columns + k);
+        const double want = (row[k] - mean) / std::sqrt(variance + 1e-5) *
+                                static_cast<double>(weight[k]) +
+                            static_cast<double>(bias[k]);
+        ASSERT_NEAR(first[i], want, 2e-5) << columns;
+        ASSERT_NEAR(BF16ToFloat(out[i]), first[i],
+                    kHalfStep * std::fabs(first[i]));
+      }
+    }
+  }
+}
+
 // Texts around the sizes of tiles, with what is no number behind them; with a
 // bias by distance and without.
 TEST_F(TilesTest, AttentionIsTheWeightedMeanOfValues) {

@@ -42,9 +42,14 @@ Plan MakePlan(const Product& product, int64_t tokens, int64_t tasks_wanted) {
   plan.token_tasks = (tokens + plan.token_step - 1) / plan.token_step;
   // Few rows: as many tasks as the threads can share evenly. Many rows: tiles
   // of about 64 output rows, so that results stay in the first-level cache.
-  int64_t units_per_task =
-      tokens < 16 ? (units + tasks_wanted - 1) / tasks_wanted
-                  : (plan.in_tiles ? kRowsOfTiles : 64) / (lanes * plan.unit);
+  int64_t rows = plan.in_tiles ? kRowsOfTiles : 64;
+  while (rows > 64 &&
+         3 * plan.token_tasks * (weights.rows / rows) < tasks_wanted) {
+    rows /= 2;  // every thread has some
+  }
+  int64_t units_per_task = tokens < 16
+                               ? (units + tasks_wanted - 1) / tasks_wanted
+                               : rows / (lanes * plan.unit);
   units_per_task = std::clamp<int64_t>(units_per_task, 1, units);
   plan.step = units_per_task * plan.unit;
   plan.row_tasks = (units + units_per_task - 1) / units_per_task;

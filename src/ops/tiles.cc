@@ -97,20 +97,40 @@ void FinishTile(const Tile& tile, const TileFinish& how, int64_t columns,
        .out_stride = columns});
 }
 
-void NormInTiles(Exec& exec, int64_t rows, std::span<const float> weight,
-                 std::span<const float> bias, double epsilon, float* x,
+namespace {
+
+// Of rows from the first of x and out.
+kernels::Norming NormOf(const TileNorm& norm, int64_t first, int64_t rows,
+                        float* x, uint16_t* out) {
+  const auto columns = static_cast<int64_t>(norm.weight.size());
+  kernels::Norming step;
+  step.x = x + first * columns;
+  step.rows = rows;
+  step.columns = columns;
+  step.weight = norm.weight.data();
+  step.bias = norm.bias.empty() ? nullptr : norm.bias.data();
+  step.epsilon = static_cast<float>(norm.epsilon);
+  step.out = out + first * columns;
+  return step;
+}
+
+}  // namespace
+
+void NormInTiles(Exec& exec, int64_t rows, const TileNorm& norm, float* x,
                  uint16_t* out) {
-  const auto columns = static_cast<int64_t>(weight.size());
   ForParts(exec, rows, 1, [&](int64_t first, int64_t count, int) {
-    kernels::Kernels().tiles->norm(
-        {.x = x + first * columns,
-         .rows = count,
-         .columns = columns,
-         .weight = weight.data(),
-         .bias = bias.empty() ? nullptr : bias.data(),
-         .epsilon = static_cast<float>(epsilon),
-         .out = out + first * columns});
+    kernels::Kernels().tiles->norm(NormOf(norm, first, count, x, out));
   });
+}
+
+void AddNormedTile(const Tile& tile, std::span<const float> bias,
+                   const TileNorm& norm, float* x, uint16_t* out) {
+  kernels::Norming step = NormOf(norm, tile.first_token, tile.tokens, x, out);
+  MALMOI_DCHECK(tile.first_row == 0 && tile.rows == step.columns);
+  step.add = tile.values;
+  step.add_stride = tile.stride;
+  step.add_bias = bias.empty() ? nullptr : bias.data();
+  kernels::Kernels().tiles->norm(step);
 }
 
 }  // namespace malmoi::ops

@@ -58,10 +58,17 @@ struct TileFinish {
 void FinishTile(const Tile& tile, const TileFinish& how, int64_t columns,
                 uint16_t* out);
 
+struct TileNorm {
+  std::span<const float> weight, bias;  // the bias may be empty
+  double epsilon = 0;
+};
 // x = LayerNorm(x) of `rows` rows [weight.size()], and the same in bf16.
-void NormInTiles(Exec& exec, int64_t rows, std::span<const float> weight,
-                 std::span<const float> bias, double epsilon, float* x,
+void NormInTiles(Exec& exec, int64_t rows, const TileNorm& norm, float* x,
                  uint16_t* out);
+// The same of x + (tile + bias), of a tile of whole rows: the same bits as one
+// after the other.
+void AddNormedTile(const Tile& tile, std::span<const float> bias,
+                   const TileNorm& norm, float* x, uint16_t* out);
 
 }  // namespace malmoi::ops
 

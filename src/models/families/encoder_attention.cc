@@ -270,6 +270,19 @@ void EncoderFamily::FeedForward(Exec& exec, Batch& batch,
 
 void EncoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
                                const Linear& weights, const Norm& norm) const {
+  // Where there are tiles of whole rows for all threads the sum is normed while
+  // it is in the cache.
+  constexpr int64_t kRowsOfThread = 128;
+  if (batch.rounded != nullptr && weights.bf16_rows &&
+      batch.rows >= kRowsOfThread * exec.pool.threads()) {
+    auto finish = [&](const ops::Tile& tile) {
+      ops::AddNormedTile(tile, weights.bias,
+                         {norm.weight, norm.bias, spec_.norm_epsilon},
+                         batch.stream, batch.rounded);
+    };
+    const ops::Product product[] = {{&weights, nullptr, spec_.width, finish}};
+    return ops::Matmul(exec, x, product);
+  }
   AddProjected(exec, x, weights, batch.stream);
   if (!spec_.pre_norms) NormStream(exec, batch, norm);
 }
@@ -277,8 +290,9 @@ void EncoderFamily::AddProduct(Exec& exec, Batch& batch, const Activations& x,
 void EncoderFamily::NormStream(Exec& exec, Batch& batch,
                                const Norm& norm) const {
   if (batch.rounded != nullptr) {
-    return ops::NormInTiles(exec, batch.rows, norm.weight, norm.bias,
-                            spec_.norm_epsilon, batch.stream, batch.rounded);
+    return ops::NormInTiles(exec, batch.rows,
+                            {norm.weight, norm.bias, spec_.norm_epsilon},
+                            batch.stream, batch.rounded);
   }
   ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows, norm.weight,
                    norm.bias, spec_.norm_epsilon, nullptr, batch.stream);

@@ -275,7 +275,7 @@ class ModelEmbedder : public Embedder {
     std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
       return windows[a].ids.size() > windows[b].ids.size();
     });
-    const size_t kRows = getenv("KROWS") ? atoi(getenv("KROWS")) : 256;  // bounds memory; caches hold more of them
+    constexpr size_t kRows = 256;  // bounds memory; caches hold more of them
     std::vector<std::span<const size_t>> batches;
     for (size_t at = 0; at < order.size();) {
       size_t end = at, rows = 0;
