@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/kernels.h"
 #include "models/families/block_parts.h"
 #include "models/families/encoder_family.h"
 
@@ -60,9 +61,8 @@ void EncoderFamily::Convolve(Exec& exec, Batch& batch,
   float* sums = exec.arena.New<float>(size);
   ProjectRows(exec, around, batch.rows, convolution_.weights, sums);
   Activate(spec_.convolution_activation, sums, nullptr, batch.rows * width);
-  ops::NormInPlace(exec, ops::NormKind::kLayer, batch.rows,
-                   convolution_.norm.weight, convolution_.norm.bias,
-                   spec_.norm_epsilon, sums, batch.stream);
+  kernels::Kernels().add(batch.stream, sums, batch.rows * width);
+  NormStream(exec, batch, convolution_.norm);
 }
 
 }  // namespace malmoi::models
