@@ -11,9 +11,10 @@ malmoi is timed as a whole process: its start, reading the file, the work, and
 writing the result. The peers are timed inside of their process from the file's
 reading on, without imports; matrices are written with scipy.sparse.save_npz,
 uncompressed as ours are; no file of that name is there before, because a file
-system may write all of a replaced one to the disk at once. They take turns forwards and backwards (A B B A), the
+system may write all of a replaced one to the disk at once. They take turns
+forwards and backwards (A B B A), the
 median of each is printed, and whether the results agree. For BM25 the words of
-TEXT are made 100,000 documents of equal length; 2,000 queries are 2 to 6 words
+TEXT are made 100,000 documents of equal length; 20,000 queries are 2 to 6 words
 in a row from random documents, ten hits each. bm25s tokenizes by the same rule
 (stopwords=None). Time by query includes tokenizing; of malmoi also its start.
 """
@@ -146,7 +147,7 @@ def bm25():
             file.write(" ".join(words[a:b]) + "\n")
     chance = random.Random(1)
     with open(queries, "w", encoding="utf-8") as file:
-        for _ in range(2000):
+        for _ in range(20000):
             at = bounds[chance.randrange(count)]
             file.write(" ".join(words[at:at + chance.randint(2, 6)]) + "\n")
     index = f"{FOLDER}/index"
@@ -173,7 +174,7 @@ def bm25():
                 for line, row in zip(lines, scores)
                 for hit, score in zip(json.loads(line)["hits"], row))
     for i, name in enumerate(["BM25, index of 100,000 documents",
-                              "BM25, 2,000 queries, top 10"]):
+                              "BM25, 20,000 queries, top 10"]):
         a = statistics.median(x[i] for x in ours)
         b = statistics.median(x[i] for x in theirs)
         print(f"| {name} | {a:.3f} s | {b:.2f} s | {b / a:.1f} | "
