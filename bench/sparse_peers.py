@@ -34,7 +34,8 @@ parser.add_argument("--program", default="build/release/malmoi")
 parser.add_argument("--threads", default="1")
 parser.add_argument("--only", default="", help="names of works, by semicolons")
 args = parser.parse_args()
-FOLDER = tempfile.mkdtemp(prefix="malmoi_peers_")
+_folder = tempfile.TemporaryDirectory(prefix="malmoi_peers_")
+FOLDER = _folder.name
 
 
 def sklearn_work(path, out, options):

@@ -37,7 +37,8 @@ parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--epochs", type=int, default=1)
 parser.add_argument("--seeds", type=int, default=1)
 args = parser.parse_args()
-folder = tempfile.mkdtemp()
+kept_folder = tempfile.TemporaryDirectory()
+folder = kept_folder.name
 
 
 def malmoi(seed):
