@@ -209,7 +209,8 @@ TEST(Tiktoken, EqualsTheLibrary) {
 TEST(Stages, RareOnesEqualTheLibrary) {
   const Json base =
       ParseJson(ReadFile(kGolden + "small.tokenizer.json"), "small");
-  for (const Json& group : Golden("vocabularies.json")["stages"]) {
+  const Json golden = Golden("vocabularies.json");
+  for (const Json& group : golden["stages"]) {
     SCOPED_TRACE(group["name"].get<std::string>());
     Json json = base;
     for (const auto& [key, value] : group["changes"].items()) json[key] = value;
