@@ -90,6 +90,19 @@ std::vector<std::string> RandomTexts(size_t count) {
   return texts;
 }
 
+// The `top` best of all, equal scores by document.
+void ExpectBest(const std::vector<Bm25Hit>& hits,
+                const std::vector<Bm25Hit>& all, size_t top,
+                const std::string& query) {
+  ASSERT_EQ(hits.size(), std::min(top, all.size())) << query;
+  for (size_t i = 0; i < hits.size(); ++i) {
+    ASSERT_NEAR(hits[i].score, all[i].score, 1e-5) << query << ' ' << i;
+    if (i > 0 && hits[i].score == hits[i - 1].score) {
+      EXPECT_GT(hits[i].document, hits[i - 1].document);
+    }
+  }
+}
+
 // The definition, document by document.
 std::vector<Bm25Hit> Exhaustive(const std::vector<std::string>& texts,
                                 const Bm25Options& options,
@@ -156,13 +169,8 @@ TEST_F(Bm25Test, SkippingChangesNothing) {
       const auto all = Exhaustive(texts, options, query);
       for (size_t top : {size_t{1}, size_t{10}, size_t{100}, size_t{9999}}) {
         const auto hits = index.Search(query, top, scratch);
-        ASSERT_EQ(hits.size(), std::min(top, all.size())) << query;
-        for (size_t i = 0; i < hits.size(); ++i) {
-          ASSERT_NEAR(hits[i].score, all[i].score, 1e-5) << query << ' ' << i;
-          if (i > 0 && hits[i].score == hits[i - 1].score) {
-            EXPECT_GT(hits[i].document, hits[i - 1].document);
-          }
-        }
+        ExpectBest(hits, all, top, query);
+        if (HasFatalFailure()) return;
         // The best do not depend on how many are asked for.
         const auto more = index.Search(query, top * 2, scratch);
         EXPECT_TRUE(std::equal(hits.begin(), hits.end(), more.begin()));
@@ -182,13 +190,8 @@ TEST_F(Bm25Test, RangesChangeNothing) {
     const auto all = Exhaustive(texts, options, query);
     for (size_t top : {size_t{1}, size_t{10}, size_t{3000}}) {
       const auto hits = index.Search(query, top, scratch);
-      ASSERT_EQ(hits.size(), std::min(top, all.size())) << query;
-      for (size_t i = 0; i < hits.size(); ++i) {
-        ASSERT_NEAR(hits[i].score, all[i].score, 1e-5) << query << ' ' << i;
-        if (i > 0 && hits[i].score == hits[i - 1].score) {
-          EXPECT_GT(hits[i].document, hits[i - 1].document);
-        }
-      }
+      ExpectBest(hits, all, top, query);
+      if (HasFatalFailure()) return;
     }
   }
 }

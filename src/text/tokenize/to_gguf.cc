@@ -232,6 +232,17 @@ bool HasRole(const std::string& token, const Json& config) {
   return false;
 }
 
+// What GGUF has of either kind of SentencePiece model.
+void WritePieces(const char* kind, const SentencePieceModel& model,
+                 const Listed& listed, formats::GgufMetadata& metadata) {
+  metadata.String("tokenizer.ggml.model", kind);
+  metadata.String("tokenizer.ggml.pre", "default");
+  metadata.Strings("tokenizer.ggml.tokens", listed.tokens);
+  metadata.F32s("tokenizer.ggml.scores", listed.scores);
+  metadata.I32s("tokenizer.ggml.token_type", listed.types);
+  metadata.Bool("tokenizer.ggml.add_space_prefix", model.add_dummy_prefix);
+}
+
 // Tokens of a Unigram model that only other files name keep the score of those
 // that are not used.
 void AddUnigram(const SentencePieceModel& model, const Json& tokenizer,
@@ -262,12 +273,7 @@ void AddUnigram(const SentencePieceModel& model, const Json& tokenizer,
           static_cast<int32_t>(PieceType::kUserDefined);
     }
   }
-  metadata.String("tokenizer.ggml.model", "t5");
-  metadata.String("tokenizer.ggml.pre", "default");
-  metadata.Strings("tokenizer.ggml.tokens", listed.tokens);
-  metadata.F32s("tokenizer.ggml.scores", listed.scores);
-  metadata.I32s("tokenizer.ggml.token_type", listed.types);
-  metadata.Bool("tokenizer.ggml.add_space_prefix", model.add_dummy_prefix);
+  WritePieces("t5", model, listed, metadata);
   metadata.Bool("tokenizer.ggml.remove_extra_whitespaces",
                 model.remove_extra_whitespaces);
   if (!model.charsmap.empty()) {
@@ -330,12 +336,7 @@ void AddSentencePiece(const SentencePieceModel& model, const Json& tokenizer,
     SetAdded(more, where, listed);
   }
   SetNamed(config, where, listed);
-  metadata.String("tokenizer.ggml.model", "llama");
-  metadata.String("tokenizer.ggml.pre", "default");
-  metadata.Strings("tokenizer.ggml.tokens", listed.tokens);
-  metadata.F32s("tokenizer.ggml.scores", listed.scores);
-  metadata.I32s("tokenizer.ggml.token_type", listed.types);
-  metadata.Bool("tokenizer.ggml.add_space_prefix", model.add_dummy_prefix);
+  WritePieces("llama", model, listed, metadata);
 }
 
 // Whether tokens are put around a text.
