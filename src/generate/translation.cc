@@ -97,6 +97,19 @@ Translation::Translation(const Seq2Seq& model, const std::string& from,
 
 // One that is trained for two languages, or from one into several.
 void Translation::UseDirection(const std::string& from, const std::string& to) {
+  const auto token = model_.tokenizer().TokenId(">>" + to + "<<");
+  if (token) {
+    before_ = {*token};
+  } else {
+    FindTargets(to);
+  }
+  if (!from.empty()) {
+    Refuse("--from", "the model is not told what it reads", "", from);
+  }
+}
+
+// `to`: empty, or a language that is none of them.
+void Translation::FindTargets(const std::string& to) {
   const text::Tokenizer& tokenizer = model_.tokenizer();
   std::string all;
   for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
@@ -105,17 +118,12 @@ void Translation::UseDirection(const std::string& from, const std::string& to) {
     targets_.push_back(token);
     all += (all.empty() ? "" : " ") + token.substr(2, token.size() - 4);
   }
-  if (const auto token = tokenizer.TokenId(">>" + to + "<<")) {
-    before_ = {*token};
-  } else if (!to.empty() && targets_.empty()) {
+  if (to.empty()) return;
+  if (targets_.empty()) {
     Refuse("--to", "the model translates one way and names no languages", "",
            to);
-  } else if (!to.empty()) {
-    Refuse("--to", "which language?", all, to);
   }
-  if (!from.empty()) {
-    Refuse("--from", "the model is not told what it reads", "", from);
-  }
+  Refuse("--to", "which language?", all, to);
 }
 
 // Tokens of their own: mBART, M2M-100, NLLB.

@@ -36,6 +36,7 @@ class Translation {
   using Languages = std::map<std::string, int32_t, std::less<>>;
   void UseTokens(const std::string& from, const std::string& to);
   void UseDirection(const std::string& from, const std::string& to);
+  void FindTargets(const std::string& to);
   void UseWords(const std::string& from, const std::string& to);
 
   const Seq2Seq& model_;
